@@ -22,7 +22,7 @@ from retention_kit.metrics.models import (
     shifted_beta_geometric,
 )
 from retention_kit.metrics.models.expectation import purchases_while_alive
-from retention_kit.metrics.models.inputs import Rows, purchases, thinned
+from retention_kit.metrics.models.inputs import Rows, purchases, sample_rows
 
 HERE = Path(__file__).parent
 
@@ -192,10 +192,10 @@ def test_a_thinned_set_of_customers_is_like_the_whole():
     rng = np.random.default_rng(3)
     x = rng.poisson(2, 100_000)
     rows = purchases(x, np.where(x > 0, 5, 0), np.full(100_000, 9))
-    few = thinned(rows, 1_000)
+    few = sample_rows(rows, 1_000)
     assert few.counts.sum() == 1_000
     assert few.counts @ few.x / 1_000 == pytest.approx(x.mean(), abs=0.01)
-    assert thinned(few, 1_000) is few
+    assert sample_rows(few, 1_000) is few
 
 
 def test_more_different_times_than_a_whole_number_can_hold(monkeypatch):

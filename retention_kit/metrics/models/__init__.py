@@ -1,8 +1,8 @@
-"""Lifetime models: who will buy or renew, how much, and how long customers stay.
+"""Lifetime models of purchases, their value, renewals and survival.
 
 Small code of our own on numpy; scipy is imported when a model is fitted. Formulas: Fader, Hardie and Lee (2005), Fader
-and Hardie (2007, 2010, 2013). Whatever cannot be fitted raises `retention_kit.errors.ModelError` with one sentence;
-what can, but should not be relied on, says why in `.warnings`.
+and Hardie (2007, 2010, 2013). A model that cannot be fitted raises `retention_kit.errors.ModelError`; one that
+should not be relied on has `.warnings`.
 """
 
 from retention_kit.metrics.models.bg_nbd import BgNbd, fit_bg_nbd

@@ -1,7 +1,7 @@
-"""BG/NBD: how often customers will buy who are free to leave without a word. Source: Fader, Hardie and Lee (2005).
+"""BG/NBD, a model of purchases without a contract. Source: Fader, Hardie and Lee (2005).
 
-While customers buy, they do so at a rate λ that varies among them as Gamma(r, α); after each purchase they leave for
-good with a chance p that varies as Beta(a, b).
+Active customers buy at a rate λ that varies among them as Gamma(r, α); after each purchase they leave for good with a
+probability p that varies as Beta(a, b).
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.expectation import purchases_while_alive
-from retention_kit.metrics.models.inputs import FEWEST, Rows, asked, distinct, purchases, thinned
+from retention_kit.metrics.models.inputs import FEWEST, Rows, as_numbers, distinct, purchases, sample_rows
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 from retention_kit.wording import Sentence, sentence
 
-SAMPLE = 10_000  # customers that a search from afar looks at
-SPAN = 10.0  # what the longest T becomes, so that α is of the size of the others
+SAMPLE = 10_000  # customers used for finding a starting point
+SPAN = 10.0  # the longest T after scaling, so that α has the magnitude of the other parameters
 LOWER = np.log([1e-6, 1e-6, 1e-6, 1e-6])
 UPPER = np.log([1e3, 1e9, 5e3, 5e3])  # r; α; a + b at most 10,000
-BLOCK = 1 << 13  # rows that are computed at once: in the cache, and by one thread, so the same sum every time
+BLOCK = 1 << 13  # rows that are computed at once: in the CPU cache and in one thread, so that sums are reproducible
 
-# Beyond these the parameters only say that a limit of the model fits as well.
-ALIKE = 100.0  # r: the rates of customers hardly differ
-LEAVING = 1e-3  # a / (a + b): hardly anybody leaves
+# Beyond these bounds a limiting case of the model fits equally well.
+MAX_R = 100.0  # above, the rates of customers hardly differ
+MIN_LEAVING = 1e-3  # a / (a + b); below, hardly any customers leave
 
 
 @dataclass(frozen=True)
 class BgNbd:
-    """A fitted BG/NBD model; times are in the unit of what it was fitted to.
+    """A fitted BG/NBD model; times are in the unit of the data.
 
-    `covariance` is that of the logarithms of r, α, a and b (None where it has no meaning), `warnings` are sentences on
-    why not to rely on it, `repeat_buyers` the customers with a repeat purchase.
+    `covariance` is that of the logarithms of r, α, a and b (None if it is meaningless), `warnings` are sentences on why
+    not to rely on it, `repeat_buyers` the number of customers with a repeat purchase.
     """
 
     r: float
@@ -49,7 +49,7 @@ class BgNbd:
 
     @property
     def log_parameters(self) -> np.ndarray:
-        """The logarithms of r, α, a and b, which `covariance` is of."""
+        """The logarithms of r, α, a and b, in the order of `covariance`."""
         return np.log([self.r, self.alpha, self.a, self.b])
 
     def with_log_parameters(self, log_parameters: Sequence[float] | np.ndarray) -> BgNbd:
@@ -58,44 +58,44 @@ class BgNbd:
         return replace(self, r=r, alpha=alpha, a=a, b=b)
 
     def probability_alive(self, x: Any, t_x: Any, T: Any) -> np.ndarray:
-        """The chance that a customer has not left by T.
+        """The probability that a customer has not left by T.
 
-        It is 1 without a repeat purchase, since customers leave only after one; `probability_no_purchase` is the figure
-        to show.
+        It is 1 without a repeat purchase, since customers leave only after one; for reports use
+        `probability_no_purchase`.
         """
-        x, t_x, T = asked(x=x, t_x=t_x, T=T)
+        x, t_x, T = as_numbers(x=x, t_x=t_x, T=T)
         silent = (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
-        return np.where(x > 0, _stays(self.odds_to_leave(x) + silent), 1.0)
+        return np.where(x > 0, _inverse_odds(self.odds_to_leave(x) + silent), 1.0)
 
     def odds_to_leave(self, x: np.ndarray) -> np.ndarray:
-        """The log odds of having left right after the last of x repeat purchases."""
+        """The log odds of leaving right after the last of x repeat purchases."""
         return np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0))
 
     def probability_to_buy(self, t: Any, x: Any, T: Any) -> np.ndarray:
-        """The chance of a purchase in the time t after T of a customer who has not left by then."""
-        t, x, T = asked(t=t, x=x, T=T)
+        """The probability of a purchase within t after T, given that the customer has not left by T."""
+        t, x, T = as_numbers(t=t, x=x, T=T)
         return -np.expm1(-(self.r + x) * np.log1p(t / (self.alpha + T)))
 
     def probability_no_purchase(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
-        """The chance of no purchase in the time t after T: has left, or stays away for so long."""
+        """The probability of no purchase within t after T."""
         return 1 - self.probability_alive(x, t_x, T) * self.probability_to_buy(t, x, T)
 
     def expected_purchases(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
-        """How many purchases a customer is expected to make in the time t after T."""
-        t, x, t_x, T = asked(t=t, x=x, t_x=t_x, T=T)
+        """The expected number of purchases within t after T."""
+        t, x, t_x, T = as_numbers(t=t, x=x, t_x=t_x, T=T)
         alive = purchases_while_alive(self.r, self.a, self.b, x, t / (self.alpha + T))
         return self.probability_alive(x, t_x, T) * alive
 
     def usual_gap(self, q: Any, x: Any, t_x: Any) -> np.ndarray:
-        """The time within which a customer who stays buys again with chance q, counted from the last purchase."""
-        q, x, t_x = asked(q=q, x=x, t_x=t_x)
+        """The q-quantile of the time from the last purchase to the next, given that the customer has not left."""
+        q, x, t_x = as_numbers(q=q, x=x, t_x=t_x)
         if (q >= 1).any():
             raise ModelError("q is a chance below 1: {most:g} is none.", most=q.max())
         return (self.alpha + t_x) * np.expm1(-np.log1p(-q) / (self.r + x))
 
 
 class AliveChances:
-    """`BgNbd.probability_alive` of the same customers by several models: what these share is computed once."""
+    """`BgNbd.probability_alive` of the same customers by several models; intermediate results are reused."""
 
     def __init__(self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> None:
         self._x, self._t_x, self._T = x, t_x, T
@@ -104,7 +104,7 @@ class AliveChances:
         self._parameters, self._chances = (0.0, 0.0, 0.0, 0.0), x
 
     def of(self, model: BgNbd) -> np.ndarray:
-        """The chances by a model; they are only read."""
+        """The probabilities by a model; the array must not be changed."""
         if self._alpha != model.alpha:
             self._alpha, self._silence = model.alpha, np.log1p((self._T - self._t_x) / (model.alpha + self._t_x))
         if self._parameters != (parameters := (model.r, model.alpha, model.a, model.b)):
@@ -112,14 +112,14 @@ class AliveChances:
             for begin in range(0, len(found), BLOCK):
                 part = slice(begin, begin + BLOCK)
                 silent = (model.r + self._x[part]) * self._silence[part]
-                found[part] = _stays(odds[self._x_of[part]] + silent)
+                found[part] = _inverse_odds(odds[self._x_of[part]] + silent)
             found[self._x == 0] = 1.0
             self._parameters, self._chances = parameters, found
         return self._chances
 
 
-def _stays(odds: np.ndarray) -> np.ndarray:
-    """The chance of what has these log odds against it."""
+def _inverse_odds(odds: np.ndarray) -> np.ndarray:
+    """The probability of an event with these log odds against it."""
     small = np.exp(-np.abs(odds))
     return np.where(odds > 0, small, 1.0) / (1 + small)
 
@@ -128,12 +128,12 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
     """Fit a BG/NBD model by maximum likelihood.
 
     `frequency` are the repeat purchases of each customer, `recency` the time from the first to the last and `T` that
-    from the first to the cut, in any unit; `counts` says how often each row occurs. Raises ModelError for
-    impossible rows, and where fewer than 20 customers bought again (unless they did so 200 times in all).
+    from the first to the cutoff, in any unit; `counts` are multiplicities of rows. Raises ModelError for impossible
+    rows, and for fewer than 20 repeat buyers (unless they made 200 repeat purchases).
     """
     rows = purchases(frequency, recency, T, counts)
-    again = rows.x > 0
-    buyers, repeats = float(rows.counts[again].sum()), float(rows.counts @ rows.x)
+    has_repeat = rows.x > 0
+    buyers, repeats = float(rows.counts[has_repeat].sum()), float(rows.counts @ rows.x)
     if buyers < FEWEST and repeats < 10 * FEWEST:
         raise ModelError(
             "Too few repeat buyers: {buyers:,.0f} of {customers:,.0f} customers bought again, and a model of "
@@ -144,17 +144,17 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
         )
     unit = float(rows.T.max()) / SPAN
     scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)
-    found = _fit(scaled)
-    r, alpha, a, b = (float(value) for value in found.parameters)
-    warnings = _warnings(r, a, b, buyers, found)
-    doubtful = r > ALIKE or a < LEAVING * (a + b)
+    maximum = _fit(scaled)
+    r, alpha, a, b = (float(value) for value in maximum.parameters)
+    warnings = _warnings(r, a, b, buyers, maximum)
+    doubtful = r > MAX_R or a < MIN_LEAVING * (a + b)
     return BgNbd(
         r=r,
         alpha=alpha * unit,
         a=a,
         b=b,
-        log_likelihood=found.log_likelihood - repeats * float(np.log(unit)),
-        covariance=None if doubtful else found.covariance,
+        log_likelihood=maximum.log_likelihood - repeats * float(np.log(unit)),
+        covariance=None if doubtful else maximum.covariance,
         warnings=warnings,
         customers=float(rows.counts.sum()),
         repeat_buyers=buyers,
@@ -162,42 +162,41 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
 
 
 def _fit(rows: Rows) -> Maximum:
-    """The maximum for rows whose longest T is 10, from two far starts, of which the better counts.
+    """The better of two maxima from different starting points, for rows scaled to the longest T of 10.
 
-    No start from a neighbouring fit: the last digits would depend on what was asked before.
+    Earlier fits are no starting points, as the last digits would depend on them.
     """
-    whole = _Likelihood(rows)
-    few = thinned(rows, SAMPLE)
-    part = whole if few is rows else _Likelihood(few)
+    likelihood = _Likelihood(rows)
+    sample = sample_rows(rows, SAMPLE)
+    sample_likelihood = likelihood if sample is rows else _Likelihood(sample)
     rate = float(rows.counts @ rows.x) / float(rows.counts @ rows.T)
-    far = [np.log([r, r / rate, a, b]) for r, a, b in ((0.5, 0.5, 2.0), (2.0, 2.0, 2.0))]
-    tried = [climb(part, one, LOWER, UPPER) for one in far]
-    near = max(tried, key=lambda one: one.log_likelihood)
-    return near if part is whole else climb(whole, np.log(near.parameters), LOWER, UPPER)
+    starts = [np.log([r, r / rate, a, b]) for r, a, b in ((0.5, 0.5, 2.0), (2.0, 2.0, 2.0))]
+    maxima = [climb(sample_likelihood, start, LOWER, UPPER) for start in starts]
+    best = max(maxima, key=lambda maximum: maximum.log_likelihood)
+    return best if sample_likelihood is likelihood else climb(likelihood, np.log(best.parameters), LOWER, UPPER)
 
 
-def _warnings(r: float, a: float, b: float, buyers: float, found: Maximum) -> tuple[Sentence, ...]:
-    said: list[Sentence] = []
+def _warnings(r: float, a: float, b: float, buyers: float, maximum: Maximum) -> tuple[Sentence, ...]:
+    warnings: list[Sentence] = []
     if buyers < FEWEST:
-        said.append(sentence("model.few", buyers=float(round(buyers))))
-    nobody_leaves, all_alike = a < LEAVING * (a + b), r > ALIKE
-    if nobody_leaves:
-        said.append(sentence("model.nobody_leaves"))
-    if all_alike:
-        said.append(sentence("model.all_alike"))
-    if found.at_bound.any() and not (nobody_leaves or all_alike):
-        names = [name for name, at in zip(("r", "alpha", "a", "b"), found.at_bound, strict=True) if at]
-        said.append(sentence("model.at_bound", names=names))
-    if not said and found.covariance is None:
-        said.append(sentence("model.no_interval"))
-    return tuple(said)
+        warnings.append(sentence("model.few", buyers=float(round(buyers))))
+    few_leave, rates_equal = a < MIN_LEAVING * (a + b), r > MAX_R
+    if few_leave:
+        warnings.append(sentence("model.nobody_leaves"))
+    if rates_equal:
+        warnings.append(sentence("model.all_alike"))
+    if maximum.at_bound.any() and not (few_leave or rates_equal):
+        names = [name for name, at in zip(("r", "alpha", "a", "b"), maximum.at_bound, strict=True) if at]
+        warnings.append(sentence("model.at_bound", names=names))
+    if not warnings and maximum.covariance is None:
+        warnings.append(sentence("model.no_interval"))
+    return tuple(warnings)
 
 
 class _Likelihood:
     """The log-likelihood of rows, with its gradient and Hessian by log r, log α, log a and log b.
 
-    Written with s, the log odds that a customer left after the last purchase against never (Hardie's note 027), so that
-    no term overflows.
+    It uses s, the log odds of having left after the last purchase (Hardie's note 027), so that no term overflows.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -205,7 +204,7 @@ class _Likelihood:
         self.counts, self.customers = rows.counts, float(rows.counts.sum())
         self.xs, self.x_of = np.unique(rows.x, return_inverse=True)
         self.with_x = np.bincount(self.x_of, weights=rows.counts)
-        first = int(np.searchsorted(rows.x, 0.5))  # rows come by x: those without a repeat purchase are the first
+        first = int(np.searchsorted(rows.x, 0.5))  # rows are sorted by x: those without a repeat purchase are first
         T_of = place[len(rows.x) :].astype(np.int32)
         self.never = np.bincount(T_of[:first], weights=rows.counts[:first], minlength=len(self.times))
         self.again = slice(first, None)
@@ -226,7 +225,7 @@ class _Likelihood:
         return value, *in_logs(parameters, gradient, hessian)
 
     def _of_x(self, r: float, alpha: float, a: float, b: float) -> tuple[float, np.ndarray, np.ndarray]:
-        """The terms that depend on the number of repeat purchases only."""
+        """The terms that only depend on the number of repeat purchases."""
         from scipy.special import gammaln, psi, zeta
 
         x, n, total = self.xs, self.with_x, self.customers
@@ -235,7 +234,7 @@ class _Likelihood:
             return float(n @ (of(at + x) - of(at)))
 
         def curve(at: np.ndarray | float) -> np.ndarray:
-            return zeta(2, at)  # the trigamma function, without what polygamma does besides
+            return zeta(2, at)  # the trigamma function; faster than polygamma
 
         value = summed(gammaln, r) + summed(gammaln, b) - summed(gammaln, a + b) + total * r * np.log(alpha)
         both = -summed(psi, a + b)
@@ -258,14 +257,14 @@ class _Likelihood:
         gradient: np.ndarray,
         hessian: np.ndarray,
     ) -> float:
-        """Rows with a repeat purchase: adds to the derivatives, gives what to add to the value."""
+        """The terms of rows with a repeat purchase: adds to the derivatives in place, and returns the value."""
         x, n = self.x_again[part], self.n_again[part]
         t_of, T_of = self.t_of[part], self.T_of[part]
         log_t, log_T, share_t, share_T = logs[t_of], logs[T_of], shares[t_of], shares[T_of]
         rate, last = r + x, 1 / (b + x - 1)
         s = np.log(a * last) + rate * (log_T - log_t)
         small = np.exp(-np.abs(s))
-        left = np.where(s >= 0, 1.0, small) / (1 + small)  # w, the chance to have left
+        left = np.where(s >= 0, 1.0, small) / (1 + small)  # w, the probability of having left
         stayed, either = 1 - left, small / (1 + small) ** 2
         value = float(n @ (np.maximum(s, 0) + np.log1p(small) - rate * log_T))
         n_left, n_stayed = n * left, n * stayed

@@ -1,7 +1,7 @@
-"""Gamma-Gamma: how much customers spend at a purchase. Source: Fader and Hardie (2013), note 025.
+"""Gamma-Gamma, a model of the value of purchases. Source: Fader and Hardie (2013), note 025.
 
-The amounts of a customer vary as Gamma(p, ν), and ν among customers as Gamma(q, v); how much somebody spends has
-nothing to do with how often.
+The amounts of a customer vary as Gamma(p, ν), and ν among customers as Gamma(q, v); amounts are independent of the
+frequency.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from retention_kit.errors import ModelError
-from retention_kit.metrics.models.inputs import FEWEST, asked, column, counts_of, frequencies, same_length
+from retention_kit.metrics.models.inputs import FEWEST, as_numbers, column, counts_of, frequencies, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 from retention_kit.wording import Figure, Sentence, sentence
 
 LOWER, UPPER = np.log([1e-3, 1e-3, 1e-9]), np.log([1e4, 1e4, 1e9])
 BLOCK = 1 << 13
-RELATED = 0.2  # a correlation of logarithms above which forecasts of money were 15% low
+MAX_CORRELATION = 0.2  # of logarithms; above it, forecasts of money were 15% low
 
 
 @dataclass(frozen=True)
 class GammaGamma:
-    """A fitted Gamma-Gamma model; money is in the currency of what it was fitted to.
+    """A fitted Gamma-Gamma model; money is in the currency of the data.
 
-    `covariance` is that of the logarithms of p, q and v (None where it has no meaning), `log_correlation` that of the
+    `covariance` is that of the logarithms of p, q and v (None if it is meaningless), `log_correlation` that of the
     logarithms of frequency and mean spend, `warnings` are sentences on why not to rely on it.
     """
 
@@ -40,7 +40,7 @@ class GammaGamma:
 
     @property
     def log_parameters(self) -> np.ndarray:
-        """The logarithms of p, q and v, which `covariance` is of."""
+        """The logarithms of p, q and v, in the order of `covariance`."""
         return np.log([self.p, self.q, self.v])
 
     def with_log_parameters(self, log_parameters: Sequence[float] | np.ndarray) -> GammaGamma:
@@ -49,31 +49,31 @@ class GammaGamma:
         return replace(self, p=p, q=q, v=v)
 
     def expected_value(self, frequency: Any, monetary: Any) -> np.ndarray:
-        """What a customer is expected to spend at a purchase, given the mean of so many repeat purchases.
+        """The expected value of a purchase, given the number of repeat purchases and their mean value.
 
-        Without any (frequency 0) it is the mean of all customers, which does not exist where q is at most 1: then
-        ModelError is raised. It is linear in frequency × monetary.
+        Without any (frequency 0) it is the mean of all customers; raises ModelError if that does not exist (q at most
+        1). It is linear in frequency × monetary.
         """
-        (x,) = asked(frequency=frequency)
-        (m,) = asked(monetary=np.where(x > 0, monetary, 0.0))
+        (x,) = as_numbers(frequency=frequency)
+        (m,) = as_numbers(monetary=np.where(x > 0, monetary, 0.0))
         return self.p * (self.v + x * m) / self.expected_shape(x)
 
     def expected_shape(self, x: np.ndarray) -> np.ndarray:
-        """p x + q - 1, which `expected_value` divides by; raises ModelError where it is not positive."""
-        below = self.p * x + self.q - 1
-        if (below <= 0).any():
+        """p x + q - 1, the divisor in `expected_value`; raises ModelError if it is not positive."""
+        divisor = self.p * x + self.q - 1
+        if (divisor <= 0).any():
             raise ModelError(
                 "The mean spend of all customers does not exist: q is {q:.3g}, and has to be above 1.", q=self.q
             )
-        return below
+        return divisor
 
 
 def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaGamma:
     """Fit a Gamma-Gamma model by maximum likelihood.
 
-    `frequency` are the repeat purchases of each customer and `monetary` the mean amount of those; customers without any
-    are left out. `counts` says how often each row occurs. Raises ModelError for amounts of 0 or less, and where fewer
-    than 20 customers bought again.
+    `frequency` are the repeat purchases of each customer and `monetary` their mean amount; customers without any are
+    ignored. `counts` are multiplicities of rows. Raises ModelError for amounts of 0 or less, and for fewer than 20
+    repeat buyers.
     """
     x, m = frequencies(frequency).astype(float), column("monetary", monetary).astype(float)
     same_length(frequency=x, monetary=m)
@@ -98,37 +98,42 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
     unit = float(n @ m / n.sum())
     likelihood = _Likelihood(x, m / unit, n)
     starts = [np.log([p, q, 2.0]) for p, q in ((1.0, 3.0), (6.0, 4.0))]
-    tried = [climb(likelihood, start, LOWER, UPPER) for start in starts]
-    found = max(tried, key=lambda one: one.log_likelihood)
-    p, q, v = (float(value) for value in found.parameters)
-    related = _log_correlation(x, m, n)
+    maxima = [climb(likelihood, start, LOWER, UPPER) for start in starts]
+    best = max(maxima, key=lambda maximum: maximum.log_likelihood)
+    p, q, v = (float(value) for value in best.parameters)
+    correlation = _log_correlation(x, m, n)
     doubtful = max(p, q) > 0.5 * np.exp(UPPER[0])
     return GammaGamma(
         p=p,
         q=q,
         v=v * unit,
-        log_likelihood=found.log_likelihood - float(n.sum() * np.log(unit)),
-        covariance=None if doubtful else found.covariance,
-        warnings=_warnings(q, related, doubtful, found),
-        log_correlation=related,
+        log_likelihood=best.log_likelihood - float(n.sum() * np.log(unit)),
+        covariance=None if doubtful else best.covariance,
+        warnings=_warnings(q, correlation, doubtful, best),
+        log_correlation=correlation,
     )
 
 
-def _warnings(q: float, related: float | None, doubtful: bool, found: Maximum) -> tuple[Sentence, ...]:
-    said: list[Sentence] = []
+def _warnings(q: float, log_correlation: float | None, doubtful: bool, maximum: Maximum) -> tuple[Sentence, ...]:
+    warnings: list[Sentence] = []
     if q <= 1:
-        said.append(sentence("model.unequal"))
-    if related is not None and abs(related) > RELATED:
-        said.append(sentence(f"model.{'too_low' if related > 0 else 'too_high'}", correlation=Figure(related, "ratio")))
-    if doubtful or found.at_bound.any():
-        said.append(sentence("model.hardly_vary"))
-    elif found.covariance is None:
-        said.append(sentence("model.no_interval_of_spend"))
-    return tuple(said)
+        warnings.append(sentence("model.unequal"))
+    if log_correlation is not None and abs(log_correlation) > MAX_CORRELATION:
+        warnings.append(
+            sentence(
+                f"model.{'too_low' if log_correlation > 0 else 'too_high'}",
+                correlation=Figure(log_correlation, "ratio"),
+            )
+        )
+    if doubtful or maximum.at_bound.any():
+        warnings.append(sentence("model.hardly_vary"))
+    elif maximum.covariance is None:
+        warnings.append(sentence("model.no_interval_of_spend"))
+    return tuple(warnings)
 
 
 def _log_correlation(x: np.ndarray, m: np.ndarray, n: np.ndarray) -> float | None:
-    """The correlation of log frequency and log spend; None where one of them does not vary."""
+    """The correlation of log frequency and log spend; None if one of them does not vary."""
     log_x, log_m = np.log(x), np.log(m)
     log_x, log_m = log_x - n @ log_x / n.sum(), log_m - n @ log_m / n.sum()
     scatter = float(n @ log_x**2) * float(n @ log_m**2)

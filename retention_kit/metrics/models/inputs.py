@@ -1,4 +1,4 @@
-"""What the models are given: checked, with one sentence for what cannot be, and collapsed to rows with counts."""
+"""Validates the inputs of models, and collapses equal rows to one with a count."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from retention_kit.errors import Listed, ModelError, Phrase
 
-FEWEST = 20  # customers with a repeat purchase that a model is fitted to
-KEYS = 2**62  # that one whole number can tell apart
+FEWEST = 20  # repeat buyers that a model needs
+KEYS = 2**62  # largest number of keys in one integer
 
 
 class Rows(NamedTuple):
-    """Different (x, t_x, T) in ascending order, and how many customers have each."""
+    """Unique (x, t_x, T) in ascending order, and the number of customers with each."""
 
     x: np.ndarray
     t_x: np.ndarray
@@ -22,26 +22,26 @@ class Rows(NamedTuple):
 
 
 def column(name: str, values: Any) -> np.ndarray:
-    """Finite numbers of one dimension; whole numbers stay so."""
+    """A one-dimensional array of finite numbers; integers stay integers. Raises ModelError."""
     try:
-        found = np.asarray(values)
-        if found.dtype.kind not in "iu":
-            found = found.astype(float)
+        array = np.asarray(values)
+        if array.dtype.kind not in "iu":
+            array = array.astype(float)
     except (TypeError, ValueError):
         raise ModelError("{name} has to hold numbers only.", name=name) from None
-    if found.ndim != 1:
+    if array.ndim != 1:
         raise ModelError(
-            "{name} has to be one column of numbers, not of {dimensions} dimensions.", name=name, dimensions=found.ndim
+            "{name} has to be one column of numbers, not of {dimensions} dimensions.", name=name, dimensions=array.ndim
         )
-    if found.dtype.kind == "f":
+    if array.dtype.kind == "f":
         capitalised = name[:1].upper() + name[1:]
-        _refuse(~np.isfinite(found), found, Phrase("{name} has to hold finite numbers", name=capitalised))
-    return found
+        _refuse(~np.isfinite(array), array, Phrase("{name} has to hold finite numbers", name=capitalised))
+    return array
 
 
 def same_length(**columns: np.ndarray) -> None:
-    """Refuse columns of different lengths, and empty ones."""
-    lengths = {name: len(found) for name, found in columns.items()}
+    """Raise ModelError for columns of different lengths, and for empty ones."""
+    lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ModelError(
             "Columns differ in length: {lengths}.", lengths=Listed((f"{n} has {k}" for n, k in lengths.items()))
@@ -51,24 +51,24 @@ def same_length(**columns: np.ndarray) -> None:
 
 
 def counts_of(counts: Any, rows: int) -> np.ndarray | None:
-    """How often each row occurs; None where it is once."""
+    """The multiplicities of rows; None if these are 1."""
     if counts is None:
         return None
-    found = column("counts", counts)
-    if len(found) != rows:
+    array = column("counts", counts)
+    if len(array) != rows:
         raise ModelError(
             "Columns differ in length: counts has {rows_of_counts}, the others have {rows}.",
-            rows_of_counts=len(found),
+            rows_of_counts=len(array),
             rows=rows,
         )
-    _refuse(found < 0, found, "Counts cannot be negative")
-    if not (found > 0).any():
+    _refuse(array < 0, array, "Counts cannot be negative")
+    if not (array > 0).any():
         raise ModelError("There are no customers: all counts are 0.")
-    return found.astype(float)
+    return array.astype(float)
 
 
 def frequencies(frequency: Any) -> np.ndarray:
-    """Numbers of repeat purchases."""
+    """Numbers of repeat purchases; raises ModelError for other values than non-negative integers."""
     x = column("frequency", frequency)
     wrong = x < 0
     if x.dtype.kind == "f":
@@ -78,7 +78,7 @@ def frequencies(frequency: Any) -> np.ndarray:
 
 
 def purchases(frequency: Any, recency: Any, age: Any, counts: Any = None) -> Rows:
-    """The rows of a model of purchases, collapsed; raises ModelError for what cannot be."""
+    """The collapsed rows of a model of purchases; raises ModelError for impossible values."""
     x, t_x, T = frequencies(frequency), column("recency", recency), column("T", age)
     same_length(frequency=x, recency=t_x, T=T)
     many = counts_of(counts, len(x))
@@ -87,7 +87,7 @@ def purchases(frequency: Any, recency: Any, age: Any, counts: Any = None) -> Row
     _refuse(t_x > T + slack, t_x, "Recency cannot be larger than T, the time from the first purchase to the cut")
     _refuse((t_x == 0) & (x > 0), x, "A repeat purchase comes after the first: recency cannot be 0 with frequency")
     _refuse((t_x > 0) & (x == 0), t_x, "Without a repeat purchase recency has to be 0")
-    return _collapsed(x, t_x, T, many)
+    return _collapse(x, t_x, T, many)
 
 
 def _refuse(wrong: np.ndarray, values: np.ndarray, fault: str) -> None:
@@ -100,11 +100,11 @@ def _refuse(wrong: np.ndarray, values: np.ndarray, fault: str) -> None:
         raise ModelError(template, fault=Phrase(fault), value=values[row], row=row + 1, more=more)
 
 
-def _collapsed(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray | None) -> Rows:
-    """Equal rows as one. One whole number stands for the three: sorting it is far faster than sorting rows."""
-    (x_values, x_codes), (t_values, t_codes), (T_values, T_codes) = map(_coded, (x, t_x, T))
+def _collapse(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray | None) -> Rows:
+    """Collapse equal rows. Each is encoded as one integer, as sorting these is much faster."""
+    (x_values, x_codes), (t_values, t_codes), (T_values, T_codes) = map(_encode, (x, t_x, T))
     size_t, size_T = len(t_values), len(T_values)
-    if len(x_values) * size_t * size_T >= KEYS:  # hardly two are equal, so there is nothing to collapse
+    if len(x_values) * size_t * size_T >= KEYS:  # hardly any rows are equal
         order = np.lexsort((T, t_x, x))
         many = np.ones(len(x)) if counts is None else counts[order]
         return Rows(x[order].astype(float), t_x[order].astype(float), T[order].astype(float), many)
@@ -120,7 +120,7 @@ def _collapsed(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray
         key = key[begins]
     else:
         many = counts
-        if not (key[1:] > key[:-1]).all():  # else they are collapsed
+        if not (key[1:] > key[:-1]).all():  # otherwise rows are unique
             key, inverse = np.unique(key, return_inverse=True)
             many = np.bincount(inverse, weights=counts)
         key, many = key[many > 0], many[many > 0]
@@ -129,8 +129,8 @@ def _collapsed(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray
     return Rows(x_values[x_code], t_values[t_code], T_values[T_code], many)
 
 
-def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values that occur, ascending, and which one each row has; small whole numbers are their own code."""
+def _encode(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values in ascending order, and the index of each row's value; small integers are their own index."""
     largest = float(values.max())
     if largest < 2**20 and (values.dtype.kind in "iu" or bool((values == np.floor(values)).all())):
         return np.arange(largest + 1), values
@@ -139,32 +139,32 @@ def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values that occur, ascending, and which one each row has: few are found faster than rows are ordered."""
-    found = np.unique(values)
-    if len(found) > len(values) / 8:
+    """The unique values in ascending order, and the index of each row's value; fast if there are few."""
+    unique = np.unique(values)
+    if len(unique) > len(values) / 8:
         return np.unique(values, return_inverse=True)
-    return found, np.searchsorted(found, values)
+    return unique, np.searchsorted(unique, values)
 
 
-def asked(least: float = 0.0, **values: Any) -> list[np.ndarray]:
-    """What a fitted model is asked for, as numbers; refuses those below the least and those that are none."""
-    found = []
+def as_numbers(least: float = 0.0, **values: Any) -> list[np.ndarray]:
+    """The arguments of a model's method as arrays; raises ModelError for values below `least` and for other types."""
+    arrays = []
     for name, value in values.items():
         try:
             numbers = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
             raise ModelError("{name} has to hold numbers only.", name=name) from None
-        if not (wanted := (numbers >= least) & np.isfinite(numbers)).all():
-            first = numbers.ravel()[np.argmin(wanted)]
+        if not (is_valid := (numbers >= least) & np.isfinite(numbers)).all():
+            first = numbers.ravel()[np.argmin(is_valid)]
             raise ModelError(
                 "{name} has to be a number from {least:g}; it is {first:g}.", name=name, least=least, first=first
             )
-        found.append(numbers)
-    return found
+        arrays.append(numbers)
+    return arrays
 
 
-def thinned(rows: Rows, size: int) -> Rows:
-    """About `size` customers of many, evenly through the order of rows: the same ones whatever order they came in."""
+def sample_rows(rows: Rows, size: int) -> Rows:
+    """A sample of about `size` customers, evenly spaced in the order of rows, so that it is reproducible."""
     total = np.cumsum(rows.counts)
     if total[-1] <= size:
         return rows

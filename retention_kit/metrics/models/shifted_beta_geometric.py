@@ -1,7 +1,7 @@
-"""Shifted beta-geometric: how long customers stay who have to renew. Source: Fader and Hardie (2007, 2010).
+"""Shifted beta-geometric, a model of renewals. Source: Fader and Hardie (2007, 2010).
 
-At each renewal a customer leaves with a chance that varies among customers as Beta(α, β). So those who stay long are
-those who hardly ever leave, and the share that leaves falls from renewal to renewal.
+At each renewal a customer leaves with a probability that varies among customers as Beta(α, β). Customers with a high
+one leave first, so the share lost falls from renewal to renewal.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 
 from retention_kit.errors import ModelError
-from retention_kit.metrics.models.inputs import asked, column, same_length
+from retention_kit.metrics.models.inputs import as_numbers, column, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 from retention_kit.wording import Figure, Sentence, sentence
 
 LOWER, UPPER = np.log([1e-6, 1e-6]), np.log([1e4, 1e4])
-RIDGE = 1e3  # α + β above which all customers are as good as alike
-RISING = 2.0  # standard errors
-EVERYBODY = "All customers left, so there is nobody left to project."
+MAX_SUM = 1e3  # of α and β; above it, all customers are practically alike
+MAX_SCORE = 2.0  # standard errors of a trend, above which the hazard rises
+ALL_LEFT = "All customers left, so there is nobody left to project."
 
 
 @dataclass(frozen=True)
 class ShiftedBetaGeometric:
     """A fitted shifted beta-geometric model; time is counted in renewals.
 
-    `covariance` is that of the logarithms of α and β (None where it has no meaning), `warnings` are sentences on why
-    not to rely on it.
+    `covariance` is that of the logarithms of α and β (None if it is meaningless), `warnings` are sentences on why not
+    to rely on it.
     """
 
     alpha: float
@@ -39,7 +39,7 @@ class ShiftedBetaGeometric:
 
     @property
     def log_parameters(self) -> np.ndarray:
-        """The logarithms of α and β, which `covariance` is of."""
+        """The logarithms of α and β, in the order of `covariance`."""
         return np.log([self.alpha, self.beta])
 
     def with_log_parameters(self, log_parameters: Sequence[float] | np.ndarray) -> ShiftedBetaGeometric:
@@ -48,32 +48,32 @@ class ShiftedBetaGeometric:
         return replace(self, alpha=alpha, beta=beta)
 
     def survival(self, t: Any) -> np.ndarray:
-        """The share of new customers that is still there after t renewals."""
+        """The share of new customers left after t renewals."""
         from scipy.special import betaln
 
-        (t,) = asked(t=t)
+        (t,) = as_numbers(t=t)
         return np.exp(betaln(self.alpha, self.beta + t) - betaln(self.alpha, self.beta))
 
     def hazard(self, t: Any) -> np.ndarray:
-        """The share that leaves at renewal t (1, 2, …) of those who were there before it."""
-        (t,) = asked(1, t=t)
+        """The share of the customers before renewal t (1, 2, …) that leaves at it."""
+        (t,) = as_numbers(1, t=t)
         return np.asarray(self.alpha / (self.alpha + self.beta + t - 1))
 
     def retention(self, t: Any) -> np.ndarray:
-        """The share that renews at renewal t (1, 2, …) of those who were there before it."""
+        """The share of the customers before renewal t (1, 2, …) that renews."""
         return 1 - self.hazard(t)
 
     def residual_lifetime(self, n: Any, discount: float) -> np.ndarray:
-        """Discounted renewals still to come of a customer in the n-th period, whose n-th renewal is next.
+        """The expected number of future renewals, discounted, of a customer in the n-th period.
 
-        `discount` is that of one period, and the next renewal counts in full. Source: Fader and Hardie (2010). Without
-        a discount it has no end where α is at most 1: then ModelError is raised.
+        `discount` is the rate of one period; the next renewal is not discounted. Raises ModelError if the sum is
+        infinite: without a discount, for α of at most 1. Source: Fader and Hardie (2010).
         """
         from scipy.special import hyp2f1
 
         if not discount >= 0:
             raise ModelError("A discount is a share a period, 0 or more: {discount:g} is none.", discount=discount)
-        (n,) = asked(1, n=n)
+        (n,) = as_numbers(1, n=n)
         age = self.beta + n - 1
         if discount == 0:
             if self.alpha <= 1:
@@ -88,14 +88,13 @@ class ShiftedBetaGeometric:
 def fit_sbg(alive: Any) -> ShiftedBetaGeometric:
     """Fit a shifted beta-geometric model to one cohort, or to several of different age.
 
-    `alive` are the customers of a cohort at the start and after renewals 1, 2, …, or a list of such. Raises ModelError
-    where a cohort grows, fewer than two renewals are known, nobody left, or all did.
+    `alive` are the customers of a cohort at the start and after renewals 1, 2, …, or a list of cohorts. Raises
+    ModelError if a cohort grows, for fewer than two renewals, and if none or all customers left.
     """
     if len(alive) == 0:
         raise ModelError("There are no customers: alive is empty.")
-    cohorts = alive if np.ndim(alive[0]) else [alive]
-    found = [column("alive", cohort) for cohort in cohorts]
-    for cohort in found:
+    cohorts = [column("alive", cohort) for cohort in (alive if np.ndim(alive[0]) else [alive])]
+    for cohort in cohorts:
         if (cohort < 0).any():
             raise ModelError("alive counts customers: {least:g} is below 0.", least=cohort.min())
         if (np.diff(cohort) > 0).any():
@@ -106,20 +105,20 @@ def fit_sbg(alive: Any) -> ShiftedBetaGeometric:
                 after=cohort[at + 1],
                 renewal=at + 1,
             )
-    renewals = max(len(cohort) - 1 for cohort in found)
+    renewals = max(len(cohort) - 1 for cohort in cohorts)
     exposed, lost = np.zeros(max(renewals, 1)), np.zeros(max(renewals, 1))
-    for cohort in found:
+    for cohort in cohorts:
         exposed[: len(cohort) - 1] += cohort[:-1]
         lost[: len(cohort) - 1] += -np.diff(cohort)
-    if exposed.any() and not any(cohort[-1] for cohort in found):
-        raise ModelError(EVERYBODY)
+    if exposed.any() and not any(cohort[-1] for cohort in cohorts):
+        raise ModelError(ALL_LEFT)
     return fit_sbg_renewals(exposed, lost)
 
 
 def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
-    """Fit a shifted beta-geometric model to how many customers came to renewals 1, 2, …, and how many left at each.
+    """Fit a shifted beta-geometric model to the numbers of customers due at renewals 1, 2, …, and lost at each.
 
-    Raises ModelError where fewer than two renewals are known, nobody left, or all did.
+    Raises ModelError for fewer than two renewals, and if none or all customers left.
     """
     exposed, lost = column("exposed", exposed).astype(float), column("lost", lost).astype(float)
     same_length(exposed=exposed, lost=lost)
@@ -137,23 +136,23 @@ def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
     if not lost.any():
         raise ModelError("Nobody left, so there is nothing to project from.")
     if np.array_equal(lost, exposed):
-        raise ModelError(EVERYBODY)
+        raise ModelError(ALL_LEFT)
     if np.count_nonzero(exposed) < 2:
         raise ModelError("One renewal is known, and a projection needs two at least.")
-    found = climb(_Likelihood(exposed, lost), np.log([1.0, 1.0]), LOWER, UPPER)
-    alpha, beta = (float(value) for value in found.parameters)
-    ridge = alpha + beta > RIDGE
+    maximum = climb(_Likelihood(exposed, lost), np.log([1.0, 1.0]), LOWER, UPPER)
+    alpha, beta = (float(value) for value in maximum.parameters)
+    is_uniform = alpha + beta > MAX_SUM
     return ShiftedBetaGeometric(
         alpha=alpha,
         beta=beta,
-        log_likelihood=found.log_likelihood,
-        covariance=None if ridge else found.covariance,
-        warnings=_warnings(exposed, lost, ridge, found),
+        log_likelihood=maximum.log_likelihood,
+        covariance=None if is_uniform else maximum.covariance,
+        warnings=_warnings(exposed, lost, is_uniform, maximum),
     )
 
 
-def _warnings(exposed: np.ndarray, lost: np.ndarray, ridge: bool, found: Maximum) -> tuple[Sentence, ...]:
-    if not ridge and not found.at_bound.any():
+def _warnings(exposed: np.ndarray, lost: np.ndarray, is_uniform: bool, maximum: Maximum) -> tuple[Sentence, ...]:
+    if not is_uniform and not maximum.at_bound.any():
         return ()
     share = float(lost.sum() / exposed.sum())
     if _rises(exposed, lost):
@@ -162,11 +161,11 @@ def _warnings(exposed: np.ndarray, lost: np.ndarray, ridge: bool, found: Maximum
 
 
 def _rises(exposed: np.ndarray, lost: np.ndarray) -> bool:
-    """Whether the hazard rises by more than chance: the score test for a trend of proportions."""
+    """Whether the hazard rises significantly: the score test for a trend of proportions."""
     t, share = np.arange(len(lost)), lost.sum() / exposed.sum()
     centred = t - exposed @ t / exposed.sum()
     variance = share * (1 - share) * float(exposed @ centred**2)
-    return bool(variance > 0 and float(centred @ lost) > RISING * variance**0.5)
+    return bool(variance > 0 and float(centred @ lost) > MAX_SCORE * variance**0.5)
 
 
 class _Likelihood:
@@ -180,8 +179,8 @@ class _Likelihood:
         alpha, beta = parameters = np.exp(theta)
         stay, both = beta + self.t, alpha + beta + self.t
         value = self.lost * theta[0] + self.kept @ np.log(stay) - self.exposed @ np.log(both)
-        all_of = float(self.exposed @ (1 / both))
-        gradient = np.array([self.lost / alpha - all_of, float(self.kept @ (1 / stay)) - all_of])
+        total = float(self.exposed @ (1 / both))
+        gradient = np.array([self.lost / alpha - total, float(self.kept @ (1 / stay)) - total])
         hessian = np.full((2, 2), float(self.exposed @ (1 / both**2)))
         hessian[0, 0] -= self.lost / alpha**2
         hessian[1, 1] -= float(self.kept @ (1 / stay**2))

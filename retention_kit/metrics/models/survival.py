@@ -1,4 +1,4 @@
-"""How long customers stay, without a model: Kaplan-Meier curves and the test of whether curves differ."""
+"""Kaplan-Meier curves, and the log-rank test of differences between them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Z95 = 1.959963984540054
 
 
 def kaplan_meier(durations: Any, events: Any, counts: Any = None) -> pd.DataFrame:
-    """The share of customers still there by time, where some are known only to have stayed until now.
+    """The Kaplan-Meier curve: the share of customers left by time, with censored observations.
 
-    `durations` are how long each customer was seen, `events` whether the customer then left (True, 1) or was last seen
-    there (False, 0), `counts` how often each row occurs. A row for each time at which somebody left: time, survival, se
-    (Greenwood), low and high (95%, by the log of the log), at_risk (customers seen until just before). `.attrs`:
-    `median` (the time by which half have left; None where that was not seen), `customers` and `longest`, the longest
-    time that anybody was seen. Source: Kaplan and Meier (1958).
+    `durations` are the observed times of customers, `events` whether they left then (True, 1) or are censored (False,
+    0), `counts` multiplicities of rows. Returns a row for each time of a loss, with the columns time, survival, se
+    (Greenwood), low and high (95%, log-log), at_risk (customers observed until just before). `.attrs`: `median` (the
+    time by which half have left; None if fewer have), `customers`, and `longest`, the longest observed time. Raises
+    ModelError for invalid input. Source: Kaplan and Meier (1958).
     """
-    time, left, n = _spells(durations, events, counts)
+    time, left, n = _validated(durations, events, counts)
     times, at_risk, lost = _by_time(time, left, n)
-    happened = lost > 0
-    times, at_risk, lost = times[happened], at_risk[happened], lost[happened]
+    has_losses = lost > 0
+    times, at_risk, lost = times[has_losses], at_risk[has_losses], lost[has_losses]
     survival = np.cumprod((at_risk - lost) / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.cumsum(lost / (at_risk * (at_risk - lost)))
         half = Z95 * np.sqrt(spread) / np.abs(np.log(survival))
         low, high = survival ** np.exp(half), survival ** np.exp(-half)
         se = survival * np.sqrt(spread)
-    gone = survival <= 0  # nothing is left whose share could be uncertain
-    se, low, high = (np.where(gone, nan, one) for one in (se, low, high))
+    is_zero = survival <= 0  # nobody is left, so there is no uncertainty
+    se, low, high = (np.where(is_zero, nan, one) for one in (se, low, high))
     frame = pd.DataFrame({"time": times, "survival": survival, "se": se, "low": low, "high": high, "at_risk": at_risk})
     reached = np.flatnonzero(survival <= 0.5 + 1e-12)
     frame.attrs["median"] = times[reached[0]].item() if len(reached) else None
@@ -43,14 +43,14 @@ def kaplan_meier(durations: Any, events: Any, counts: Any = None) -> pd.DataFram
 
 
 def log_rank(durations: Any, events: Any, groups: Any, counts: Any = None) -> tuple[float, float]:
-    """Whether the survival of groups differs: the statistic of the log-rank test and its p value.
+    """The log-rank test of whether the survival of groups differs: statistic and p-value.
 
-    The statistic is compared with a chi-squared distribution of one degree of freedom less than there are groups.
-    Raises ModelError for fewer than two groups. Source: Mantel (1966).
+    The statistic has a chi-squared distribution; its degrees of freedom are the number of groups minus one. Raises
+    ModelError for fewer than two groups. Source: Mantel (1966).
     """
     from scipy.special import chdtrc
 
-    time, left, n = _spells(durations, events, counts)
+    time, left, n = _validated(durations, events, counts)
     codes, names = pd.factorize(np.asarray(groups))
     same_length(durations=time, groups=codes)
     if (codes < 0).any():
@@ -58,21 +58,21 @@ def log_rank(durations: Any, events: Any, groups: Any, counts: Any = None) -> tu
     if len(names) < 2:
         raise ModelError("A comparison of survival needs two groups at least.")
     times, at_risk, lost = _by_time(time, left, n)
-    each = [_by_time(time, left, np.where(codes == code, n, 0.0), times) for code in range(len(names))]
-    risk, gone = np.array([one[1] for one in each]), np.array([one[2] for one in each])
+    by_group = [_by_time(time, left, np.where(codes == code, n, 0.0), times) for code in range(len(names))]
+    risk, group_losses = np.array([group[1] for group in by_group]), np.array([group[2] for group in by_group])
     share = risk / np.maximum(at_risk, 1e-300)
-    difference = (gone - share * lost).sum(axis=1)
+    difference = (group_losses - share * lost).sum(axis=1)
     spread = np.where(at_risk > 1, lost * (at_risk - lost) / np.maximum(at_risk - 1, 1e-300), 0.0)
     covariance = np.diag((share * spread).sum(axis=1)) - (share * spread) @ share.T
-    known = np.diag(covariance) > 0
-    if np.count_nonzero(known) < 2:
+    has_variance = np.diag(covariance) > 0
+    if np.count_nonzero(has_variance) < 2:
         return 0.0, 1.0
-    some = np.flatnonzero(known)[:-1]
-    statistic = float(difference[some] @ np.linalg.pinv(covariance[np.ix_(some, some)]) @ difference[some])
-    return statistic, float(chdtrc(len(some), statistic))
+    used = np.flatnonzero(has_variance)[:-1]
+    statistic = float(difference[used] @ np.linalg.pinv(covariance[np.ix_(used, used)]) @ difference[used])
+    return statistic, float(chdtrc(len(used), statistic))
 
 
-def _spells(durations: Any, events: Any, counts: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _validated(durations: Any, events: Any, counts: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     time, left = column("durations", durations), column("events", events)
     same_length(durations=time, events=left)
     n = counts_of(counts, len(time))
@@ -86,11 +86,11 @@ def _spells(durations: Any, events: Any, counts: Any) -> tuple[np.ndarray, np.nd
 def _by_time(
     time: np.ndarray, left: np.ndarray, n: np.ndarray, times: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each time ascending, the customers seen until just before, and those who left at it."""
+    """The times in ascending order, the customers observed until just before each, and those lost at it."""
     if times is None:
         times = np.unique(time[n > 0])
-    place = np.searchsorted(times, time)
-    some = n > 0
-    seen = np.bincount(place[some], weights=n[some], minlength=len(times))
-    lost = np.bincount(place[some], weights=n[some] * left[some], minlength=len(times))
-    return times, np.cumsum(seen[::-1])[::-1], lost
+    index = np.searchsorted(times, time)
+    is_counted = n > 0
+    observed = np.bincount(index[is_counted], weights=n[is_counted], minlength=len(times))
+    lost = np.bincount(index[is_counted], weights=n[is_counted] * left[is_counted], minlength=len(times))
+    return times, np.cumsum(observed[::-1])[::-1], lost
