@@ -1,6 +1,4 @@
-"""Movements, reasons and cohorts as tables to read: whole data, one row per period or cohort cell, in the report's
-currency.
-"""
+"""Movements, reasons, answers and cohorts as tables: one row per period or cell, money in the report's currency."""
 
 from __future__ import annotations
 
@@ -29,17 +27,17 @@ def mrr_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
     """MRR by period: start + new + expansion + reactivation - contraction - churned + fx = end, to the cent.
 
     Columns: period, start, new, expansion, contraction, churned, reactivation, fx, end; decreases are positive, `fx`
-    is what exchange rates made of the MRR of customers who stayed.
+    is the effect of exchange rates on the MRR of customers who stayed.
     """
     frame = _labelled(in_currency(data, "mrr", summary(data, "mrr", Granularity(check_every(every)))), every)
     return frame[["period", "start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end"]]
 
 
 def churn_reasons(data: Dataset, every: str = "month") -> pd.DataFrame:
-    """Why customers left: those who stopped paying in each period and their MRR, by `cancel_reason`.
+    """Lost subscribers in each period, and their MRR, by `cancel_reason`.
 
-    Columns: period, reason, lost, churned (MRR, report currency). The reason is that of the spell that ended last;
-    (none) where it names none, (paused) where a pause follows. Rows of a period sum to its lost customers and churned
+    Columns: period, reason, lost, churned (MRR, report currency). The reason is that of the last subscription
+    that ended; (none) if it has none, (paused) before a pause. Rows of a period sum to its lost customers and churned
     MRR.
     """
     frame = _labelled(in_currency(data, "reasons", summary(data, "reasons", Granularity(check_every(every)))), every)
@@ -51,7 +49,7 @@ def churn_reasons(data: Dataset, every: str = "month") -> pd.DataFrame:
 
 
 def answer_counts(data: Dataset, every: str = "month") -> pd.DataFrame:
-    """How answers spread over their scales, which end at `high`; answers count by weight where they are weighted.
+    """The distribution of answers over their scales, which end at `high`; weighted answers count by weight.
 
     Columns: period, survey, score, high, answers.
     """
@@ -63,12 +61,12 @@ def answer_counts(data: Dataset, every: str = "month") -> pd.DataFrame:
 
 
 def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
-    """Customers by the period in which they were first active, followed through the later ones.
+    """Customers by the period in which they were first active, and their later activity.
 
     Columns: cohort, age (periods since), period, size, active, retention (active / size), complete, revenue (the
     cohort's purchases in the period; for subscriptions its MRR at the period's end), may_hold_earlier (whether
-    customers of before the data may be in the cohort: it is not to be compared). Periods that have not begun have no
-    row; the one that has not ended is not complete. Known customers of before the data are in no cohort.
+    the cohort may have customers from before the data, so that it cannot be compared). Future periods have no row; the
+    current one is not complete. Customers known from before the data are in no cohort.
     """
     from retention_kit.metrics.frames import Cohorts, shown_as
 

@@ -1,6 +1,6 @@
-"""What each segment value adds to the change of a figure since the period before, and how sure that is.
+"""The contributions of segment values to the change of a figure since the last period, with intervals.
 
-Rates are split as in `decomposition`; sums, such as revenue, by the change of each value's own sum.
+Rates are decomposed as in `decomposition`; sums, such as revenue, by the change of each value's sum.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class ChangePart:
-    """A part of a figure's change, in its unit: `amount`, with the half width of its 95% interval (None: unknown).
+    """A part of a figure's change, in its unit: `amount`, with half the width of its 95% interval (None: unknown).
 
-    Of a segment `value` it is what the value's own figure did, from `before` to `now`; of no value (""), what the mix
-    of the values did, or guests. `p` is of that figure's own change, or of the mix; None where it is not to be tested.
+    For a segment `value` it is the effect of the value's own figure, which went from `before` to `now`; without a value
+    ("") that of the mix of values, or of guests. `p` is that of the figure's change, or of the mix; None if not tested.
     """
 
     value: str
@@ -57,19 +57,19 @@ class ChangePart:
 
     @property
     def against(self) -> str:
-        """What kind of claim it makes: that a value changed (part), or the mix of values (mix)."""
+        """The kind of its claim: that a value changed (part), or the mix of values (mix)."""
         return "part" if self.value else "mix"
 
 
 def segment_changes(
     data: Dataset, period: Period, column: str, metrics: Sequence[str], rows: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Each value of a segment column in a period and the one before: what the change of the metrics is made of.
+    """The values of a segment column in a period and the one before, for each of the metrics.
 
-    Columns as in `COLUMNS`, NaN where unknown: numerators (of scores in points) and denominators of then and now, the
-    value's own figure `before` and `now`, the bounds `low` and `high` of its change (95%), and the n of both. Of sums
-    the numerator is the sum, and there is no denominator; what guests spent is a row of its own, with the value "".
-    Empty for the first period. `rows` is a scorecard of both periods by the column, where one is at hand.
+    Columns are COLUMNS, NaN if unknown: numerators (points for scores) and denominators of both periods, the value's
+    figure `before` and `now`, the bounds `low` and `high` of its change (95%), and both n. For sums the numerator is
+    the sum, without a denominator; guests are a separate row with the value "". Empty for the first period. `rows` is a
+    scorecard of both periods by the column, if already computed.
     """
     import pandas as pd
 
@@ -77,18 +77,18 @@ def segment_changes(
     if before.index < Period.of(data.start, period.every).index:
         return pd.DataFrame(columns=list(COLUMNS))
     rates = [name for name in metrics if name not in _SUMS]
-    found = [_sums(data, name, period, column) for name in metrics if name in _SUMS]
+    frames = [_sums(data, name, period, column) for name in metrics if name in _SUMS]
     if rates:
         if rows is None:
             rows = scorecard(data, periods=[before, period], segment=column, metrics=rates)
         wanted = (rows["segment"] == column) & rows["metric"].isin(rates)
-        found.append(_rates(rows[wanted], str(before), str(period)))
-    frame = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+        frames.append(_rates(rows[wanted], str(before), str(period)))
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
     return frame[list(COLUMNS)]
 
 
 def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
-    """Rows of a scorecard of two periods, one beside the other."""
+    """Rows of a scorecard of two periods, joined by metric and value."""
     scale = frame["unit"].map({"points": 100}).fillna(1)
     frame = frame.assign(numerator=frame["numerator"] * scale).rename(columns={"segment_value": "segment_value_"})
     names = ["numerator", "denominator", "value", "n"]
@@ -97,7 +97,7 @@ def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
         today[[*names, "change_low", "change_high"]].join(then[names].add_suffix("_then"), how="outer").reset_index()
     )
     value, made_of = joined["value"], joined["numerator"] / joined["denominator"]
-    off = (value - made_of).abs() > 1e-9 * value.abs().clip(lower=1)  # somebody's own, which is no ratio of its parts
+    off = (value - made_of).abs() > 1e-9 * value.abs().clip(lower=1)  # metrics of plug-ins may be no ratios
     joined = joined[~joined["metric"].isin(joined.loc[off, "metric"])]
     return joined.rename(
         columns={
@@ -114,7 +114,7 @@ def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
 
 
 def _sums(data: Dataset, metric: str, period: Period, column: str) -> pd.DataFrame:
-    """Rows of a summary of two periods: sums with the spread of their changes over the customers."""
+    """Rows of a summary of two periods: sums, with intervals of their changes from the variance over customers."""
     import numpy as np
     import pandas as pd
 
@@ -140,15 +140,15 @@ def _sums(data: Dataset, metric: str, period: Period, column: str) -> pd.DataFra
         "n_before": count(now, then)[1],
         "n": count(now, then)[0],
     }
-    found = pd.DataFrame(rows).reset_index(drop=True).reindex(columns=list(COLUMNS))
+    changes = pd.DataFrame(rows).reset_index(drop=True).reindex(columns=list(COLUMNS))
     if name != "purchases":
-        return found
+        return changes
     guests = {"metric": metric, "value": "", "before_numerator": then["guest_revenue"].sum()}
     guests |= {"numerator": now["guest_revenue"].sum(), "n": 0, "n_before": 0}
-    return pd.concat([found, pd.DataFrame([guests]).reindex(columns=list(COLUMNS)).astype(found.dtypes)])
+    return pd.concat([changes, pd.DataFrame([guests]).reindex(columns=list(COLUMNS)).astype(changes.dtypes)])
 
 
-# Of a sum: its summary, column, the variance of its change (each customer's change squared) and the n of both periods.
+# For each sum: summary, column, variance of its change (the customers' squared changes), and the n of both periods.
 _SUMS: dict[str, tuple[str, str, Any, Any]] = {
     "revenue": (
         "purchases",
@@ -167,7 +167,7 @@ _SUMS: dict[str, tuple[str, str, Any, Any]] = {
 }
 
 
-def decomposed(rows: pd.DataFrame) -> Decomposition:
+def decompose_change(rows: pd.DataFrame) -> Decomposition:
     """The change of one metric, from its rows of `segment_changes`."""
     before, now = (
         {
@@ -180,10 +180,10 @@ def decomposed(rows: pd.DataFrame) -> Decomposition:
 
 
 def change_parts(rows: pd.DataFrame, base: str, period: Period) -> list[ChangePart]:
-    """What segment values add to the change of one metric (rows of `segment_changes`), the mix of a rate last.
+    """The parts of segment values in the change of a metric (rows of `segment_changes`), with the mix of a rate last.
 
-    Parts that are not to be tested have no p: values without an interval, or with fewer than 30 in either period. A
-    change of a value no larger than the lengths of the periods explain has a p of 1. `base` is what makes a customer.
+    Values without an interval, or with fewer than 30 customers in either period, have no p. Changes that the lengths of
+    the periods explain have a p of 1. `base` defines customers, as in `change_claims`.
     """
     if rows.empty:
         return []
@@ -198,13 +198,13 @@ def change_parts(rows: pd.DataFrame, base: str, period: Period) -> list[ChangePa
         ]
         guests = rows[rows["value"] == ""]
         return [*parts, *(ChangePart("", row.numerator - row.before_numerator, None) for row in guests.itertuples())]
-    split = decomposed(rows)
+    split = decompose_change(rows)
     if split.change is None:
         return []
-    known = {row.value: row for row in rows.itertuples()}
+    row_of = {row.value: row for row in rows.itertuples()}
     parts = []
     for value, part in split.parts.items():
-        row = known[value]
+        row = row_of[value]
         half = _half(row)
         amount = None if half is None else part.weight * half
         parts.append(ChangePart(value, part.rate, amount, _p(row, base, period), row.before, row.now))
@@ -212,26 +212,24 @@ def change_parts(rows: pd.DataFrame, base: str, period: Period) -> list[ChangePa
 
 
 def part_claims(parts: Sequence[ChangePart], metric: str, column: str) -> list[Claim]:
-    """What the values of a column claim about the change of one metric: one family, with the mix in it."""
+    """The claims of a column's values, and of the mix, on the change of a metric: one family."""
     if sum(part.p is not None for part in parts if part.value) < 2:
-        return []  # one value is the whole
+        return []  # a single value is the whole
     family = ("change", metric, column)
     return [Claim(family, metric, part.against, part.p, part.value) for part in parts if part.p is not None]
 
 
 def is_within_chance(parts: Sequence[ChangePart]) -> bool:
-    """Whether chance alone explains what some parts add up to; not where one of them that has a value is without an
-    interval.
-    """
-    told = [part for part in parts if part.half is not None or (part.value and part.amount)]
-    halves = [part.half for part in told if part.half is not None]
-    if len(halves) < len(told):
+    """Whether the sum of some parts may be due to chance; False if a part with a value has no interval."""
+    relevant = [part for part in parts if part.half is not None or (part.value and part.amount)]
+    halves = [part.half for part in relevant if part.half is not None]
+    if len(halves) < len(relevant):
         return False
-    return abs(fsum(part.amount for part in told)) <= sqrt(fsum(half**2 for half in halves))
+    return abs(fsum(part.amount for part in relevant)) <= sqrt(fsum(half**2 for half in halves))
 
 
 def _mix(split: Decomposition, rows: pd.DataFrame) -> ChangePart:
-    """What the mix did, against what the lot of who comes makes of the weights of as many customers (multinomial)."""
+    """The effect of the mix, tested against random weights of as many customers (multinomial)."""
     before, now = float(rows["before_denominator"].sum()), float(rows["denominator"].sum())
     whole = (rows["before_numerator"].sum() / before + rows["numerator"].sum() / now) / 2
     variance, sizes = 0.0, (float(rows["n_before"].sum()), float(rows["n"].sum()))
@@ -247,7 +245,7 @@ def _mix(split: Decomposition, rows: pd.DataFrame) -> ChangePart:
 
 
 def _p(row: Any, base: str, period: Period) -> float | None:
-    """Of a value's own change; None where it is not tested."""
+    """The p-value of a value's own change; None if it is not tested."""
     if not min(row.n, row.n_before) >= SMALL or _half(row) is None:
         return None
     other = period.shift(-1)

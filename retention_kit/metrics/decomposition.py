@@ -1,4 +1,4 @@
-"""Why a figure changed, as sums that close: a rate by segment into rate and mix, a product by its factors."""
+"""Decompositions of a change: of a rate into rate and mix by segment value, of a product by its factors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from math import comb, fsum, prod
 
 from retention_kit.wording import sentence
 
-Counts = Mapping[str, tuple[float, float]]  # of each segment value: numerator and denominator
+Counts = Mapping[str, tuple[float, float]]  # segment value → numerator and denominator
 EMPTY = sentence("notes.no_parts")
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one segment value adds to the change of a rate: by its own rate (`rate`), and by its weight (`mix`).
+    """The contribution of a segment value to the change of a rate: by its own rate (`rate`), and by its weight (`mix`).
 
-    `weight` is its share of all denominators, the mean of both periods.
+    `weight` is its share of the denominators, averaged over both periods.
     """
 
     rate: float
@@ -26,7 +26,7 @@ class Part:
 
     @property
     def total(self) -> float:
-        """Both together."""
+        """The sum of both."""
         return self.rate + self.mix
 
 
@@ -34,8 +34,8 @@ class Part:
 class Decomposition:
     """The change of a rate by segment value: `change` = the totals of `parts` + `unassigned`.
 
-    `unassigned` is of values that have a numerator and no denominator. Where the change is undefined it is None, there
-    are no parts, and `reason` says why.
+    `unassigned` is that of values with a numerator but no denominator. If the change is undefined, it is None without
+    parts, and `reason` says why.
     """
 
     change: float | None
@@ -45,17 +45,17 @@ class Decomposition:
 
     @property
     def rate(self) -> float:
-        """What the values' own rates add up to."""
+        """The sum of the contributions by rate."""
         return fsum(part.rate for part in self.parts.values())
 
     @property
     def mix(self) -> float:
-        """What the values' weights add up to."""
+        """The sum of the contributions by weight."""
         return fsum(part.mix for part in self.parts.values())
 
     @property
     def unexplained(self) -> float:
-        """What the parts leave of the change: 0 but for the rounding of floats."""
+        """The change minus its parts: 0 except for rounding."""
         if self.change is None:
             return 0.0
         parts = [one for part in self.parts.values() for one in (part.rate, part.mix)]
@@ -63,13 +63,12 @@ class Decomposition:
 
 
 def rate_and_mix(before: Counts, now: Counts) -> Decomposition:
-    """The change of a rate N / D into what its segment values did and how they came to weigh more or less.
+    """Decompose the change of a rate N / D into the effects of the rates and of the weights of its segment values.
 
-    `before` and `now` give (numerator, denominator) by segment value. Of a value with weights w and rates r, rate = (w0
-    + w1) / 2 × (r1 - r0) and mix = (w1 - w0) × ((r0 + r1) / 2 - (R0 + R1) / 2), R the rate of all: a value gains by mix
-    where it grows and is better than most. One without a denominator in one of the periods has its rate of the other in
-    both, so that all it adds is mix; one that has a numerator nonetheless adds it as `unassigned`. Source: Kitagawa
-    (1955), centred.
+    `before` and `now` are (numerator, denominator) by segment value. For a value with weights w and rates r, rate = (w0
+    + w1) / 2 × (r1 - r0) and mix = (w1 - w0) × ((r0 + r1) / 2 - (R0 + R1) / 2), where R is the overall rate. A value
+    without a denominator in one period has its rate of the other in both, so it only contributes mix; its numerator, if
+    any, is `unassigned`. Source: Kitagawa (1955), centred.
     """
     whole_before, whole_now = (fsum(d for _, d in counts.values()) for counts in (before, now))
     if not (whole_before > 0 and whole_now > 0):
@@ -90,24 +89,24 @@ def rate_and_mix(before: Counts, now: Counts) -> Decomposition:
 
 
 def shapley(before: Mapping[str, float | None], now: Mapping[str, float | None]) -> dict[str, float]:
-    """The change of a product into what each factor did, on the mean over every order in which they may change.
+    """Decompose the change of a product by factor: the mean effect over all orders in which they may change.
 
-    `before` and `now` give the factors by name; the parts add up to product of `now` - product of `before`, from zero
-    and to zero too. A factor that is None in one period, such as the purchases of each of no customers, is taken as
-    unchanged. Raises ValueError where the two name different factors. Source: Shapley (1953).
+    `before` and `now` are the factors by name; the parts add up to product of `now` - product of `before`, also from or
+    to zero. A factor that is None in one period, such as a mean over no customers, counts as unchanged. Raises
+    ValueError if the names differ. Source: Shapley (1953).
     """
     if {*before} != {*now}:
         raise ValueError(f"The factors of both periods are the same: {[*before]} are not {[*now]}.")
-    known = {}
+    factors = {}
     for name in before:
         then, today = before[name], now[name]
         start, end = today if then is None else then, then if today is None else today
-        known[name] = (start or 0.0, end or 0.0)
-    return {name: _added(name, known) for name in known}
+        factors[name] = (start or 0.0, end or 0.0)
+    return {name: _mean_effect(name, factors) for name in factors}
 
 
-def _added(name: str, factors: Mapping[str, tuple[float, float]]) -> float:
-    """What a factor adds on the mean: over the sets of others that have changed before it."""
+def _mean_effect(name: str, factors: Mapping[str, tuple[float, float]]) -> float:
+    """The mean effect of a factor, over the sets of other factors that have changed before it."""
     others = [one for one in factors if one != name]
     start, end = factors[name]
     terms = [

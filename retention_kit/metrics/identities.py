@@ -1,4 +1,4 @@
-"""Sums that must hold whatever the data: every report asserts them."""
+"""Identities: sums that must hold for all data, and are checked in every report."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 
-TOLERANCE = 1e-9  # of the sum, for survey weights only: all else is whole numbers
+TOLERANCE = 1e-9  # relative, for survey weights; all other sums are integers
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The result of one: the periods in which it is broken (none, one hopes) and how many were checked."""
+    """The result of checking an identity: the periods in which it does not hold, and the number of checked ones."""
 
     name: str
-    column: str  # the segment column it is about, if any
+    column: str  # its segment column, if any
     broken: tuple[str, ...]
     periods: int
 
 
 def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> list[Identity]:
-    """Every identity these data allow, on exact integers: money in minor units, MRR in their twelfths."""
-    granularity, found = Granularity(every), []
+    """Check all identities that the data allow, on exact integers: money in minor units, MRR in their twelfths."""
+    granularity, results = Granularity(every), []
 
     def check(name: str, frame: pd.DataFrame, left: pd.Series, right: pd.Series, column: str = "") -> None:
         off = (left - right).abs() > (TOLERANCE * right.abs() if right.dtype == "float64" else 0)
         broken = sorted({str(Period(every, int(index))) for index in frame.loc[off, "period"]})
-        found.append(Identity(name, column, tuple(broken), frame["period"].nunique()))
+        results.append(Identity(name, column, tuple(broken), frame["period"].nunique()))
 
     def by_period(frame: pd.DataFrame, name: str, column: str) -> pd.Series:
         """The sums of a keyed summary in the order of a frame's periods."""
@@ -51,7 +51,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
     if missing_reason(data, "movements") is None:
         m = moves = summary(data, "movements", granularity)
         check("customers", m, m["start"] + m["new"] + m["reactivated"] - m["lost"], m["end"])
-        if data.settings.definitions.churn_mode == "endpoint":  # else who leaves and returns is both lost and retained
+        if data.settings.definitions.churn_mode == "endpoint":  # otherwise customers may be both lost and retained
             check("retained", m, m["retained"] + m["lost"], m["start"])
         check("cohorts", m, by_period(m, "cohorts", "active"), m["active"])
     if missing_reason(data, "mrr") is None:
@@ -71,13 +71,11 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
     for column in segments:
         check("segments", *_parts_and_whole(data, granularity, column), column)
         check("change", *_parts_of_changes(data, granularity, column), column)
-    return found
+    return results
 
 
 def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """All additive figures, one row for each of them and period: their periods, the sums of the
-    parts, and the whole.
-    """
+    """The periods of all additive figures, a row for each figure and period; the sums of the parts; and the whole."""
     import pandas as pd
 
     wholes, parts = [], []
@@ -92,9 +90,7 @@ def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tu
 def _parts_of_changes(
     data: Dataset, granularity: Granularity, column: str
 ) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """The changes of retention and of the net promoter score since the period before: the periods, what their segment
-    values and the mix add up to, and what they are.
-    """
+    """The periods of changes of retention and of the net promoter score; the sums of their parts; and the changes."""
     import pandas as pd
 
     rows: list[tuple[int, float, float]] = []
@@ -111,7 +107,7 @@ def _parts_of_changes(
         }
         for index in counts:
             split = rate_and_mix(counts.get(index - 1, {}), counts[index])
-            if split.change is not None:  # beside 2, so that the tolerance is of the scale of a rate
+            if split.change is not None:  # plus 2, so that the relative tolerance fits rates
                 rows.append((index, 2 + split.change - split.unexplained, 2 + split.change))
-    found = pd.DataFrame(rows, columns=["period", "left", "right"]).astype({"left": "float64", "right": "float64"})
-    return found, found["left"], found["right"]
+    changes = pd.DataFrame(rows, columns=["period", "left", "right"]).astype({"left": "float64", "right": "float64"})
+    return changes, changes["left"], changes["right"]

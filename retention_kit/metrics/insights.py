@@ -1,8 +1,8 @@
-"""What may be called more than chance: every comparison of a report with its p-value, corrected together.
+"""The comparisons of a report with p-values, corrected for multiple testing.
 
-A report makes dozens of comparisons, and of those with nothing behind them one in twenty looks like something. So they
-are corrected within a family (the figures of a page, the values of a column for one figure) and then over the families
-(Holm 1979): with nothing changing, a report claims anything at all in at most 5 of 100 cases.
+A report makes dozens of comparisons, and one in twenty looks significant by chance. So they are corrected within a
+family (the figures of a page, the values of a column for one figure) and then over the families (Holm 1979): if nothing
+changes, a report claims anything at all in at most 5 of 100 cases.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from retention_kit.periods import Period
 if TYPE_CHECKING:
     import pandas as pd
 
-USUAL, LEAST = 12, 3  # complete periods before that tell what is usual, and how many are needed
-LEVEL = 0.05  # how often a report may claim something where nothing changed
+USUAL, LEAST = 12, 3  # earlier complete periods for the usual value: at most, and at least
+LEVEL = 0.05  # probability that a report claims anything if nothing changed
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Claim:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What it is about: metric, against, segment column and value."""
+        """Its subject: metric, against, segment column and value."""
         column = self.family[-1] if self.against in ("rest", "part", "mix") else ""
         return self.metric, self.against, column, self.value
 
@@ -55,13 +55,13 @@ def significant(claims: Iterable[Claim], level: float = LEVEL) -> frozenset[tupl
     for claim in claims:
         families.setdefault(claim.family, []).append(claim)
     adjusted = {name: _holm(members) for name, members in families.items()}
-    held: set[tuple[str, str, str, str]] = set()
-    for place, name in enumerate(sorted(families, key=lambda name: min(adjusted[name].values()))):
-        found = {key for key, p in adjusted[name].items() if p <= level / (len(families) - place)}
-        if not found:
+    significant_keys: set[tuple[str, str, str, str]] = set()
+    for rank, name in enumerate(sorted(families, key=lambda name: min(adjusted[name].values()))):
+        keys = {key for key, p in adjusted[name].items() if p <= level / (len(families) - rank)}
+        if not keys:
             break
-        held |= found
-    return frozenset(held)
+        significant_keys |= keys
+    return frozenset(significant_keys)
 
 
 def _holm(claims: list[Claim]) -> dict[tuple[str, str, str, str], float]:
@@ -71,17 +71,17 @@ def _holm(claims: list[Claim]) -> dict[tuple[str, str, str, str], float]:
         twins.setdefault(claim.key if claim.twin is None else claim.twin, []).append(claim)
     adjusted: dict[tuple[str, str, str, str], float] = {}
     so_far = 0.0
-    for place, same in enumerate(sorted(twins.values(), key=lambda same: max(claim.p for claim in same))):
-        so_far = min(1.0, max(so_far, (len(twins) - place) * max(claim.p for claim in same)))
+    for rank, same in enumerate(sorted(twins.values(), key=lambda same: max(claim.p for claim in same))):
+        so_far = min(1.0, max(so_far, (len(twins) - rank) * max(claim.p for claim in same)))
         adjusted |= {claim.key: so_far for claim in same}
     return adjusted
 
 
 def p_value(change: float, low: float, high: float, explained: tuple[float, float] = (0.0, 0.0)) -> float:
-    """The two-sided p of a change with a 95% interval: below 5% exactly where that leaves out what is `explained`.
+    """The two-sided p-value of a change with a 95% interval: below 5% if the interval does not reach the range
+    `explained` of changes with a known reason.
 
-    `explained` is the range of changes that need no other reason. The side of the interval that looks towards it
-    counts.
+    It uses the side of the interval towards that range.
     """
     nearest = min(max(change, explained[0]), explained[1])
     side = change - low if change > nearest else high - change
@@ -91,40 +91,42 @@ def p_value(change: float, low: float, high: float, explained: tuple[float, floa
 
 
 def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
-    """Of scorecard rows of the whole: each figure with an interval, against the period before and that of last year.
+    """Claims from scorecard rows of the whole: figures with an interval, against the previous period and last year's.
 
-    `base` is what makes a customer (orders, inactivity, subscriptions). Fewer than 30 on either side claim nothing.
-    Where periods differ in length, a change no larger than that explains is none.
+    `base` defines customers (orders, inactivity, subscriptions). There are no claims for fewer than 30 on either side.
+    Changes that the different lengths of periods explain do not count.
     """
-    known = {(row.metric, row.period): row for row in rows.itertuples() if row.metric in METRICS}
-    found = []
-    for (name, when), row in known.items():
+    row_of = {(row.metric, row.period): row for row in rows.itertuples() if row.metric in METRICS}
+    claims = []
+    for (name, when), row in row_of.items():
         if when != str(period) or not row.complete or METRICS[name].overlaps:
             continue
         for against, other in (("previous", period.shift(-1)), ("year_ago", period.year_ago())):
-            before = known.get((name, str(other)))
+            before = row_of.get((name, str(other)))
             if before is None or other is None or (bounds := _bounds(row, before, against)) is None:
                 continue
             change = row.value - before.value
             p = p_value(change, *bounds, by_length(name, base, before.value, period, other))
             twin = (against, row.unit, row.n, round(abs(change), 9))
-            found.append(Claim(("page", METRICS[name].template), name, against, p, twin=twin))
-    return found
+            claims.append(Claim(("page", METRICS[name].template), name, against, p, twin=twin))
+    return claims
 
 
 def usual_value(rows: pd.DataFrame, metric: str, period: Period) -> float | None:
-    """The median of a figure over the complete periods before, of twelve at most; None of fewer than three."""
+    """The median of a figure over at most twelve earlier complete periods; None for fewer than three."""
     before = [str(period.shift(-number)) for number in range(1, USUAL + 1)]
-    known = rows[(rows["metric"] == metric) & rows["period"].isin(before) & rows["complete"]]["value"].dropna()
-    return float(known.median()) if len(known) >= LEAST else None
+    values = rows[(rows["metric"] == metric) & rows["period"].isin(before) & rows["complete"]]["value"].dropna()
+    return float(values.median()) if len(values) >= LEAST else None
 
 
 def _bounds(row: Any, before: Any, against: str) -> tuple[float, float] | None:
-    """The interval of a change; None where it has none, or of few."""
+    """The interval of a change; None without one, or for few customers."""
     if not min(row.n, before.n) >= SMALL:
         return None
-    given = (row.change_low, row.change_high) if against == "previous" else difference(_measure(row), _measure(before))
-    return None if given is None or given[0] != given[0] else given
+    interval = (
+        (row.change_low, row.change_high) if against == "previous" else difference(_measure(row), _measure(before))
+    )
+    return None if interval is None or interval[0] != interval[0] else interval
 
 
 def _measure(row: Any) -> Measure:
@@ -136,7 +138,7 @@ def _measure(row: Any) -> Measure:
 
 
 def goal_claims(rows: pd.DataFrame) -> list[Claim]:
-    """Of the rows of one period: each figure with an interval against its goal."""
+    """Claims from the rows of one period: figures with an interval, against their goals."""
     return [
         Claim(("goal",), row.metric, "goal", p_value(gap, row.low - row.target, row.high - row.target))
         for row in rows.itertuples()
@@ -145,12 +147,12 @@ def goal_claims(rows: pd.DataFrame) -> list[Claim]:
 
 
 def by_length(name: str, base: str, before: float, period: Period, other: Period) -> tuple[float, float]:
-    """The changes of a figure that the lengths of two periods explain: at most in proportion to them."""
+    """The range of changes of a figure that the lengths of two periods explain: at most proportional to them."""
     return _by_ratio(grows(name, base), before, days(period) / days(other))
 
 
 def by_cohort_length(base: str, before: float, period: Period, others: Iterable[Period]) -> tuple[float, float]:
-    """The same of a cohort's retention in a period, against that of others at the same age in theirs."""
+    """The same for a cohort's retention in a period, against that of others at the same age."""
     lengths = [days(other) for other in others]
     return _by_ratio(grows("customer_retention_rate", base), before, days(period) * len(lengths) / sum(lengths))
 
@@ -161,44 +163,42 @@ def _by_ratio(part: str, before: float, ratio: float) -> tuple[float, float]:
 
 
 def grows(name: str, base: str) -> str:
-    """Whether a figure (value), or what is missing to 1 (rest), grows with the length of the period; else empty.
+    """Whether a figure ("value"), or 1 minus it ("rest"), grows with the length of the period; else empty.
 
-    Who has longer to buy again is kept more often; who pays has longer to leave.
+    With more time, more buyers return, and more subscribers leave.
     """
-    one = METRICS[name]
-    if one.summary == "movements" and base != "orders":
-        return {"value": "rest", "rest": "value"}.get(one.grows, "") if one.unit == "fraction" else one.grows
-    return one.grows
+    metric = METRICS[name]
+    if metric.summary == "movements" and base != "orders":
+        return {"value": "rest", "rest": "value"}.get(metric.grows, "") if metric.unit == "fraction" else metric.grows
+    return metric.grows
 
 
 def days(period: Period) -> int:
-    """How many days a period has."""
+    """The number of days in a period."""
     return (period.end - period.start).days
 
 
 def segment_claims(parts: pd.DataFrame, whole: Any, column: str) -> list[Claim]:
-    """Of one metric in one period: each value of a column against all other customers together; `whole` is everybody's
-    row.
+    """Claims on a metric in a period: each value of a column against all other customers; `whole` is the row of all.
 
-    Values with fewer than 30, or without an interval, claim nothing.
+    There are no claims for values with fewer than 30 customers, or without an interval.
     """
     if whole is None or not whole.complete or whole.low != whole.low:
         return []
-    found = []
+    claims = []
     for row in parts.itertuples():
         p = contrast(row, whole) if row.low == row.low and row.n >= SMALL else None
         if p is not None:
             family = ("segment", whole.metric, column)
-            found.append(Claim(family, whole.metric, "rest", p, value=row.segment_value))
-    return found
+            claims.append(Claim(family, whole.metric, "rest", p, value=row.segment_value))
+    return claims
 
 
 def contrast(part: Any, whole: Any) -> float | None:
-    """The p-value of a part's figure against the rest of the whole, both with intervals; None where there is no rest.
+    """The p-value of a part's figure against the rest of the whole, both with intervals; None if there is no rest.
 
-    The rest's value and variance follow from the whole's, which are means of the two by their denominators. The part's
-    variance is its own or, where that is larger, what one of its size has if it is like all: of few, the own one may be
-    small by chance.
+    The rest's value and variance follow from the whole's, which are weighted means of the two. The part's variance is
+    at least that of the whole for its size, as that of few customers may be small by chance.
     """
     weight = part.denominator / whole.denominator if whole.denominator else 1.0
     if not 0 < weight < 1:
@@ -216,9 +216,9 @@ def contrast(part: Any, whole: Any) -> float | None:
 
 
 def pooled(rows: pd.DataFrame) -> Measure:
-    """Several values of one metric as one: the ratio of their sums, with the interval that theirs give it.
+    """Several values of a metric combined: the ratio of their sums, with an interval from theirs.
 
-    Without a value where they have no denominators.
+    The value is None if they have no denominators.
     """
     top, bottom, n = (float(rows[name].sum(min_count=1)) for name in ("numerator", "denominator", "n"))
     unit = rows["unit"].iloc[0]
@@ -226,11 +226,14 @@ def pooled(rows: pd.DataFrame) -> Measure:
         return Measure(None, n=n)
     if unit == "fraction" and METRICS[rows["metric"].iloc[0]].parts == ("count", "count"):
         return share(top, bottom, "")
-    scale, known = 100 if unit == "points" else 1, rows.dropna(subset=["low"])
+    scale, with_interval = 100 if unit == "points" else 1, rows.dropna(subset=["low"])
     value = scale * top / bottom
-    if len(known) < len(rows):
+    if len(with_interval) < len(rows):
         return Measure(value, top, bottom, n)
-    half = sqrt(float((((known["high"] - known["low"]) / 2 * known["denominator"]) ** 2).sum())) / bottom
+    half = (
+        sqrt(float((((with_interval["high"] - with_interval["low"]) / 2 * with_interval["denominator"]) ** 2).sum()))
+        / bottom
+    )
     return Measure(value, top, bottom, n, value - half, value + half)
 
 

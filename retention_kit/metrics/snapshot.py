@@ -1,4 +1,4 @@
-"""Summaries in a small file: computed once a run, opened by every notebook instead of the raw data."""
+"""Saves summaries in a small file, which notebooks open instead of the data."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ NOT_SAVED = ("engine", "summaries", "parts", "known")  # fields that need the ro
 
 
 def save_snapshot(data: Dataset, path: Path, more: Mapping[Hashable, object] | None = None) -> None:
-    """Write every summary computed so far, with what describes the data, to a new file; `more` is saved beside them.
+    """Write all summaries computed so far, and the dataset's other fields, to a new file; `more` is added to them.
 
-    A pickle, so that every number comes back as it was: it lies in a folder of this user's alone, and goes with the
-    run.
+    It is a pickle, so numbers are exact. It must be in a private folder, since unpickling runs code.
     """
-    plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in NOT_SAVED}
+    plain = {field.name: getattr(data, field.name) for field in fields(Dataset) if field.name not in NOT_SAVED}
     summaries = {key: frame for key, frame in [*data.summaries.items()] if not isinstance(key, DerivedKey)}
     text = pickle.dumps(plain | {"summaries": summaries | dict(more or {})}, protocol=pickle.HIGHEST_PROTOCOL)
     path.write_bytes(text)
 
 
 def load_snapshot(path: str | Path) -> Dataset:
-    """The data as `save_snapshot` wrote them: their summaries can be read, others cannot be computed."""
+    """The dataset of a snapshot: its summaries can be read, others cannot be computed."""
     data = Dataset(**pickle.loads(Path(path).read_bytes()))
     run_plugins(data.settings.report.plugins)
     return data
 
 
 def open_data(path: str) -> Dataset:
-    """The dataset that a template's `data` names; in a report's run, the snapshot that was saved for it."""
+    """The dataset at a template's path `data`; while a report is built, its snapshot."""
     if saved := os.environ.get(SNAPSHOT):
         return load_snapshot(saved)
     return load(path) if path else sample()

@@ -18,9 +18,9 @@ TREND = 13  # periods in a trend: a year and the same period of the year before
 
 def trend_periods(data: Dataset, period: Period) -> list[Period]:
     """Thirteen periods up to this one, and the one after it while that is incomplete."""
-    known = periods_of(data, period.every)
-    later = [one for one in known if one == period.shift(1) and not one.is_complete(data.as_of)]
-    return [one for one in known if one <= period][-TREND:] + later
+    periods = periods_of(data, period.every)
+    following = [other for other in periods if other == period.shift(1) and not other.is_complete(data.as_of)]
+    return [other for other in periods if other <= period][-TREND:] + following
 
 
 def trend_rows(data: Dataset, period: Period, only: str = "") -> pd.DataFrame:

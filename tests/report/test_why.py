@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
-from retention_kit.metrics.change_parts import change_parts, decomposed, segment_changes
+from retention_kit.metrics.change_parts import change_parts, decompose_change, segment_changes
 from retention_kit.metrics.identities import identities
 from retention_kit.report.page import Page
 
@@ -139,7 +139,7 @@ def test_the_parts_add_up_to_the_change(sample, column, period):
         row = looked.row(metric)
         parts = change_parts(rows, looked.base, looked.period)
         scale = max(1.0, abs(row.value))
-        unassigned = 0.0 if metric in ("revenue", "mrr") else decomposed(rows).unassigned
+        unassigned = 0.0 if metric in ("revenue", "mrr") else decompose_change(rows).unassigned
         assert fsum(part.amount for part in parts) + unassigned == pytest.approx(row.change, abs=1e-12 * scale), metric
     for made in (looked._revenue_parts(), looked._mrr_parts()):
         change = looked.row("revenue" if "guests" in made else "mrr").change

@@ -1,4 +1,4 @@
-"""Rules: alerts whose conditions are read, with every name and unit in them checked before anything is judged."""
+"""Rules: alerts with parsed conditions, whose names and units are checked before they are evaluated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """An alert that can be judged: its conditions as trees, the length of its periods, and the metrics it needs."""
+    """An alert that can be evaluated: its conditions as trees, the length of its periods, and the metrics it needs."""
 
     alert: Alert
     when: Node
@@ -45,7 +45,7 @@ class Rule:
 
     @property
     def digest(self) -> str:
-        """What tells a rule from another: all that decides when it fires, and not its name, owner or `then`."""
+        """A digest of everything that decides when the rule fires; not of its name, owner or `then`."""
         alert, reset = self.alert, canonical(self.reset) if self.reset else ""
         parts = (canonical(self.when), reset, self.every, alert.each or "", alert.segment or "")
         text = "\n".join([*parts, f"{alert.for_} {alert.cooldown} {alert.certain}"])
@@ -53,9 +53,9 @@ class Rule:
 
 
 def rules(settings: Settings, alerts: Iterable[Alert] | None = None) -> list[Rule]:
-    """The alerts of the settings, or those given, each read and checked.
+    """The rules of the given alerts, by default those of the settings.
 
-    Raises SettingsError with the alert's name, the key and the character.
+    Raises SettingsError with the alert's name, the key and the position in the condition.
     """
     return [_rule(alert, settings) for alert in (settings.alerts if alerts is None else alerts)]
 
@@ -85,7 +85,7 @@ def _rule(alert: Alert, settings: Settings) -> Rule:
 
 
 def _checked(node: Node, alert: Alert, every: str, settings: Settings) -> Node:
-    """The condition itself; raises SettingsError where a name is unknown, or two sides cannot be compared."""
+    """The same condition; raises SettingsError if a name is unknown or two sides cannot be compared."""
     for comparison in comparisons(node):
         for side in (comparison.left, comparison.right):
             if isinstance(side, Figure):
@@ -107,7 +107,7 @@ def _check_figure(figure: Figure, alert: Alert, every: str, settings: Settings) 
 
 
 def _has_goal(name: str, alert: Alert, every: str, settings: Settings) -> bool:
-    """Whether a goal speaks of the figure; of `each`, whether one of some value does."""
+    """Whether there is a goal for the figure; with `each`, for some segment value."""
     for key, goal in settings.goals.items():
         if goal.kind or (goal.metric or key) != name or (goal.every or settings.report.every) != every:
             continue
@@ -118,7 +118,7 @@ def _has_goal(name: str, alert: Alert, every: str, settings: Settings) -> bool:
 
 
 def unit_of(name: str, settings: Settings) -> str:
-    """The unit of a metric under these settings."""
+    """The unit of a metric with these settings."""
     return as_set(METRICS[name], settings.definitions).unit
 
 
@@ -144,7 +144,7 @@ def _check_units(comparison: Compare, settings: Settings) -> None:
 
 
 def _check_number(figure: Figure, number: Number, unit: str, sign: str = "") -> None:
-    """Raise SettingsError where a number cannot be what a figure is compared with: 5% for 0.05, but not 5."""
+    """Raise SettingsError if a figure cannot be compared with a number: a rate with 5% or 0.05, but not with 5."""
     named = f"{figure.function}({figure.metric})" if figure.function else figure.metric
     value, metric = number.value, METRICS[figure.metric]
     if number.is_percent and unit != "fraction":

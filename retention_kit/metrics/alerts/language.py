@@ -1,7 +1,7 @@
 """The language of conditions: `customer_churn_rate > 5% and change(net_promoter_score) < -5`.
 
-Text becomes a tree, or a SettingsError that names the character. What the names mean is checked in `conditions`.
-Nothing is ever evaluated as Python.
+Text is parsed to a tree, or raises a SettingsError with the position. Names are checked in `conditions`. Nothing is
+evaluated as Python.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from retention_kit.settings.alerts import MOST_CHARACTERS
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
 
-DEEPEST = 20  # brackets, and nots, within each other
+DEEPEST = 20  # nested brackets and nots
 FUNCTIONS = ("previous", "change", "year_ago", "low", "high", "goal", "usual")
 OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}
 
@@ -43,7 +43,7 @@ NAME: /[A-Za-z_][A-Za-z0-9_]*/
 %ignore /[ \t\r\n]+/
 """
 
-_TERMINALS = {  # what the grammar's terminals are called, and in which order
+_TERMINALS = {  # terminals of the grammar as printed, in order
     "NUMBER": "a number",
     "NAME": "a metric",
     "SIGN": "a comparison (> >= < <= = !=)",
@@ -56,7 +56,7 @@ _TERMINALS = {  # what the grammar's terminals are called, and in which order
     "NOT": "not",
     "$END": "the end",
 }
-_CORRECTIONS = {  # what other languages write, at the character where it is first found wrong
+_CORRECTIONS = {  # operators of other languages → ours
     "==": "=",
     "=>": ">=",
     "=<": "<=",
@@ -78,19 +78,19 @@ _CORRECTIONS = {  # what other languages write, at the character where it is fir
 
 @dataclass(frozen=True)
 class Number:
-    """A number that a condition names: 5, or of 5% the part of one."""
+    """A number in a condition; a percentage is a fraction of 1."""
 
     value: float
     is_percent: bool
-    at: int  # the character where it begins, counted from 1
+    at: int  # its position, from 1
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric, or a function of one, perhaps so many times."""
+    """A metric, or a function of it, times a factor."""
 
     metric: str
-    function: str  # empty: the figure itself
+    function: str  # empty for the figure itself
     factor: float
     at: int
 
@@ -102,19 +102,19 @@ class Compare:
     left: Number | Figure
     sign: str
     right: Number | Figure
-    at: int  # where the right side begins
+    at: int  # position of the right side
 
 
 @dataclass(frozen=True)
 class Not:
-    """What does not hold where its part does."""
+    """The negation of a condition."""
 
     part: Node
 
 
 @dataclass(frozen=True)
 class Join:
-    """Parts that hold all (and), or of which one does (or)."""
+    """Conditions joined by `and` or `or`."""
 
     word: str
     parts: tuple[Node, ...]
@@ -124,7 +124,7 @@ Node = Compare | Not | Join
 
 
 def parse(text: str) -> Node:
-    """The tree of a condition; raises SettingsError, with the character, where it is none or too long or deep."""
+    """The tree of a condition; raises SettingsError, with the position, if it is invalid, too long or too deep."""
     from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
     if len(text) > MOST_CHARACTERS:
@@ -144,7 +144,7 @@ def parse(text: str) -> Node:
 
 
 def wrong(at: int, problem: str, /, **values: Any) -> SettingsError:
-    """What is wrong at a character, a template and its values, as one sentence."""
+    """An error at a position; `problem` is a template for `values`."""
     return SettingsError("at character {at}, {problem}", at=at, problem=Phrase(problem, **values))
 
 
@@ -170,13 +170,13 @@ def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoRetur
             )
     if text[position] == "," and text[position - 1 : position].isdigit():
         raise wrong(position + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
-    shown = repr(unexpected) if unexpected.isprintable() else f"U+{ord(unexpected[0]):04X}"
+    printed = repr(unexpected) if unexpected.isprintable() else f"U+{ord(unexpected[0]):04X}"
     if "OR" in accepted and token and token.isalpha():
         hint = did_you_mean(token, ("and", "or"))
         if hint.startswith("did"):
             template = "{found} stands where {wanted} is expected: {hint}"
-            raise wrong(position + 1, template, found=shown, wanted=wanted, hint=hint)
-    raise wrong(position + 1, "{found} stands where {wanted} is expected.", found=shown, wanted=wanted)
+            raise wrong(position + 1, template, found=printed, wanted=wanted, hint=hint)
+    raise wrong(position + 1, "{found} stands where {wanted} is expected.", found=printed, wanted=wanted)
 
 
 def _node(tree: Tree[Token], depth: int) -> Node:
@@ -221,7 +221,7 @@ def _number(tokens: list[Any], at: int) -> Number:
 
 
 def canonical(node: Node) -> str:
-    """A condition without the liberties of writing: what is the same in another spelling has the same text."""
+    """The normalised text of a condition, which is the same for all its spellings."""
     match node:
         case Not(part):
             return f"not ({canonical(part)})"
@@ -239,12 +239,12 @@ def _side(side: Number | Figure) -> str:
 
 
 def _plain(value: float) -> str:
-    """A number in digits alone, as the language has no exponents."""
+    """A number without exponents, which the language does not have."""
     return f"{Decimal(repr(value)):f}"
 
 
 def comparisons(node: Node) -> list[Compare]:
-    """Every comparison of a condition, from left to right."""
+    """All comparisons of a condition, from left to right."""
     match node:
         case Compare():
             return [node]
