@@ -62,7 +62,7 @@ def declared(key: str, english: str, **values: Any) -> Sentence:
 def quoted(text: str) -> Sentence:
     """Text of the data, on one line and in quotation marks."""
     said = repr(text)
-    return Sentence(said, "quality.told.quoted", {"text": Verbatim(said[1:-1])})
+    return Sentence(said, "quality.details.quoted", {"text": Verbatim(said[1:-1])})
 
 
 @cache

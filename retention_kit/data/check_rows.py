@@ -1,4 +1,4 @@
-"""The rows behind a check, as they came."""
+"""The rows behind a check, as they source_rows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
             columns = _original_columns(data, table, source.left_out)
             frames.append(
                 data.live_engine.frame(
-                    f"SELECT {literal(check)} AS {quote('check')}{columns} FROM {source.left_out} AS came WHERE "
+                    f"SELECT {literal(check)} AS {quote('check')}{columns} FROM {source.left_out} AS source_rows WHERE "
                     f"{_LEFT_OUT[check].format(kept=source.name)} LIMIT {MOST}"
                 )
             )
@@ -89,26 +89,26 @@ def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
 
 def _rows_in_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
     judged = [
-        f"SELECT _row, problem AS said FROM {table}_typed WHERE problem IN "
+        f"SELECT _row, problem AS check_name FROM {table}_typed WHERE problem IN "
         f"({', '.join(map(literal, checks)) or 'NULL'})",
         *queries_of_rows(table, checks),
     ]
     if "line kept with its order" in checks:
-        judged.append(f"SELECT _row, 'line kept with its order' AS said FROM {table}_raw WHERE {UNKNOWN}")
+        judged.append(f"SELECT _row, 'line kept with its order' AS check_name FROM {table}_raw WHERE {UNKNOWN}")
     files = [name for source in data.parts.get(table, ()) for name in source.files]
     file_column = ""
     if files:
         cases = " ".join(
-            f"WHEN came._source = {number} AND came.{FILE} = {index} THEN {literal(name)}"
+            f"WHEN source_rows._source = {number} AND source_rows.{FILE} = {index} THEN {literal(name)}"
             for number, source in enumerate(data.parts[table])
             for index, name in enumerate(source.files)
         )
         file_column = f', CASE {cases} END AS "file"'
     return data.live_engine.frame(
-        'SELECT judged.said AS "check", came._row AS '
+        'SELECT judged.check_name AS "check", source_rows._row AS '
         f'"row"{file_column}{_original_columns(data, table, f"{table}_raw")} '
-        f"FROM {table}_raw AS came JOIN ({' UNION ALL '.join(judged)}) AS judged ON judged._row = came._row "
-        f"ORDER BY came._row, judged.said LIMIT {MOST}",
+        f"FROM {table}_raw AS source_rows JOIN ({' UNION ALL '.join(judged)}) AS judged "
+        f"ON judged._row = source_rows._row ORDER BY source_rows._row, judged.check_name LIMIT {MOST}",
         **data.known,
         is_cut=is_capped(data.live_engine, table),
     )
@@ -118,7 +118,7 @@ def _original_columns(data: Dataset, table: str, relation: str) -> str:
     added = {column.strip('"') for column in added_columns(table)}
     taken = {"check", "row", "file"}
     return "".join(
-        f", came.{quote(name)}" + (f" AS {quote(f'{name} (theirs)')}" if name.lower() in taken else "")
+        f", source_rows.{quote(name)}" + (f" AS {quote(f'{name} (theirs)')}" if name.lower() in taken else "")
         for name in data.live_engine.types(relation)
         if name not in added
     )

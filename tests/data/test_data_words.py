@@ -161,7 +161,7 @@ def test_a_part_in_angle_brackets_goes_with_its_value():
 
 
 def test_a_foreign_name_is_isolated_where_it_is_read_only():
-    told = sentence("quality.told.row_of", row=7, customer=quoted("محمد"))
+    told = sentence("quality.details.row_of", row=7, customer=quoted("محمد"))
     assert told == "row 7 of 'محمد'"
     assert ENGLISH.say(told) == "row 7 of '\u2068محمد\u2069'"
     assert ARABIC.say(told) == "الصف 7 للعميل «محمد»"

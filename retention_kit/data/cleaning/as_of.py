@@ -1,4 +1,4 @@
-"""The date up to which data are known."""
+"""Determines the as-of date, and tables that end early."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from retention_kit.data.schema import table_name
 from retention_kit.errors import DataError
 from retention_kit.wording import Verbatim, Written, sentence
 
-QUIET = 28  # days without an event that may happen anywhere
+QUIET = 28  # days without an event that are normal
 
 
 def known_span(
@@ -63,7 +63,7 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date) -> tuple[str
         gaps = [(later - day).days for (day,), (later,) in pairwise(days)]
         if quiet > 2 * max(gaps, default=0):
             end = as_of - timedelta(days=1)
-            days_told = {"last": Written(str(last), last), "end": Written(str(end), end)}
+            values = {"last": Written(str(last), last), "end": Written(str(end), end)}
             setting = Verbatim(f"as_of = {last + timedelta(days=1)}")
-            sentences.append(sentence("quality.told.left_behind", table=table_name(name), setting=setting, **days_told))
+            sentences.append(sentence("quality.details.left_behind", table=table_name(name), setting=setting, **values))
     return tuple(sentences)

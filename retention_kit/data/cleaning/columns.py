@@ -35,8 +35,8 @@ from retention_kit.data.values.vocabulary import scale_words, score_words, subsc
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
 
-# Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines
-# whose figures are, since a status may have changed from one export to the next.
+# Excludes lines of an order that are in an earlier file of a pattern, too, as often as they are there. Lines with the
+# same figures are the same, since a status may have changed between exports.
 _OVERLAP = """UNION ALL
 SELECT _row, 'same line in another file' AS problem FROM (
     SELECT _row, row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of,
@@ -53,8 +53,8 @@ SELECT _row, 'same line in another file' AS problem FROM (
     ) AS copies
 ) AS repeats WHERE place > 1"""
 
-# What typing says of a row beside its times' flags, by the part of SQL that says it: often the same of every row.
-_SAYINGS = {
+# Columns of typed rows besides the flags of times → the SQL part they are computed from; often constant.
+_FLAG_COLUMNS = {
     "orders": {"_is_line": "is_line", "_like": "like", "outside": "ordered_at_outside"},
     "subscriptions": {
         "outside": "started_at_outside",
@@ -65,7 +65,7 @@ _SAYINGS = {
     },
 }
 _ALIASES = {"orders": "orders", "subscriptions": "spells"}  # of the typed rows
-# Typed columns that may be of a column that never came, with its name.
+# Typed columns → the source column, which may be missing.
 _OPTIONAL = {
     "orders": {"refund_of": "refund_of", "currency": "currency"},
     "subscriptions": {
@@ -89,29 +89,29 @@ class Columns:
         self._report_zone = settings.report.timezone
         self._currency = settings.report.currency
         self._times = times(table)
-        self._types: dict[str, str] = {}  # of the raw view's columns
-        self._empty: dict[str, tuple[str, ...]] = {}  # our columns with words for nothing
+        self._types: dict[str, str] = {}  # of the columns of the raw view
+        self._empty: dict[str, tuple[str, ...]] = {}  # our columns → words for a missing value
         self.is_naive = False
         self.has_lines = any(source.is_lines for source in sources)
         self.is_mixed = self.has_lines and not all(source.is_lines for source in sources)
         self.has_files = any(source.files for source in sources)
         self.has_refunded = False
         self.has_discounts = True
-        self.has_unique_key = False  # whether the ids of its rows are sure to differ
-        self.has_problems = True  # whether a row may have been set aside
-        self.has_rest = False  # whether what is no segment tells rows apart
+        self.has_unique_key = False  # whether the ids of its rows are certainly unique
+        self.has_problems = True  # whether a row may be excluded
+        self.has_rest = False  # whether columns that are no segments are compared to find identical rows
         self.segments: list[str] = []
         self.excluded: dict[str, str] = {}  # column that is no segment → why
         self.findings: list[Finding] = []
         self.values = RawValues()
-        self.constant = {"false": "false"}  # columns of the raw view that say the same of every row
+        self.constant = {"false": "false"}  # columns of the raw view with the same value in every row
         self.sql: dict[str, str] = {}
 
     @classmethod
     def inspect(cls, engine: Engine, table: str, sources: list[Source], settings: Settings) -> Columns:
-        """Look at the values of a table's sources: make the view `TABLE_raw` and decide how each column is read.
+        """Inspect the values of a table's sources: make the view `TABLE_raw` and decide how each column is read.
 
-        Raises DataError where a column can be read in two ways, or mixes them.
+        Raises DataError if a column can be read in two ways, or mixes them.
         """
         columns = cls(engine, table, sources, settings)
         stack = Stack(engine, table, sources, settings)
@@ -129,11 +129,11 @@ class Columns:
             columns.sql["billed"] = f"coalesce({columns.sql['interval']}, 'month')"
         if table == "responses":
             columns._read_answers(sources)
-        columns._leave_absent()
+        columns._split_stored()
         return columns
 
     def _choose_segments(self, sources: list[Source], settings: Settings) -> None:
-        """Which of the columns that are not ours become segments."""
+        """Choose segments among the other columns."""
         ours = [*REQUIRED[self._table], *OPTIONAL[self._table]]
         others = [name for name in self._types if name not in ours and not name.startswith("_")]
         self.segments, self.excluded = choose_segments(
@@ -141,12 +141,12 @@ class Columns:
         )
 
     def _name_parts(self, settings: Settings) -> None:
-        """The SQL parts of segment columns, of what else tells rows apart, and of options."""
+        """SQL parts for segment columns, for other compared columns, and for options."""
         rest = {name: quote(f"rest.{name}") for name in (*self.excluded, REST) if name in self._types}
         columns = {name: segment_column(name) for name in self.segments}
         self.has_rest = bool(rest)
         self.sql |= {
-            # What is no segment is not carried on, but tells rows apart that are alike in all else.
+            # Columns that are no segments are not kept, but compared to find identical rows.
             "rest_joined": f"LEFT JOIN {self._table}_rest AS rest ON rest._row = judged._row" if rest else "",
             "raw_rest": "".join(f", {self.text(name)} AS {column}" for name, column in rest.items()),
             "rest": "".join(f", {column}" for column in rest.values()),
@@ -169,7 +169,7 @@ class Columns:
         }
 
     def _type_columns(self, sources: list[Source]) -> None:
-        """SQL that types each of our columns."""
+        """SQL for the typed values of each of our columns."""
         names = [*REQUIRED[self._table], *OPTIONAL[self._table]]
         texts = {name: self.text(name) for name in self.values.ids}
         ids = read_ids(self._engine, self._table, texts, self.values.ids, fold=any(source.fold for source in sources))
@@ -178,12 +178,12 @@ class Columns:
             if name in self._times:
                 self.sql[name] = local_column(name)
                 self.sql[f"{name}_outside"] = outside_column(name)
-                is_there = (
+                source_value = (
                     quote(name) if self._types.get(name, "").startswith(("DATE", "TIMESTAMP")) else self.text(name)
                 )
-                unread = f"{is_there} IS NOT NULL AND {local_column(name)} IS NULL"
-                unread = f"({unread}{f' AND NOT {no_end_column(name)}' * (name in ENDS)})"
-                self.sql[f"{name}_unreadable"] = unread if name in self._types else "false"
+                unreadable = f"{source_value} IS NOT NULL AND {local_column(name)} IS NULL"
+                unreadable = f"({unreadable}{f' AND NOT {no_end_column(name)}' * (name in ENDS)})"
+                self.sql[f"{name}_unreadable"] = unreadable if name in self._types else "false"
             elif name in ("score", "weight", "rate"):
                 self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":
@@ -194,7 +194,7 @@ class Columns:
                 self.sql[name] = self._capped(name, ids.sql.get(name) or self.text(name))
 
     def _read_answers(self, sources: list[Source]) -> None:
-        """How the scores of responses are read, on which scale, and which of two exports of one answer counts."""
+        """SQL for the scores of responses and their scale, and for the order of repeated exports of an answer."""
         engine, score = self._engine, self.text("score")
         if self._types.get("score") == "VARCHAR":
             refuse_reversed(engine, self.text("survey"), score)
@@ -204,7 +204,7 @@ class Columns:
         if "scale" in self._types:
             scale = f"coalesce({scale_words(engine, self.text('scale'))}, {scale})"
         self.sql |= {"scale": scale, **bounds_sql()}
-        # Of two exports of one answer that which can be read counts.
+        # If an answer is exported twice, a readable one counts.
         readable = "CASE WHEN responded_at IS NULL OR score IS NULL THEN 1 ELSE 0 END"
         questions = [source.question for source in sources]
         question = "".join(f" WHEN {number} THEN {questions.index(one)}" for number, one in enumerate(questions))
@@ -214,10 +214,10 @@ class Columns:
         )
         self.sql["same_response"] = repetition if "response_id" in self._types else "1"
 
-    def _leave_absent(self) -> None:
-        """Columns that never came, or say the same of every row, take no room: a view adds them.
+    def _split_stored(self) -> None:
+        """SQL for the columns that are stored, and for constant or missing ones, which a view adds.
 
-        Keys that came as whole numbers stay such until they are told.
+        Integer keys are stored as integers; the view converts them to text.
         """
         identity = IDENTITY.get(self._table)
         if identity is None:
@@ -226,20 +226,20 @@ class Columns:
         undated = "least(refunded, sold)" if self.has_refunded else "CAST(0 AS BIGINT)"
         self.sql["undated"], self.sql["beyond"] = undated, f"refunded - {undated}" if self.has_refunded else undated
         self.sql["rounded_amount"] = "CAST(round(amount) AS BIGINT)" if self.has_lines else "amount"
-        sayings = {f"_{flag}": f"_{flag}" for flag in FLAGS}
-        sayings |= {name: self.sql[sql] for name, sql in _SAYINGS[self._table].items()}
-        stored = {name: sql for name, sql in sayings.items() if sql not in self.constant}
-        absent = {name: self.constant[sql] for name, sql in sayings.items() if sql in self.constant}
-        # The embedded engine numbers the rows of a table in the order they came: storing that would also have it read
-        # them one after the other.
+        flags = {f"_{flag}": f"_{flag}" for flag in FLAGS}
+        flags |= {name: self.sql[sql] for name, sql in _FLAG_COLUMNS[self._table].items()}
+        stored = {name: sql for name, sql in flags.items() if sql not in self.constant}
+        absent = {name: self.constant[sql] for name, sql in flags.items() if sql in self.constant}
+        # The embedded engine numbers the rows of a table in order (`rowid`), so the number is not stored; storing it
+        # would also prevent parallel reading.
         row = "_row" if self._engine.database else "rowid + 1"
         self.sql["row"] = "_row," if row == "_row" else ""
         absent |= {} if row == "_row" else {"_row": row}
-        for name, came in _OPTIONAL[self._table].items():
-            if self.has(came):
+        for name, source in _OPTIONAL[self._table].items():
+            if self.has(source):
                 stored[name] = self.sql[name]
             else:
-                absent[name] = "CAST(NULL AS TIMESTAMP)" if came in self._times else self.sql[name]
+                absent[name] = "CAST(NULL AS TIMESTAMP)" if source in self._times else self.sql[name]
         self.sql["key"] = identity
         if not self.has(identity):
             absent[identity] = f"CAST({row} AS VARCHAR)"
@@ -251,11 +251,11 @@ class Columns:
         self.sql["stored"] = "".join(f", {sql} AS {name}" for name, sql in stored.items())
         self.sql["absent"] = "".join(f", {sql} AS {name}" for name, sql in absent.items())
         words = [name for name in _OPTIONAL[self._table] if name != "trial_ends_at"]
-        self.sql["told"] = "".join(f", {name}" for name in words if name in stored)
-        self.sql["untold"] = "".join(f", {absent[name]} AS {name}" for name in words if name in absent)
+        self.sql["optional"] = "".join(f", {name}" for name in words if name in stored)
+        self.sql["absent_optional"] = "".join(f", {absent[name]} AS {name}" for name in words if name in absent)
 
     def judge_keys(self) -> None:
-        """Whether a row has to be set aside, now that `TABLE_judged` is made; keys that differ are not compared."""
+        """Decide whether rows have to be excluded, after `TABLE_judged` is made; unique keys need no comparison."""
         key, identity = self.sql["key"], IDENTITY[self._table]
         compared = "fault IS NULL AND NOT _is_line" if self._table == "orders" else "fault IS NULL"
         is_small = self.values.rows <= FEW
@@ -276,33 +276,33 @@ class Columns:
         self.sql["problems_joined"] = joined if self.has_problems else ""
 
     def has(self, name: str) -> bool:
-        """Whether the table has a column of this name."""
+        """Whether the table has a column with this name."""
         return name in self._types
 
     def text(self, name: str) -> str:
-        """A column as text, empty as NULL, also where the table has none of that name."""
+        """SQL for a column as text, with empty or missing ones as NULL."""
         text = text_sql(name, self._types.get(name), self.values.writing.get(name))
         return null_if_empty_word(text, self._empty.get(name, ()))
 
     def _capped(self, name: str, text: str) -> str:
-        """SQL of a text of a column, cut where one may be long."""
+        """SQL for the text of a column, shortened if it may be too long."""
         kind, writing = self._types.get(name), self.values.writing.get(name)
         if kind is None or is_number(kind):
             return text
-        is_as_it_came = writing is not None and text in (self.text(name), f"lower({self.text(name)})")
-        return text if writing and is_as_it_came and writing.longest * 3 <= LONGEST else capped_text(text)
+        is_original = writing is not None and text in (self.text(name), f"lower({self.text(name)})")
+        return text if writing and is_original and writing.longest * 3 <= LONGEST else capped_text(text)
 
     def number(self, name: str) -> str:
-        """A column of numbers as plain text, however it writes them."""
+        """SQL for a column of numbers as plain text, whatever their format."""
         return plain_column(name) if plain_column(name).strip('"') in self._types else self.text(name)
 
     def set_money(self, minor: int, scale: int) -> None:
-        """Read the amounts, now that the units they are kept in are known."""
+        """SQL for the amounts in units of 1 / (`minor` × `scale`)."""
         self.sql["amount"] = self.money("amount", minor, scale)
         codes = [self._currency, *filter(None, self.currencies())]
         if (codes[1:] or self.values.finer) and not is_whole(self._types.get("amount", "")):
             number = self.number("amount")
-            if self._types["amount"] in ("DOUBLE", "FLOAT"):  # 0.1 + 0.2 is no finer than 0.3
+            if self._types["amount"] in ("DOUBLE", "FLOAT"):  # so that 0.1 + 0.2 has as many decimals as 0.3
                 number = f"CAST(TRY_CAST({number} AS DECIMAL(28, 6)) AS VARCHAR)"
             self.findings += find_extra_decimals(
                 self._engine, f"{self._table}_raw", number, self.sql["currency"], codes
@@ -319,10 +319,9 @@ class Columns:
             )
 
     def money(self, name: str, minor: int, scale: int) -> str:
-        """A column in minor units of the report's currency, each of `scale` units; foreign ones are finer, until
-        converted.
+        """SQL for a column of money in units of 1 / (`minor` × `scale`), finer than minor ones for conversion.
 
-        Of order lines it is not rounded, since their sum is.
+        For order lines it is not rounded, since their sum will be.
         """
         scaled = f"TRY_CAST({self.number(name)} AS DECIMAL(28, 6)) * {minor * scale}"
         whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
@@ -338,7 +337,7 @@ class Columns:
         return f"CASE WHEN NOT _is_line THEN {whole} WHEN {whole} IS NOT NULL THEN {scaled} END"
 
     def currencies(self) -> list[str | None]:
-        """The currencies that the rows are in, the report's as None."""
+        """The currencies of the rows, with None for the report's."""
         if "currency" not in self._types:
             return []
         query = f"SELECT DISTINCT $currency FROM {self._table}_raw ORDER BY 1 NULLS LAST"

@@ -1,6 +1,4 @@
-"""What tables say against themselves: totals among their rows, files that overlap, and files of which no row can be
-used.
-"""
+"""Finds contradictions in tables: rows with totals, overlapping files, and files without usable rows."""
 
 from __future__ import annotations
 
@@ -16,11 +14,11 @@ from retention_kit.data.readers.sources import Source
 from retention_kit.data.schema import IDENTITY
 from retention_kit.wording import COMMA, Sentence, quoted, sentence
 
-_CANDIDATES = 3  # a total of nobody is among the largest amounts
-_FEWEST = 3  # rows that a total sums: two equal amounts are no sum
-_FEWEST_NAMED = 2  # of one that calls itself so, since the one before
-_BEGINNING = 20_000  # rows that are summed first
-_TOLD = 3  # examples
+_CANDIDATES = 3  # an unnamed total is among the largest amounts
+_FEWEST = 3  # rows that a total sums up: two equal amounts are no sum
+_FEWEST_NAMED = 2  # of a named total, since the one before
+_BEGINNING = 20_000  # rows that are summed up first
+_EXAMPLES = 3
 _IS_TOTAL = (
     "coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', "
     "'somme'), false)"
@@ -30,8 +28,10 @@ _REPEATED = ("same line in another file", "identical row", "same order_id, other
 
 
 def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows: int) -> list[Count]:
-    """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of
-    those since the total before; of nobody, of all rows of their file. `rows` are those of the table.
+    """Count rows whose amount is the sum of rows before them in the same file.
+
+    With a customer called a total, of all rows or of those since the last total; without a customer, of all rows.
+    `rows` is the number of rows of the table.
     """
     if not columns.values.may_hold_totals:
         return []
@@ -42,7 +42,7 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows
         f"FROM {table}_typed WHERE problem IS NULL"
     )
     candidates = engine.rows(
-        f"SELECT _row, customer_id, currency, amount, part, is_named FROM ({usable}) AS came "
+        f"SELECT _row, customer_id, currency, amount, part, is_named FROM ({usable}) AS source_rows "
         "WHERE amount > 0 AND (customer_id IS NULL OR is_named) ORDER BY is_named DESC, amount DESC, _row LIMIT "
         f"{_CANDIDATES}"
     )
@@ -57,21 +57,21 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows
     sums: Counter[str | None] = Counter()
     for _, _, code, amount in totals:
         sums[code] += amount
-    examples = Sentence.joined(*(_named(row, who) for row, who, *_ in totals[:_TOLD]), between=COMMA)
-    if more := len(totals) - _TOLD if len(totals) > _TOLD else 0:
-        examples = sentence("quality.told.and_more", values=examples, more=float(more))
+    examples = Sentence.joined(*(_named(row, who) for row, who, *_ in totals[:_EXAMPLES]), between=COMMA)
+    if more := len(totals) - _EXAMPLES if len(totals) > _EXAMPLES else 0:
+        examples = sentence("quality.details.and_more", values=examples, more=float(more))
     amounts = tuple(money.format(amount, code) for code, amount in sorted(sums.items(), key=str))
     return [Count(table, "row that sums the others", len(totals), amounts, examples)]
 
 
 def _not_exceeded(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
-    """The candidates that the first rows, less all refunds, do not exceed already, whatever follows."""
+    """The candidates that may still be sums after the first rows: these, minus all refunds, do not exceed them."""
     first = ", ".join(
         f"sum(CASE WHEN _row < {row} AND part = {part} AND amount > 0 THEN amount END)"
         for row, *_, part, _ in candidates
     )
-    (sums,) = engine.rows(f"SELECT {first} FROM ({usable} AND _row <= {_BEGINNING}) AS came")
-    ((refunds,),) = engine.rows(f"SELECT sum(CASE WHEN amount < 0 THEN amount END) FROM ({usable}) AS came")
+    (sums,) = engine.rows(f"SELECT {first} FROM ({usable} AND _row <= {_BEGINNING}) AS source_rows")
+    ((refunds,),) = engine.rows(f"SELECT sum(CASE WHEN amount < 0 THEN amount END) FROM ({usable}) AS source_rows")
     return [
         candidate
         for candidate, gross in zip(candidates, sums, strict=True)
@@ -80,8 +80,8 @@ def _not_exceeded(engine: Engine, usable: str, candidates: list[tuple]) -> list[
 
 
 def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
-    """The candidates, row, customer, currency and amount each, that are the sum of all rows before them, with or
-    without refunds: one look at the table.
+    """The candidates (row, customer, currency and amount) that are the sum of all rows before them, with or without
+    refunds, in one query.
     """
     if not candidates:
         return []
@@ -91,7 +91,7 @@ def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
         for before in (f"_row < {row} AND part = {part}",)
         for sign in ("AND amount > 0", "")
     )
-    (results,) = engine.rows(f"SELECT {sums} FROM ({usable}) AS came")
+    (results,) = engine.rows(f"SELECT {sums} FROM ({usable}) AS source_rows")
     each = zip(candidates, results[::4], results[1::4], results[2::4], results[3::4], strict=True)
     return sorted(  # by row
         candidate[:4]
@@ -101,8 +101,8 @@ def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
 
 
 def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
-    """The same of all rows called a total, which sum no other total, and of the candidates of nobody; sorting the table
-    is dear.
+    """The same for all named totals, which do not include other totals, and for unnamed candidates; slow, as it sorts
+    the table.
     """
     nobody = ", ".join(str(row) for row, *_, is_named in candidates if not is_named) or "-1"
     others = "PARTITION BY part{} ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
@@ -114,7 +114,7 @@ def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) ->
     )
     return engine.rows(
         f"SELECT _row, customer_id, currency, amount FROM (SELECT *, {sums} FROM (SELECT *, "
-        f"count(CASE WHEN is_named THEN 1 END) OVER ({others.format('')}) AS block FROM ({usable}) AS came) AS "
+        f"count(CASE WHEN is_named THEN 1 END) OVER ({others.format('')}) AS block FROM ({usable}) AS source_rows) AS "
         "blocks) AS summed "
         f"WHERE amount > 0 AND (is_named OR _row IN ({nobody})) AND ("
         f"(amount = gross_before AND gross_before_rows >= {_FEWEST}) OR (amount = net_before AND net_before_rows >= "
@@ -126,12 +126,12 @@ def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) ->
 
 def _named(row: int, who: str | None) -> str:
     if who:
-        return sentence("quality.told.row_of", row=row, customer=quoted(who))
-    return sentence("quality.told.row_of_nobody", row=row)
+        return sentence("quality.details.row_of", row=row, customer=quoted(who))
+    return sentence("quality.details.row_of_nobody", row=row)
 
 
 def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Count]) -> list[Count]:
-    """The counts of copies, with how many of their orders or subscriptions stand in several files of a pattern."""
+    """The counts of repeated rows, with the number of their orders or subscriptions in several files of a pattern."""
     key = IDENTITY.get(table, "response_id")
     if not columns.has_files:
         return counts
@@ -145,14 +145,14 @@ def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Co
                 "HAVING min(_file_number) <> max(_file_number))"
             )
             if several:
-                detail = sentence(f"quality.told.{table}_in_files", number=float(several), value=quoted(example))
+                detail = sentence(f"quality.details.{table}_in_files", number=float(several), value=quoted(example))
                 count = count._replace(detail=detail)
         detailed.append(count)
     return detailed
 
 
 def find_useless_files(engine: Engine, table: str, columns: Columns, sources: Sequence[Source]) -> list[Count]:
-    """The files of a pattern that give no usable row, be it a copy."""
+    """Count the files of a pattern without usable rows; repeated rows count as usable."""
     if not columns.has_files:
         return []
     seen = engine.rows(

@@ -1,6 +1,4 @@
-"""What `where` leaves out, counted: rows and money, rows for which it is neither true nor false, and orders cut in
-half.
-"""
+"""Counts what `where` excludes: rows and money, rows for which it is neither true nor false, and partial orders."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ _EXAMPLES = 3
 
 
 def count_left_out(engine: Engine, table: str, sources: list[Source], money: Money, rows: int) -> list[Count]:
-    """The counts of all sources of a table that have a `where`; `rows` are those that were kept."""
+    """The counts of all sources of a table with a `where`; `rows` is the number of rows that were kept."""
     rows_by_check: Counter[str] = Counter()
     units_by_currency: Counter[tuple[str, str | None]] = Counter()
     columns: list[str] = []
@@ -39,18 +37,18 @@ def count_left_out(engine: Engine, table: str, sources: list[Source], money: Mon
     counts = []
     total = rows + sum(rows_by_check.values())
     for check, count in rows_by_check.items():
-        amounts_told = tuple(
+        amounts = tuple(
             money.format(units, code) for (name, code), units in units_by_currency.items() if name == check and units
         )
         detail = ""
         if check != "left out by where" and columns:
             condition = "".join(f" OR {name} IS NULL" for name in dict.fromkeys(columns))
-            detail = sentence("quality.told.to_keep", condition=Verbatim(condition.strip()))
-        counts.append(Count(table, check, count, amounts_told, detail, FailedRows(count, total)))
+            detail = sentence("quality.details.to_keep", condition=Verbatim(condition.strip()))
+        counts.append(Count(table, check, count, amounts, detail, FailedRows(count, total)))
     for check, orders in (("order cut in half by where", cut), ("line kept with its order", kept_whole)):
         if orders:
             few = Sentence.joined(*(quoted(order) for order, _ in orders[:_EXAMPLES]), between=COMMA)
-            detail = sentence("quality.told.orders_such_as", number=float(len(orders)), values=few)
+            detail = sentence("quality.details.orders_such_as", number=float(len(orders)), values=few)
             lines = sum(lines for _, lines in orders)
             counts.append(Count(table, check, lines, detail=detail, failing=FailedRows(lines, total)))
     return counts
@@ -64,15 +62,15 @@ def _counted(engine: Engine, relation: str, money: Money) -> list[tuple]:
     return engine.rows(
         f"SELECT {UNKNOWN}, code, count(*), sum(abs(amount)) FROM (SELECT {UNKNOWN}, {code} AS code, {amount} AS "
         "amount "
-        f"FROM {relation}) AS came GROUP BY {UNKNOWN}, code ORDER BY {UNKNOWN}, code NULLS FIRST"
+        f"FROM {relation}) AS source_rows GROUP BY {UNKNOWN}, code ORDER BY {UNKNOWN}, code NULLS FIRST"
     )
 
 
 def _orders(engine: Engine, relation: str, condition: str) -> list[tuple[str, int]]:
-    """The orders of the lines in a relation that meet a condition, with how many lines."""
+    """The orders of the lines in a relation that meet a condition, with their numbers of lines."""
     return engine.rows(
         f"SELECT order_id, count(*) FROM (SELECT {_order(engine, relation)} AS order_id, {UNKNOWN} FROM {relation}) "
-        "AS came "
+        "AS source_rows "
         f"WHERE order_id IS NOT NULL AND {condition} GROUP BY order_id ORDER BY order_id"
     )
 

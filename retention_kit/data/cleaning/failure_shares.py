@@ -1,4 +1,4 @@
-"""The share of a table's rows that fail a check, with the commonest values: over half, the load is refused."""
+"""Rows that fail a check, with their most common values; if over half do, loading raises an error."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from retention_kit.data.values.vocabulary import clearer_interval
 from retention_kit.errors import DataError, Phrase, did_you_mean
 from retention_kit.wording import COMMA, Sentence, quoted, sentence
 
-_SHOWN = 3  # values
-_LOOKED_AT = 1_000  # the commonest, among which the typical ones are looked for
-_LONGEST = 40  # characters of a value that are told
+_MAX_EXAMPLES = 3  # values
+_MAX_VALUES = 1_000  # the most common ones, from which examples are chosen
+_MAX_LENGTH = 40  # characters of a printed value
 
 
 class Value(NamedTuple):
-    """What stands in rows that fail a check: how many, the first of them, and what they are worth."""
+    """A value in rows that fail a check: their number, the first of them, and their amounts by currency."""
 
     text: str | None
     rows: int
@@ -30,30 +30,28 @@ class Value(NamedTuple):
 
 
 class FailedRows(NamedTuple):
-    """The rows that fail one check, of how many, and the values that stand there, the typical ones first."""
+    """The number of rows that fail a check, the total, and the values in them, typical ones first."""
 
     rows: int
     of: int
     values: tuple[Value, ...] = ()
-    of_values: bool = False  # of the rows that hold a value
+    of_values: bool = False  # whether `of` counts rows with a value only
 
     @property
     def examples(self) -> str:
-        """The commonest values in a few words: `most often 'soon' (8 rows, 40.00 GBP), '-' (2 rows)`; empty without
-        any.
-        """
-        named = [value for value in self.values if value.text is not None][:_SHOWN]
+        """The most common values, such as `most often 'soon' (8 rows, 40.00 GBP), '-' (2 rows)`; empty without any."""
+        named = [value for value in self.values if value.text is not None][:_MAX_EXAMPLES]
         if not named:
             return ""
         if named[0].rows == 1:
-            return sentence("quality.told.such_as", value=_quoted(named[0]))
+            return sentence("quality.details.such_as", value=_quoted(named[0]))
         named = sorted(named, key=lambda value: (-value.rows, value.first))
         values = []
         for value in named:
-            rows = sentence("quality.told.rows", rows=float(value.rows))
+            rows = sentence("quality.details.rows", rows=float(value.rows))
             about = Sentence.joined(rows, *value.amounts, between=COMMA)
-            values.append(sentence("quality.told.in_brackets", text=_quoted(value), about=about))
-        return sentence("quality.told.most_often", values=Sentence.joined(*values, between=COMMA))
+            values.append(sentence("quality.details.in_brackets", text=_quoted(value), about=about))
+        return sentence("quality.details.most_often", values=Sentence.joined(*values, between=COMMA))
 
     @property
     def base(self) -> str:
@@ -62,25 +60,25 @@ class FailedRows(NamedTuple):
 
     @property
     def first_row(self) -> str:
-        """Where a typical value stands, and what else stands there: `first in row 1 ('soon')`."""
+        """The row of a typical value, and other examples: `first in row 1 ('soon')`."""
         typical = self.values[0]
         is_first = typical.first == min(value.first for value in self.values)
-        place: str = sentence(f"quality.told.{'first_in' if is_first else 'such_as_row'}", row=typical.first)
+        location: str = sentence(f"quality.details.{'first_in' if is_first else 'such_as_row'}", row=typical.first)
         if typical.text is not None:
-            place = sentence("quality.told.in_brackets", text=place, about=_quoted(typical))
+            location = sentence("quality.details.in_brackets", text=location, about=_quoted(typical))
         is_alone = len(self.values) == 1 or typical.rows == 1
-        return place if is_alone else Sentence.joined(place, self.examples, between=COMMA)
+        return location if is_alone else Sentence.joined(location, self.examples, between=COMMA)
 
 
 class JudgedRows(NamedTuple):
-    """How many rows a table has, and which of them fail a check that sets aside."""
+    """The number of rows of a table, and those that fail a check and are excluded."""
 
     rows: int
     failing: dict[str, FailedRows]
 
 
 def judge(engine: Engine, table: str, columns: Columns, money: Money) -> JudgedRows:
-    """Count a table's rows and those set aside, with the values that did it; raise where over half fail one check."""
+    """Count a table's rows and those excluded, with their values; raises DataError if over half fail a check."""
     if not columns.has_problems:
         return JudgedRows(columns.values.rows, {})
     counts = engine.rows(f"SELECT problem, count(*) FROM {table}_typed GROUP BY problem")
@@ -101,24 +99,24 @@ def judge(engine: Engine, table: str, columns: Columns, money: Money) -> JudgedR
 
 
 def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: list[str]) -> dict[str, list[Value]]:
-    """The commonest values that fail each check, in the order of their rows' number."""
+    """The most common values that fail each check, by number of rows."""
     if not checks:
         return {}
     named = {_column(table, check) for check in checks}
-    texts = ", ".join(f"{columns.text(name)} AS said_{name}" for name in sorted(named))
-    cases = " ".join(f"WHEN {literal(check)} THEN said_{_column(table, check)}" for check in checks)
+    texts = ", ".join(f"{columns.text(name)} AS value_{name}" for name in sorted(named))
+    cases = " ".join(f"WHEN {literal(check)} THEN value_{_column(table, check)}" for check in checks)
     currency, amount = ("currency", "abs(amount)") if table != "responses" else ("CAST(NULL AS VARCHAR)", "0")
     rows = engine.rows(
-        "SELECT problem, said, currency, found, worth, first FROM (SELECT problem, said, currency, found, worth, "
-        "first, "
-        "row_number() OVER (PARTITION BY problem ORDER BY found DESC, first) AS place FROM (SELECT problem, said, "
-        "currency, "
-        f"count(*) AS found, sum(amount) AS worth, min(_row) AS first FROM (SELECT _row, problem, currency, amount, "
-        f"CASE problem {cases} END AS said FROM (SELECT _row, problem, {currency} AS currency, {amount} AS amount "
-        f"FROM {table}_typed WHERE problem IN ({', '.join(map(literal, checks))})) AS judged JOIN (SELECT _row AS "
-        f"_at, {texts} "
-        f"FROM {table}_raw) AS came ON _at = _row) AS seen GROUP BY problem, said, currency) AS counted) AS ranked "
-        f"WHERE place <= {_LOOKED_AT} ORDER BY problem, place"
+        "SELECT problem, value, currency, occurrences, worth, first FROM ("
+        "SELECT problem, value, currency, occurrences, worth, first, "
+        "row_number() OVER (PARTITION BY problem ORDER BY occurrences DESC, first) AS place FROM ("
+        "SELECT problem, value, currency, count(*) AS occurrences, sum(amount) AS worth, min(_row) AS first FROM ("
+        f"SELECT _row, problem, currency, amount, CASE problem {cases} END AS value FROM ("
+        f"SELECT _row, problem, {currency} AS currency, {amount} AS amount "
+        f"FROM {table}_typed WHERE problem IN ({', '.join(map(literal, checks))})) AS judged "
+        f"JOIN (SELECT _row AS _at, {texts} FROM {table}_raw) AS source_rows ON _at = _row) AS failed "
+        "GROUP BY problem, value, currency) AS counted) AS ranked "
+        f"WHERE place <= {_MAX_VALUES} ORDER BY problem, place"
     )
     every: dict[str, dict[str | None, Value]] = {}
     for check, text, code, count, units, first in rows:
@@ -129,9 +127,7 @@ def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: 
 
 
 def _typical(values: list[Value]) -> tuple[Value, ...]:
-    """The commonest values first, of equally many those whose way of writing is the commonest: never `#` before the
-    dates.
-    """
+    """The values in the most common format first (never `#` before the dates), then the most common ones."""
     shapes: Counter[str] = Counter()
     for value in values:
         shapes[_shape(value.text)] += value.rows
@@ -141,12 +137,12 @@ def _typical(values: list[Value]) -> tuple[Value, ...]:
 
 
 def _shape(text: str | None) -> str:
-    """How a value is written: `31/12/2024` and `01/01/2025` are alike."""
+    """The format of a value, the same for `31/12/2024` and `01/01/2025`."""
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d", "9", text or ""))
 
 
 def _of_values(engine: Engine, table: str, columns: Columns, check: str, failure: FailedRows) -> FailedRows:
-    """Most spells run, so few have an end that could be read: judged by the values there are; one bad end is dirt."""
+    """The failure relative to rows with a value (most spells have no end), if more than one and over half of them fail."""
     ((filled,),) = engine.rows(f"SELECT count({columns.text(_column(table, check))}) FROM {table}_raw")
     if failure.rows < 2 or failure.rows <= REFUSED * filled:
         return failure
@@ -154,14 +150,14 @@ def _of_values(engine: Engine, table: str, columns: Columns, check: str, failure
 
 
 def _refuse_scales(engine: Engine, failure: FailedRows) -> None:
-    """Raise for the first survey most of whose answers lie outside its scale; single codes outside, such as for `don't
+    """Raise DataError for the first survey with most answers outside its scale; a few codes outside, such as for `don't
     know`, are common.
     """
-    asked = engine.rows(
+    surveys = engine.rows(
         "SELECT survey, min(scale), count(*), count(CASE WHEN problem IS NOT NULL THEN 1 END) FROM responses_typed "
         "WHERE problem IS NULL OR problem = 'score outside the scale' GROUP BY survey ORDER BY survey"
     )
-    for survey, scale, rows, outside in asked:
+    for survey, scale, rows, outside in surveys:
         if outside > REFUSED * rows:
             raise DataError(
                 "The responses column 'score' lies outside the scale {scale} in {outside:,} of {rows:,} {survey} "
@@ -207,6 +203,6 @@ def _column(table: str, check: str) -> str:
 
 
 def _quoted(value: Value) -> str:
-    """A value as it came, on one line and cut where it is long."""
+    """A value as in the source, on one line and shortened."""
     text = value.text or ""
-    return quoted(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+    return quoted(text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…")

@@ -1,4 +1,4 @@
-"""Who was asked to answer a survey: checked, on the engine as `invitations(customer_id, asked_on, day, …)`."""
+"""Cleans invitations to surveys: the table `invitations(customer_id, asked_on, day, …)`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
 NAME = "invitations"
-DAYS = 14  # to answer in, the day of the invitation being the first
+DAYS = 14  # to answer, including the day of the invitation
 _TYPED = f"""
 CREATE TABLE {NAME}_typed AS
-WITH came AS (SELECT _row, $customer_id AS customer_id, lower($survey) AS survey,
+WITH source_rows AS (SELECT _row, $customer_id AS customer_id, lower($survey) AS survey,
     $invited_at AS invited_at, $invited_at_outside AS outside, $responded_at AS responded_at,
     $responded_at_outside OR $responded_at_unreadable AS is_unclear, $has_answers AS has_answers
     FROM {NAME}_raw),
-placed AS (SELECT came.*, row_number() OVER (PARTITION BY customer_id, survey, invited_at
+placed AS (SELECT source_rows.*, row_number() OVER (PARTITION BY customer_id, survey, invited_at
                                              ORDER BY CASE WHEN responded_at IS NULL THEN 1 ELSE 0 END, _row) AS place
-    FROM came)
+    FROM source_rows)
 SELECT _row, customer_id, survey, invited_at, responded_at,
        CASE WHEN survey IS NULL OR survey NOT IN ('nps', 'csat', 'ces') THEN 'unknown survey'
             WHEN customer_id IS NULL AND NOT has_answers THEN 'no id'
@@ -33,7 +33,7 @@ SELECT _row, customer_id, survey, invited_at, responded_at,
             WHEN invited_at >= $as_of THEN 'after the as-of date'
             WHEN (CAST(invited_at AS DATE) + {DAYS}) <= DATE '$begin' THEN 'asked before the data begin' END AS problem
 FROM placed"""
-# Of one form that asks several questions an answer to one of them is an answer.
+# If a form has several questions, an answer to one of them counts.
 _INVITATIONS = f"""
 CREATE TABLE {NAME} AS
 WITH usable AS (
@@ -70,11 +70,11 @@ _FAULTS = (  # of which over half of the rows are refused: the check, the column
 def make_invitations(
     engine: Engine, columns: Columns, starts: Mapping[str, date], as_of: str
 ) -> tuple[int, list[Count]]:
-    """Make the table of invitations, each with whether it was answered within `DAYS`; give its rows and what they are.
+    """Make the table of invitations, with whether they were answered within DAYS; returns its rows and counts.
 
-    Their own `responded_at` says so, or an answer of the customer to the survey before the next invitation to it.
-    `day` is the last one to answer on; an invitation that it is still open for has no part in a rate. Raises DataError
-    where nothing can say who answered, and where over half of the rows lack what they need.
+    An invitation is answered by its `responded_at`, or by the customer's answer to the survey before the next one.
+    `day` is the last day to answer; until then it does not count in rates. Raises DataError without any information on
+    answers, or if over half of the rows have the same problem.
     """
     has_answers = columns.has("responded_at")
     if not has_answers and "responses" not in starts:

@@ -1,18 +1,18 @@
-"""Whether the keys of a table's rows are all different, found without holding them."""
+"""Checks whether the keys of a table's rows are unique, without keeping them in memory."""
 
 from __future__ import annotations
 
 from retention_kit.data.engines.protocol import Engine
 
-FEW = 50_000  # rows whose keys are as soon compared
-_SPARSE = 16  # numbers from the least key to the greatest, for each row, up to which a bit stands for each
+FEW = 50_000  # rows up to which comparing keys is as fast
+_SPARSE = 16  # range of numeric keys per row, up to which a bit set is used
 
 
 def are_unique(engine: Engine, relation: str, key: str, rows: int, *, is_number: bool) -> bool:
-    """Whether all keys of a relation of so many rows are sure to differ; False where that is not found cheaply.
+    """Whether all keys of a relation are certainly unique; False if that cannot be decided cheaply.
 
-    Numbers are told apart by a bit for each; texts by their order, as programs count on: each follows the one before
-    it. Only the embedded engine is asked.
+    Numbers are compared with a bit set; texts are unique if they are in ascending order. Always False for engines other
+    than the embedded one.
     """
     if engine.database:
         return False
@@ -25,6 +25,6 @@ def are_unique(engine: Engine, relation: str, key: str, rows: int, *, is_number:
     follows = f"length({key}) > length(before) OR (length({key}) = length(before) AND {key} > before)"
     ((others,),) = engine.rows(
         f"SELECT count(CASE WHEN NOT coalesce({follows}, false) THEN 1 END) "
-        f"FROM (SELECT {key}, lag({key}) OVER () AS before FROM {relation}) AS came"
+        f"FROM (SELECT {key}, lag({key}) OVER () AS before FROM {relation}) AS source_rows"
     )
     return others == 1  # the first

@@ -1,4 +1,4 @@
-"""Customers of before the data: checked, on the engine as `known_customers(customer_id, first_at)`."""
+"""Cleans the table of customers from before the data: `known_customers(customer_id, first_at)`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from retention_kit.errors import DataError, Listed
 NAME = "known_customers"
 _TYPED = f"""
 CREATE TABLE {NAME}_typed AS
-WITH came AS (SELECT _row, $customer_id AS customer_id, $first_at AS first_at, $first_at_unreadable AS is_unreadable
-    FROM {NAME}_raw),
-placed AS (SELECT came.*, row_number() OVER (PARTITION BY customer_id ORDER BY first_at, _row) AS place FROM came)
+WITH source_rows AS (SELECT _row, $customer_id AS customer_id, $first_at AS first_at,
+    $first_at_unreadable AS is_unreadable FROM {NAME}_raw),
+placed AS (SELECT source_rows.*, row_number() OVER (PARTITION BY customer_id ORDER BY first_at, _row) AS place
+    FROM source_rows)
 SELECT _row, customer_id, first_at, place,
        CASE WHEN customer_id IS NULL THEN 'no id'
             WHEN is_unreadable THEN 'unreadable date'
@@ -34,10 +35,10 @@ _FAULTS = (  # of which over half of the rows are refused: the check, the column
 
 
 def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, date]) -> tuple[int, list[Count]]:
-    """Make the table of those who were customers before the tables in `starts` begin; give its rows and what they are.
+    """Make the table of customers from before the tables in `starts` begin; returns its rows and counts.
 
-    Who is first known since the data begin is left out: the tables tell when they came. A customer that one row gives
-    no `first_at` was there before. Raises DataError where over half of the rows lack an id or a readable date.
+    Customers whose first date is in the data are excluded. A customer with a row without `first_at` is from before.
+    Raises DataError if over half of the rows lack an id or a readable date.
     """
     starts_of_tables = {name: starts[name] for name in ("orders", "subscriptions") if name in starts}
     parts = {name: columns.sql[name] for name in ("customer_id", "first_at", "first_at_unreadable")}

@@ -1,4 +1,4 @@
-"""How amounts are written in what cleaning tells."""
+"""Formats amounts in findings of cleaning."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from retention_kit.wording import Written, money_decimals
 
 
 class Money(NamedTuple):
-    """How amounts are written: the report's currency, its decimals and the units of a minor unit."""
+    """A format of amounts: the report's currency, its decimals, and the units in a minor unit."""
 
     currency: str
     decimals: int
     scale: int
 
     def format(self, units: int | Decimal, currency: str | None) -> str:
-        """`1,234.50 GBP`; each currency by its own name, since what is set aside is never converted."""
+        """Format units as `1,234.50 GBP`, each in its own currency, as excluded rows are not converted."""
         amount = Decimal(units) / (10**self.decimals * self.scale)
         code = currency or self.currency
         try:
             decimals = money_decimals(code)
-        except SettingsError:  # no currency that anybody knows
+        except SettingsError:  # an unknown currency
             return f"{amount:,.2f} {code}"
         amount = round(amount, decimals)
         return Written(f"{amount:,.{decimals}f}" + (f" {code}" if code != "XXX" else ""), amount, "money", code)

@@ -1,6 +1,4 @@
-"""Clean tables in stages: type and judge their rows, fix the as-of date, build the clean tables, and count all of
-it.
-"""
+"""Cleans tables in stages: types and checks rows, sets the as-of date, builds the clean tables, and counts findings."""
 
 from __future__ import annotations
 
@@ -41,33 +39,33 @@ _PACKAGE = "retention_kit.data.cleaning"
 
 @dataclass
 class Cleaning:
-    """The tables of one load on their way from raw to clean, with the SQL parts and counts gathered so far.
+    """The cleaning of the tables of one load, with the SQL parts and counts so far.
 
-    The stages are to be called in the order `judge_rows`, `set_as_of`, `build_tables`.
+    The stages must be called in the order `judge_rows`, `set_as_of`, `build_tables`.
     """
 
     engine: Engine
     settings: Settings
     sources: dict[str, list[Source]]
-    columns: dict[str, Columns]  # of the tables that figures are made of
+    columns: dict[str, Columns]  # of the main tables
     known_customers: Columns | None
     tickets: Columns | None
     invitations: Columns | None
     foreign: tuple[str, ...]  # currencies besides the report's
     rates_begin: dict[str, str]  # currency → its first day, as text
     money: Money
-    parts: dict[str, str]  # SQL that fills placeholders
+    parts: dict[str, str]  # placeholder → SQL
     as_of: date = date.max
     starts: dict[str, date] = field(default_factory=dict)  # table → its first local date
-    behind: tuple[str, ...] = ()  # of tables that end long before others do
+    behind: tuple[str, ...] = ()  # warnings on tables that end long before others
     counts: list[Count] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)  # rows read
-    effects: dict[str, str] = field(default_factory=lambda: defaultdict(str))  # what rows read became
+    effects: dict[str, str] = field(default_factory=lambda: defaultdict(str))  # table → effect of reading
     judged: dict[str, JudgedRows] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Cleaning:
-        """Inspect the columns of every table and read the rates; raises DataError where a currency lacks them."""
+        """Inspect the columns of all tables and read the rates; raises DataError if a currency lacks them."""
         report = settings.report
         columns = {}
         for name, parts in sources.items():
@@ -82,7 +80,7 @@ class Cleaning:
         return cls(engine, settings, sources, columns, known, tickets, invitations, foreign, rates_begin, money, begin)
 
     def judge_rows(self) -> None:
-        """Make `TABLE_typed` of every table, its bad rows set aside; raises DataError where too many are bad."""
+        """Make `TABLE_typed` for all tables, with the problem of each row; raises DataError if too many have one."""
         for name, columns in self.columns.items():
             sources = self.sources[name]
             with wrap_errors(self.engine.error, f"The {name}"):
@@ -104,7 +102,7 @@ class Cleaning:
                 self.counts.append(Count(name, "naive times without a time zone", size))
 
     def _type_rows(self, name: str, columns: Columns) -> None:
-        """Make `TABLE_typed`; where no row has to be set aside, none is compared."""
+        """Make `TABLE_typed`; steps that find no rows to exclude are skipped."""
         unneeded: set[str] = set()
         for step, statement in statements(_PACKAGE, f"{name}_typed").items():
             if step not in unneeded:
@@ -116,7 +114,7 @@ class Cleaning:
                     unneeded = {f"{name}_repeated", f"{name}_rest", f"{name}_problems"}
 
     def set_as_of(self) -> None:
-        """Decide up to when data are known; raises DataError or SettingsError where no row is from before."""
+        """Set the as-of date; raises DataError or SettingsError if no row is before it."""
         report, basis = self.settings.report, self.settings.definitions.basis
         tomorrow = today(report.timezone) + timedelta(days=1)
         self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow)
@@ -138,7 +136,7 @@ class Cleaning:
         }
 
     def build_tables(self) -> None:
-        """Make the clean tables, of rows before the as-of date, and count every check."""
+        """Build the clean tables from rows before the as-of date, and count all findings."""
         for name, columns in self.columns.items():
             with wrap_errors(self.engine.error, f"The {name}"):
                 if name == "orders":
@@ -155,7 +153,7 @@ class Cleaning:
             if name not in self.starts:
                 self.counts.append(Count(name, "no usable row", self.sizes[name]))
         if not {"orders", "subscriptions"} & set(self.starts):
-            self.known_customers = None  # nobody is new in answers
+            self.known_customers = None  # responses have no new customers
         if self.known_customers:
             with wrap_errors(self.engine.error, "The known_customers"):
                 size, counts = make_known_customers(self.engine, self.known_customers, self.starts)
@@ -182,16 +180,16 @@ class Cleaning:
         return quality_frame(self.counts, self.sizes, self.effects)
 
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each check that so many rows fail that figures may be wrong, and for tables left behind."""
+        """Sentences on checks with so many rows that figures may be wrong, and on tables that end early."""
         return self.behind + warnings(self.counts, self.sizes)
 
     def _build_orders(self, columns: Columns) -> None:
-        """Make the clean orders: one row each, in one currency, lowered by their refunds."""
+        """Build the clean orders: one row each, in one currency, reduced by refunds."""
         orders, parts = statements(_PACKAGE, "orders"), columns.sql
         lines = statements(_PACKAGE, "lines")["lines"]
         self._run([orders["orders_known"]], parts)
         rows = "orders_known"
-        if columns.has_lines:  # of one currency first, so that what is converted is an order
+        if columns.has_lines:  # by currency first, so that whole orders are converted
             self._run([lines], parts | {"rows": rows, "into": "orders_summed", "currency": "currency"})
             rows = "orders_summed"
         if self.foreign:
@@ -201,7 +199,7 @@ class Cleaning:
                 self._run([lines], parts | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
                 rows = "orders_whole"
         self._run([orders["orders_usable"]], parts | {"usable": rows})
-        # Where no refund has to be joined, orders are as soon computed as read.
+        # Without refunds, a view is as fast as a table.
         has_refunds = columns.has("refund_of")
         if has_refunds:
             self.engine.run(orders["orders_refunds"])
@@ -210,13 +208,13 @@ class Cleaning:
         self._run([orders["orders" if has_refunds else "orders_without_refunds"]], parts | {"made_as": kind})
 
     def _build_subscriptions(self, columns: Columns) -> None:
-        """Make the clean spells; without a discount none is cut."""
+        """Build the clean spells, which are divided at the ends of discounts."""
         steps = statements(_PACKAGE, "subscriptions")
         for name in ("subscriptions_counted", "subscriptions_gaps", "subscriptions_spells", "subscriptions_discounts"):
             self._run([steps[name]], columns.sql)
         columns.has_discounts = self.engine.rows("SELECT count(*) FROM subscriptions_discounts")[0][0] > 0
         cut = ("subscriptions_before_discounts", "subscriptions_stretches", "subscriptions")
-        for name in cut if columns.has_discounts else ("subscriptions_whole", "subscriptions_told"):
+        for name in cut if columns.has_discounts else ("subscriptions_whole", "subscriptions_completed"):
             self._run([steps[name]], columns.sql)
 
     def _run(self, sql: Iterable[str], parts: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What cleaning did to each table, counted: check, rows and the effect on the figures, with the money concerned."""
+"""Counts the findings of cleaning for each table: check, rows and the effect on the figures, with amounts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from retention_kit.wording import AND, SEMICOLON, Figure, Sentence, Verbatim, de
 if TYPE_CHECKING:
     import pandas as pd
 
-# SQL of what is known of a row → the check that counts it.
+# SQL conditions of rows → the check that counts them.
 _CLOCKS = {"_ambiguous": "ambiguous local time", "_nonexistent": "nonexistent local time"}
 _LONG = {"($is_cut)": "long text, cut"}
 _FLAGS = {
@@ -33,27 +33,27 @@ _FLAGS = {
 
 
 class _Query(NamedTuple):
-    """SQL of what one check finds: its name, the rows of which relation, how many each stands for, its worth in units
-    and currency.
-    """
+    """SQL for a check: its name, relation and condition, how many rows each row counts for, and amounts."""
 
     check: str
     relation: str
     where: str = "true"
     rows: str = "1"
     units: str = ""
-    currency: str = ""  # the report's
-    parts: int = 1  # that a unit is kept in
-    row_source: str = ""  # the rows themselves, where the relation has none
+    currency: str = ""  # empty for the report's
+    parts: int = 1  # divisor of units
+    row_source: str = ""  # relation with the rows, if the other has none
 
     def sums(self) -> tuple[str, str]:
-        """How many rows it finds and what they are worth, among all of the relation."""
+        """SQL for the number of rows and the sum of units in the relation."""
         amounts = f"sum(CASE WHEN {self.where} THEN {self.units} END)" if self.units else "NULL"
         return f"CAST(sum(CASE WHEN {self.where} THEN {self.rows} END) AS BIGINT)", f"CAST({amounts} AS DECIMAL(38, 6))"
 
     def rows_sql(self) -> str:
-        """The number of each row that the check found, with its name."""
-        return f"SELECT _row, {self.check} AS said FROM {self.row_source or f'{self.relation} WHERE {self.where}'}"
+        """SQL for the number of each row that the check finds, with the check's name."""
+        return (
+            f"SELECT _row, {self.check} AS check_name FROM {self.row_source or f'{self.relation} WHERE {self.where}'}"
+        )
 
 
 _COUNTS = {
@@ -141,24 +141,22 @@ _COUNTS = {
 
 
 class Count(NamedTuple):
-    """Rows of a table that one check found, what they are worth, by currency, and what else is to be told, such as
-    examples.
-    """
+    """The number of rows of a table that a check finds, their amounts by currency, and details such as examples."""
 
     table: str
     check: str
     rows: int
     amounts: tuple[str, ...] = ()
     detail: str = ""
-    failing: FailedRows | None = None  # of a check that sets aside: the values that did it, and of how many rows
+    failing: FailedRows | None = None  # of a check that excludes rows: their values and the total
 
 
 def count_checks(
     engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: JudgedRows
 ) -> list[Count]:
-    """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
-    idle = _idle_checks(table, columns, judged, known)
-    queries = [query for query in _queries(table) if query.check not in idle]
+    """Counts of all checks of a table that find rows; excluded rows are in no other check."""
+    impossible = _impossible_checks(table, columns, judged, known)
+    queries = [query for query in _queries(table) if query.check not in impossible]
     parts = known | {"is_cut": is_capped(engine, table) if columns.values.has_long else "false"}
     counts: dict[str, Count] = {}
     for index, check, code, size, units in sorted(
@@ -170,10 +168,10 @@ def count_checks(
     return [count._replace(failing=judged.failing.get(check)) for check, count in counts.items()]
 
 
-def _idle_checks(table: str, columns: Columns, judged: JudgedRows, known: dict[str, str]) -> set[str]:
-    """The checks that need not be asked, since what they count is sure not to be there."""
+def _impossible_checks(table: str, columns: Columns, judged: JudgedRows, known: dict[str, str]) -> set[str]:
+    """The checks that cannot find rows in this table, and are skipped."""
     is_set, is_past = known["is_as_of_set"] == "true", known["as_of"] <= known["tomorrow"]
-    is_idle = {
+    is_impossible = {
         "problem": not judged.failing,
         "'after the as-of date'": not is_set,
         "'dated in the future'": is_set,
@@ -183,7 +181,7 @@ def _idle_checks(table: str, columns: Columns, judged: JudgedRows, known: dict[s
     }
     if table == "orders":
         has_named = columns.has("refund_of")
-        is_idle |= {
+        is_impossible |= {
             "'identical line'": not columns.has_lines,
             "'order of several customers'": not columns.has_lines,
             "'refunded without a date'": not columns.has_refunded,
@@ -192,7 +190,7 @@ def _idle_checks(table: str, columns: Columns, judged: JudgedRows, known: dict[s
             "'refund above the order it names'": not has_named,
         }
     if table == "subscriptions":
-        is_idle |= {
+        is_impossible |= {
             "'spell that begins before the one before it ends'": columns.has_unique_key,
             "'discount'": not columns.has_discounts,
             "'discount above what it lowers'": not columns.has_discounts,
@@ -200,36 +198,39 @@ def _idle_checks(table: str, columns: Columns, judged: JudgedRows, known: dict[s
             "'status of today alone'": not columns.has("status"),
             "'no exchange rate at its start'": known["rates_begin"].startswith("CAST(NULL"),
         }
-    return {check for check, is_so in is_idle.items() if is_so}
+    return {check for check, skip in is_impossible.items() if skip}
 
 
 def _counted(
     engine: Engine, queries: list[_Query], parts: dict[str, str]
 ) -> Iterator[tuple[int, str, str | None, int, Decimal | None]]:
-    """What each query finds, by check and currency: its place, the check, the currency, rows and units; a relation is
-    read once.
+    """The results of queries by check and currency: index of the query, check, currency, rows and units.
+
+    Queries of the same relation are combined.
     """
     together = defaultdict(list)
     for index, query in enumerate(queries):
         name = "" if query.check.endswith("'") else query.check  # of each row
         together[query.relation, name, query.currency].append(index)
-    for (relation, name, currency), places in together.items():
-        sums = ", ".join(sql for index in places for sql in queries[index].sums())
+    for (relation, name, currency), indices in together.items():
+        sums = ", ".join(sql for index in indices for sql in queries[index].sums())
         by = ", ".join(filter(None, (name, currency)))
-        asked = f"SELECT {name or 'NULL'}, {currency or 'NULL'}, {sums} FROM {relation}{f' GROUP BY {by}' * bool(by)}"
-        for check, code, *counted in engine.rows(asked, **parts):
-            for index, size, units in zip(places, counted[::2], counted[1::2], strict=True):
+        statement = (
+            f"SELECT {name or 'NULL'}, {currency or 'NULL'}, {sums} FROM {relation}{f' GROUP BY {by}' * bool(by)}"
+        )
+        for check, code, *counted in engine.rows(statement, **parts):
+            for index, size, units in zip(indices, counted[::2], counted[1::2], strict=True):
                 if size:
                     yield index, check or queries[index].check.strip("'"), code, size, units
 
 
 def queries_of_rows(table: str, checks: list[str]) -> list[str]:
-    """SQL of the rows that are in some of the checks but not set aside by them: their number and the check."""
-    if table not in _COUNTS:  # what a side table counts besides is of customers, not of rows
+    """SQL for the rows that some checks find but do not exclude: their number and the check's name."""
+    if table not in _COUNTS:  # other counts of side tables are of customers, not of rows
         return []
-    wanted = f"said IN ({', '.join(map(literal, checks)) or 'NULL'})"
+    wanted = f"check_name IN ({', '.join(map(literal, checks)) or 'NULL'})"
     return [
-        f"SELECT _row, said FROM ({query.rows_sql()}) AS found WHERE {wanted}"
+        f"SELECT _row, check_name FROM ({query.rows_sql()}) AS found WHERE {wanted}"
         for query in _queries(table)
         if query.check != "problem" and any(_may_be(query, check) for check in checks)
     ]
@@ -269,32 +270,33 @@ def _queries(table: str) -> list[_Query]:
 
 
 def lines_effect(engine: Engine, columns: Columns) -> str:
-    """What the rows of a table became, if they are lines of orders."""
+    """The effect of reading a table of order lines: the number of orders; else empty."""
     if not columns.has_lines:
         return ""
     (orders,) = engine.rows("SELECT count(*) FROM orders")[0]
-    told = {"column": Verbatim("order_id"), "orders": float(orders)}
-    return sentence(f"quality.told.{'mixed' if columns.is_mixed else 'lines'}", **told)
+    details = {"column": Verbatim("order_id"), "orders": float(orders)}
+    return sentence(f"quality.details.{'mixed' if columns.is_mixed else 'lines'}", **details)
 
 
 def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, str]) -> pd.DataFrame:
-    """Columns table, check, rows, effect: each table's size, with what was read if it is no plain row, then its
-    checks. All but rows are sentences.
+    """The frame of findings: columns table, check, rows, effect; each table's size first, then its checks.
+
+    `read` has a table's effect of reading. All columns but rows are sentences.
     """
     import pandas as pd
 
-    rows = [(name, sentence("quality.told.rows_read"), size, read[name]) for name, size in sizes.items()]
+    rows = [(name, sentence("quality.details.rows_read"), size, read[name]) for name, size in sizes.items()]
     rows += [(count.table, _name(count.check), count.rows, _effect(count)) for count in counts]
     rows.sort(key=lambda row: (*TABLES, *SIDE_TABLES).index(row[0]))
     tables = [table_name(name) for name, *_ in rows]
-    checks, sizes_told, effects = [list(column) for column in zip(*rows, strict=True)][1:]
-    columns = {"table": tables, "check": checks, "rows": sizes_told, "effect": effects}
-    # A column of text alone would forget what its sentences are made of.
+    checks, rows_found, effects = [list(column) for column in zip(*rows, strict=True)][1:]
+    columns = {"table": tables, "check": checks, "rows": rows_found, "effect": effects}
+    # A text column would not keep Sentences, which can be translated.
     return pd.DataFrame(columns, dtype=object).astype({"rows": "int64"})
 
 
 def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
-    """A sentence for each check that so many rows fail that figures may be wrong, those of most rows first."""
+    """A sentence for each check with so many rows that figures may be wrong, those with most rows first."""
     sentences = []
     for count in counts:
         total = count.failing.of if count.failing else sizes[count.table]
@@ -302,7 +304,7 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
         if share and (share == "always" or count.rows >= WARNED * total):
             percent = f"{count.rows / total:.0%}"
             text = sentence(
-                f"quality.told.{'warning_values' if count.failing and count.failing.of_values else 'warning'}",
+                f"quality.details.{'warning_values' if count.failing and count.failing.of_values else 'warning'}",
                 table=table_name(count.table),
                 check=_name(count.check),
                 rows=float(count.rows),
@@ -315,7 +317,7 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
 
 
 def _name(check: str) -> Sentence:
-    """The check, as any language calls it: the reasons of `leave_out` are the user's or a layout's."""
+    """The name of a check as a Sentence; the reasons of `leave_out` are the user's or a layout's."""
     known, colon, why = check.partition(": ")
     if known != "left out" or not colon:
         return Sentence.declared(f"checks.{check}.name", check)

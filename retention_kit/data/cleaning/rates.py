@@ -1,4 +1,4 @@
-"""Exchange rates: checked, on the engine as `rates(currency, day, rate)`, and what may be loaded without them."""
+"""Cleans exchange rates: the table `rates(currency, day, rate)`; and requires them for foreign currencies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 
-SCALE = 10**4  # with several currencies, money is kept in ten-thousandths of a minor unit, so that sums stay right
+SCALE = 10**4  # with several currencies, money is in ten-thousandths of a minor unit, so that sums are exact
 
 
 def foreign_currencies(tables: dict[str, Columns], report: str, has_rates: bool) -> tuple[str, ...]:
-    """The currencies of the tables' rows besides the report's; raises DataError where they need rates and have none."""
+    """The currencies in the tables besides the report's; raises DataError if they need rates and there are none."""
     currencies: set[str] = set()
     for name, columns in tables.items():
         codes = columns.currencies()
@@ -43,7 +43,7 @@ def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str
 
 
 def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]) -> dict[str, str]:
-    """Make the table `rates` of the foreign currencies; give each one's first day, as text."""
+    """Make the table `rates` of the foreign currencies; returns the first day of each, as text."""
     if columns is None:
         engine.run(
             "CREATE TABLE rates AS SELECT currency, day, rate FROM (SELECT CAST(NULL AS VARCHAR) AS currency, "
@@ -51,19 +51,20 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
         )
         return {}
     typed = (
-        "SELECT _row, CAST($date AS DATE) AS day, upper($code) AS currency, $rate AS rate, $said AS said FROM rates_raw"
+        "SELECT _row, CAST($date AS DATE) AS day, upper($code) AS currency, $rate AS rate, $rate_text AS rate_text "
+        "FROM rates_raw"
     )
     parts = {name: columns.sql[name] for name in ("date", "rate")}
     engine.run(
-        f"CREATE TABLE rates_typed AS {typed}", **parts, code=columns.text("currency"), said=columns.text("rate")
+        f"CREATE TABLE rates_typed AS {typed}", **parts, code=columns.text("currency"), rate_text=columns.text("rate")
     )
     bad = engine.rows(
         "SELECT _row, CASE WHEN day IS NULL THEN 'has no readable date' WHEN currency IS NULL THEN 'names no currency' "
-        "END, said FROM rates_typed "
+        "END, rate_text FROM rates_typed "
         "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e300, false) ORDER BY _row LIMIT 1"
     )
-    for row, fault, said in bad:
-        needs = Phrase("needs a rate above 0, not {said}", said=said or Phrase("none"))
+    for row, fault, rate_text in bad:
+        needs = Phrase("needs a rate above 0, not {said}", said=rate_text or Phrase("none"))
         raise DataError("Row {row} of the rates {fault}.", row=row, fault=Phrase(fault) if fault else needs)
     twice = engine.rows(
         "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> "
@@ -103,7 +104,7 @@ def begin_sql(first_days: dict[str, str]) -> str:
 
 
 def refuse_late_rates(engine: Engine, table: str, first_days: dict[str, str]) -> None:
-    """Raise where half or more of a currency's rows lie before its first rate: that is a missing file, not a gap."""
+    """Raise DataError if at least half of a currency's rows are before its first rate, as a file is probably missing."""
     for code, day in first_days.items():
         rows, early, first = engine.rows(
             "SELECT count(*), count(CASE WHEN problem = 'no exchange rate yet' THEN 1 END), "

@@ -1,10 +1,8 @@
-"""Which of the columns that are not ours become segments: those named in `keep` or `[report] segments`, else by one
-rule.
+"""Chooses the segments among other columns: those in `keep` or `[report] segments`, else by a rule.
 
-The rule leaves out what names or reaches one person (ids, names, addresses, phones, emails, IPs, URLs), free text,
-columns of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row
-where those are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large
-table as for a small one.
+The rule excludes columns that identify persons (ids, names, addresses, phones, emails, IPs, URLs), free text, columns
+with more than 200 values that are also more than 5% of the rows, and columns of more than 50 rows with a different
+value in each. It reads the first 50,000 rows of each source, so that it is as fast for large tables.
 """
 
 from __future__ import annotations
@@ -19,12 +17,12 @@ from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.wording import sentence
 
-_MOST = 200  # values
-_SHARE = 0.05  # of the rows
-_SHOWN = 50  # so many values are shown by name, be there one a row
-_LOOKED_AT = 50_000  # rows of a source
-_COLUMNS = 50  # that nobody asked for: of a table wider than that they are chosen by name
-_AT_ONCE = 10  # columns: their values are held in memory
+_MAX_VALUES = 200  # values
+_MAX_SHARE = 0.05  # of the rows
+_MAX_UNIQUE = 50  # values, below which all of them may differ
+_SAMPLE_ROWS = 50_000  # rows of a source
+_MAX_COLUMNS = 50  # segments chosen by the rule; more have to be named
+_BATCH = 10  # columns per query, as their values are kept in memory
 _PERSONAL = (
     r"^\s*([^@\s]+@[^@\s]+\.[^@\s]+|https?://.*|www\..*|\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{0,4}){3,7}"
     r"|(\+|00)[0-9][0-9 ()./-]{6,18}|\(?0[0-9]{1,4}\)?[ /-][0-9 -]{5,14})\s*$"
@@ -35,13 +33,13 @@ _TEXT = r"(\S+\s+){6}\S|^.{80}"
 def choose_segments(
     engine: Engine, table: str, sources: list[Source], names: list[str], wanted: Iterable[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Of the columns of a table that are not ours, those that are segments, and of the others why they are none.
+    """The segments among a table's other columns (`names`), and the reasons why the rest are none.
 
-    Raises SettingsError where `keep` names a column that no source has.
+    Raises SettingsError if `keep` names a column that no source has.
     """
-    # Beside what `keep` names, a column that is mapped was asked for too.
-    asked = {name.lower() for one in sources if one.keep is not None for name in (*one.keep, *one.columns)}
-    asked |= {name.lower() for name in wanted}
+    # Mapped columns are wanted, like those in `keep`.
+    requested = {name.lower() for one in sources if one.keep is not None for name in (*one.keep, *one.columns)}
+    requested |= {name.lower() for name in wanted}
     for source in sources:
         for name in source.keep or ():
             if name.lower() not in map(str.lower, names):
@@ -51,21 +49,21 @@ def choose_segments(
                     name=name,
                     hint=did_you_mean(name, names),
                 )
-    judged = [name for name in names if name.lower() not in asked]
-    # Columns that were left unread for their names.
-    unkept = sentence("quality.no_segment.keep")
-    whys: dict[str, str] = {name: personal_reason(name) or unkept for source in sources for name in source.unread}
+    judged = [name for name in names if name.lower() not in requested]
+    # `unread` columns were skipped because of their names.
+    not_in_keep = sentence("quality.no_segment.keep")
+    whys: dict[str, str] = {name: personal_reason(name) or not_in_keep for source in sources for name in source.unread}
     if sources and all(source.keep is not None for source in sources):
-        whys |= dict.fromkeys(judged, unkept)
+        whys |= dict.fromkeys(judged, not_in_keep)
     else:
         whys |= {name: why for name in judged if (why := personal_reason(name))}
         others = [name for name in judged if name not in whys]
-        for start in range(0, len(others), _AT_ONCE):
-            whys |= _why_by_values(engine, sources, others[start : start + _AT_ONCE])
-            kept = [name for name in others[: start + _AT_ONCE] if name not in whys]
-            if len(kept) >= _COLUMNS:
-                beyond = sentence("quality.no_segment.beyond", most=_COLUMNS)
-                whys |= dict.fromkeys(kept[_COLUMNS:] + others[start + _AT_ONCE :], beyond)
+        for start in range(0, len(others), _BATCH):
+            whys |= _why_by_values(engine, sources, others[start : start + _BATCH])
+            kept = [name for name in others[: start + _BATCH] if name not in whys]
+            if len(kept) >= _MAX_COLUMNS:
+                beyond = sentence("quality.no_segment.beyond", most=_MAX_COLUMNS)
+                whys |= dict.fromkeys(kept[_MAX_COLUMNS:] + others[start + _BATCH :], beyond)
                 break
     return [name for name in names if name not in whys], whys
 
@@ -82,15 +80,15 @@ def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> d
     for source in sources:
         kinds = {name.lower(): name for name in engine.types(source.name)}
         texts = (
-            f"{_text(kinds[name.lower()]) if name.lower() in kinds else 'CAST(NULL AS VARCHAR)'} AS said_{index}"
+            f"{_text(kinds[name.lower()]) if name.lower() in kinds else 'CAST(NULL AS VARCHAR)'} AS value_{index}"
             for index, name in enumerate(names)
         )
-        came = f"(SELECT {', '.join(texts)} FROM {source.name} LIMIT {_LOOKED_AT}) AS first_rows"
-        parts.append(f"SELECT * FROM {came}")
+        sample = f"(SELECT {', '.join(texts)} FROM {source.name} LIMIT {_SAMPLE_ROWS}) AS first_rows"
+        parts.append(f"SELECT * FROM {sample}")
     counts = ", ".join(
-        f"count(said_{index}), count(DISTINCT said_{index}), "
-        f"count(DISTINCT CASE WHEN regexp_matches(said_{index}, {literal(_PERSONAL)}) THEN said_{index} END), "
-        f"count(DISTINCT CASE WHEN regexp_matches(said_{index}, {literal(_TEXT)}) THEN said_{index} END)"
+        f"count(value_{index}), count(DISTINCT value_{index}), "
+        f"count(DISTINCT CASE WHEN regexp_matches(value_{index}, {literal(_PERSONAL)}) THEN value_{index} END), "
+        f"count(DISTINCT CASE WHEN regexp_matches(value_{index}, {literal(_TEXT)}) THEN value_{index} END)"
         for index in range(len(names))
     )
     ((rows, *figures),) = engine.rows(f"SELECT count(*), {counts} FROM ({' UNION ALL '.join(parts)}) AS looked_at")
@@ -101,9 +99,9 @@ def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> d
             whys[name] = sentence("quality.no_segment.reach")
         elif texts * 2 > values:
             whys[name] = sentence("quality.no_segment.text")
-        elif values > max(_MOST, _SHARE * rows):
+        elif values > max(_MAX_VALUES, _MAX_SHARE * rows):
             whys[name] = sentence("quality.no_segment.many", values=float(values), rows=float(rows))
-        elif values == filled > _SHOWN:
+        elif values == filled > _MAX_UNIQUE:
             whys[name] = sentence("quality.no_segment.own")
     return whys
 

@@ -1,4 +1,4 @@
-"""What side tables share, of which no figure is made: rows are counted by problem, and refused where most have one."""
+"""Counts problems of side tables, and refuses tables with the same problem in most rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from retention_kit.errors import DataError, Phrase
 
 
 def count_problems(engine: Engine, name: str, faults: Iterable[tuple[str, str, str]]) -> tuple[int, list[Count]]:
-    """How many rows `NAME_typed` has, and how many of them each problem.
+    """The number of rows of `NAME_typed`, and a count for each problem.
 
-    `faults` are problems of a column, with what is wrong with it in words. Raises DataError where over half of the rows
-    have one.
+    `faults` are triples of problem, column and description. Raises DataError if over half of the rows have one.
     """
     by_problem = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {name}_typed GROUP BY 1"))
     rows = sum(by_problem.values())

@@ -1,4 +1,4 @@
-"""The sources of a table one below the other: the view `TABLE_raw`, with each time as local time of the report."""
+"""Stacks the sources of a table: the view `TABLE_raw`, with each time as local time of the report."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Stack:
         self.types = engine.types(f"{table}_raw")
 
     def _query(self, parts: list[_Part], names: list[str]) -> str:
-        """SQL of all rows as they came, with their number, whether they are lines, and each time's local time."""
+        """SQL for all source rows, with their number, whether they are lines, and each time as local time."""
         types_by_name = {
             name: [part.kinds[part.spelling[name]] for part in parts if name in part.spelling] for name in names
         }
@@ -107,8 +107,8 @@ class Stack:
             added |= {no_end_column(column.name): column.no_end for column in columns if column.name in ENDS}
             for flag in FLAGS:
                 ways = dict.fromkeys(getattr(column, flag) for column in columns)
-                said = " OR ".join(way for way in ways if way != "false")
-                added[f"_{flag}"] = f"coalesce({said}, false)" if said else "false"
+                condition = " OR ".join(way for way in ways if way != "false")
+                added[f"_{flag}"] = f"coalesce({condition}, false)" if condition else "false"
             added |= {plain_column(name): sql[number] for name, sql in numbers.items()}
             added["_is_line"] = str(part.source.is_lines).lower()
             if self.has_files or self._table == "responses":
@@ -118,13 +118,13 @@ class Stack:
             queries.append(f"SELECT {', '.join(selected)} FROM {_stepwise(part.source.name, columns)}")
             added_by_part.append(added)
         for column in added_by_part[0]:
-            said_in_parts = {added[column] for added in added_by_part}
-            if len(said_in_parts) == 1 and said_in_parts <= {"true", "false"}:
-                self.constant[column] = said_in_parts.pop()
+            values = {added[column] for added in added_by_part}
+            if len(values) == 1 and values <= {"true", "false"}:
+                self.constant[column] = values.pop()
         return f"SELECT *, row_number() OVER () AS _row FROM ({' UNION ALL '.join(queries)}) AS stacked"
 
     def _find_empty_words(self, parts: list[_Part]) -> dict[str, tuple[str, ...]]:
-        """Which columns hold words for nothing, and what is to be told of them."""
+        """The words for missing values in each column, and findings about them."""
         counted: dict[str, Counter] = {}
         for part in parts:
             found = count_empty_words(self._engine, part.source.name, part.words, part.asked)
@@ -132,7 +132,7 @@ class Stack:
                 counted.setdefault(name, Counter()).update(words)
         if counted:
             examples = [
-                sentence("quality.told.word", column=name, word=quoted(word), rows=float(rows))
+                sentence("quality.details.word", column=name, word=quoted(word), rows=float(rows))
                 for name, words in counted.items()
                 for word, rows in words.items()
             ]
@@ -151,7 +151,7 @@ class Stack:
         return columns
 
     def _read_number(self, part: _Part, name: str) -> tuple[str, bool]:
-        """A source's column of numbers as plain text, and whether all of it came so."""
+        """A source's column of numbers as plain text, and whether it was plain already."""
         source, kinds, column = part.source, part.kinds, part.spelling.get(name)
         text = null_if_empty_word(text_sql(column or name, kinds.get(column or name)), self.empty.get(name, ()))
         if not column or kinds[column] != "VARCHAR":
@@ -192,5 +192,7 @@ def _stepwise(part: str, clocks: list[TimeColumn]) -> str:
     relation = part
     for step in range(max((len(clock.steps) for clock in clocks), default=0)):
         every = [item for clock in clocks for item in (clock.steps[step].items() if step < len(clock.steps) else ())]
-        relation = f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS came"
+        relation = (
+            f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS source_rows"
+        )
     return relation

@@ -1,4 +1,4 @@
-"""What customers asked for: checked, on the engine as `tickets(customer_id, ticket_id, opened_at, closed_at)`."""
+"""Cleans support tickets: the table `tickets(customer_id, ticket_id, opened_at, closed_at)`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from retention_kit.errors import DataError, Listed
 NAME = "tickets"
 _TYPED = f"""
 CREATE TABLE {NAME}_typed AS
-WITH came AS (SELECT _row, $customer_id AS customer_id, $ticket_id AS ticket_id,
+WITH source_rows AS (SELECT _row, $customer_id AS customer_id, $ticket_id AS ticket_id,
     $opened_at AS opened_at, $opened_at_outside AS opened_outside,
     $closed_at AS closed_at, $closed_at_outside OR $closed_at_unreadable AS is_unclear
     FROM {NAME}_raw),
-placed AS (SELECT came.*,
+placed AS (SELECT source_rows.*,
     row_number() OVER (PARTITION BY customer_id, ticket_id, CASE WHEN ticket_id IS NULL THEN opened_at END,
                        CASE WHEN ticket_id IS NULL THEN closed_at END
                        ORDER BY CASE WHEN closed_at IS NULL THEN 1 ELSE 0 END, closed_at, opened_at, _row) AS place
-    FROM came)
+    FROM source_rows)
 SELECT _row, customer_id, ticket_id, opened_at, closed_at,
        CASE WHEN customer_id IS NULL THEN 'no id'
             WHEN opened_outside THEN 'date outside 1970-2100'
@@ -49,10 +49,10 @@ _FAULTS = (  # of which over half of the rows are refused: the check, the column
 def make_tickets(
     engine: Engine, columns: Columns, starts: Mapping[str, date], known: Mapping[str, str]
 ) -> tuple[int, list[Count]]:
-    """Make the table of tickets that were opened before the as-of date; give its rows and what they are.
+    """Make the table of tickets opened before the as-of date; returns its rows and counts.
 
-    One that is closed later is open still. Raises DataError where over half of the rows lack a customer or a readable
-    date, and where no customer of several is in the tables that start in `starts`.
+    Tickets closed later are still open. Raises DataError if over half of the rows lack a customer or a readable date,
+    or if none of several customers is in the tables of `starts`.
     """
     names = ("customer_id", "ticket_id", "opened_at", "opened_at_outside", "closed_at", "closed_at_outside")
     parts = {name: columns.sql[name] for name in (*names, "closed_at_unreadable")}

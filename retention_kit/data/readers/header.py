@@ -103,7 +103,7 @@ class Header(NamedTuple):
                 name, number = f"{title}_{number}", number + 1
             if name != title and _text(first):
                 names = {"name": quoted(title), "column": position + 1, "other": quoted(name)}
-                repeated.append(sentence("quality.told.name_again", **names))
+                repeated.append(sentence("quality.details.name_again", **names))
             taken.add(name.lower())
             columns.append(name)
         return cls(columns, Sentence.joined(*repeated[:3], between=SEMICOLON) if repeated else "")
@@ -245,10 +245,10 @@ class RecordSorter:
     def _example(self, check: str) -> str:
         line, text = self._examples[check][0]
         short = text if len(text) <= 60 else f"{text[:59]}…"
-        place = sentence(f"quality.told.in_{self._unit}", file=self._label, number=line)
+        place = sentence(f"quality.details.in_{self._unit}", file=self._label, number=line)
         if not short.strip(f"{self._delimiter} "):
             return place
-        return sentence("quality.told.text_at", place=place, text=quoted(short))
+        return sentence("quality.details.text_at", place=place, text=quoted(short))
 
     def _check_torn(self) -> None:
         """Raise DataError if a record has more cells than the header (values may be shifted), or many have too few."""

@@ -198,7 +198,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
         name, digest = register_frame(engine.embedded, table, frame)
         relation = engine.upload(name, with_microseconds(engine.embedded, name))
     with wrap_errors(engine.error, f"The {label}"):
-        named = sentence("quality.told.the_frame", table=table_name(table))
+        named = sentence("quality.details.the_frame", table=table_name(table))
         relation, findings = match_spelling(engine, table, Table(path=""), relation, named)
         _define_rows(engine, table, Table(path=""), relation, named, relation_name, Hints())
         return Source(
@@ -305,7 +305,9 @@ def _missing_columns(
                 )
             ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
             texts = {"file": path.name, "column": quoted(column), "ours": Verbatim(column_of_ours)}
-            findings.append(Finding("column missing in one file", rows, sentence("quality.told.file_lacks", **texts)))
+            findings.append(
+                Finding("column missing in one file", rows, sentence("quality.details.file_lacks", **texts))
+            )
     return tuple(dict.fromkeys(findings))
 
 

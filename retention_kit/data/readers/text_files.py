@@ -220,15 +220,16 @@ def _encoding_findings(engine: DuckDB, name: str, opened: _OpenFile) -> list[Fin
         return []
     if encoding.damaged:
         examples = [
-            sentence("quality.told.line_holds", line=line, text=Verbatim(text)) for line, text in encoding.damaged[:3]
+            sentence("quality.details.line_holds", line=line, text=Verbatim(text))
+            for line, text in encoding.damaged[:3]
         ]
         texts = {"file": opened.label, "lines": Sentence.joined(*examples, between=SEMICOLON)}
         more = len(encoding.damaged) - 3
-        detail = sentence(f"quality.told.damaged{'_more' if more > 0 else ''}", **texts, more=more)
+        detail = sentence(f"quality.details.damaged{'_more' if more > 0 else ''}", **texts, more=more)
         return [Finding("damaged characters", len(encoding.damaged), detail, encoding.damaged[:EXAMPLES], opened.label)]
     key = "encoded" if encoding.is_sure else "encoded_perhaps"
     texts = {"file": opened.label, "encoding": encoding.name, "setting": Verbatim(f'encoding = "{encoding.name}"')}
-    return [Finding("encoding", _count_rows(engine, name), sentence(f"quality.told.{key}", **texts))]
+    return [Finding("encoding", _count_rows(engine, name), sentence(f"quality.details.{key}", **texts))]
 
 
 def _read_in_place(

@@ -125,7 +125,8 @@ def _rename_columns(
         return relation, ()
     columns = ", ".join(aliased(engine, engine.quote(column), renamed.get(column, column)) for column in columns_there)
     renames = [
-        sentence("quality.told.read_as", column=quoted(column), name=Verbatim(name)) for column, name in renamed.items()
+        sentence("quality.details.read_as", column=quoted(column), name=Verbatim(name))
+        for column, name in renamed.items()
     ]
-    detail = sentence("quality.told.text_at", place=label, text=Sentence.joined(*renames, between=COMMA))
+    detail = sentence("quality.details.text_at", place=label, text=Sentence.joined(*renames, between=COMMA))
     return f"(SELECT {columns} FROM {relation} AS _spelled)", (Finding("name spelled otherwise", 1, detail),)

@@ -185,7 +185,7 @@ def _describe_assumption(unclear: dict[str, str], chosen: str) -> str:
     reading, other = readings if chosen == separator else readings[::-1]
     setting = Verbatim(f'decimal = "{"." if chosen == "," else ","}"')
     readings_told = {"reading": Verbatim(reading), "other": Verbatim(other), "setting": setting}
-    return sentence("quality.told.read_as_number", value=quoted(example), **readings_told)
+    return sentence("quality.details.read_as_number", value=quoted(example), **readings_told)
 
 
 def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool) -> str:
@@ -286,7 +286,7 @@ def find_other_signs(
     )[0]
     detail = ""
     if rows:
-        detail = sentence("quality.told.sign_beside", column=name, value=quoted(example), currency=currency)
+        detail = sentence("quality.details.sign_beside", column=name, value=quoted(example), currency=currency)
     if rows > REFUSED * filled:
         raise DataError(
             "The {table} have the sign of another currency than their column 'currency' names in {rows:,} of "
@@ -316,7 +316,7 @@ def find_extra_decimals(engine: Engine, relation: str, number: str, currency: st
     rows, example = engine.rows(
         f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {number} END) FROM {relation} AS came"
     )[0]
-    detail = sentence("quality.told.such_as", value=Verbatim(example))
+    detail = sentence("quality.details.such_as", value=Verbatim(example))
     return [Finding("more decimals than the currency has", rows, detail)] if rows else []
 
 

@@ -98,7 +98,7 @@ def read_ids(
             findings += cut
     if nobody:
         examples = [
-            sentence("quality.told.word", column=name, word=quoted(word), rows=float(rows))
+            sentence("quality.details.word", column=name, word=quoted(word), rows=float(rows))
             for name, word, rows in nobody[:6]
         ]
         detail = Sentence.joined(*examples, between=COMMA)
@@ -194,7 +194,7 @@ def _read(
     if "address" in kinds and (addresses := _guest_addresses(engine, table, text)):
         text = f"CASE WHEN lower({text}) NOT IN ({', '.join(literal(said) for said, _ in addresses)}) THEN {text} END"
         words += [(name, said, rows) for said, rows in addresses]
-    detail = sentence("quality.told.column_such_as", column=name, value=quoted(kinds.get("cut", (0, ""))[1]))
+    detail = sentence("quality.details.column_such_as", column=name, value=quoted(kinds.get("cut", (0, ""))[1]))
     return f"lower({text})" if fold else text, words, [Finding("id in E-notation", cut, detail)] if cut else []
 
 
@@ -248,7 +248,9 @@ def _case_variants(engine: Engine, table: str, text: str) -> Iterable[Finding]:
         pairs = [Sentence.joined(quoted(one), quoted(other), between=AND) for one, other in examples]
         setting = Verbatim(f'[data.{table}] case = "fold"')
         told = {"pairs": Sentence.joined(*pairs, between=COMMA), "setting": setting}
-        yield Finding("ids that differ only in case", rows, sentence("quality.told.fold", ids=float(customers), **told))
+        yield Finding(
+            "ids that differ only in case", rows, sentence("quality.details.fold", ids=float(customers), **told)
+        )
 
 
 def dominant_customer(engine: Engine, rows: int) -> list[Finding]:
@@ -270,6 +272,6 @@ def dominant_customer(engine: Engine, rows: int) -> list[Finding]:
     ):
         (own,) = engine.rows(f"SELECT count(*) {known} AND customer_id = {literal(customer)}")[0]
         if own * 2 > orders:
-            detail = sentence("quality.told.orders_of", customer=quoted(customer), number=float(orders))
+            detail = sentence("quality.details.orders_of", customer=quoted(customer), number=float(orders))
             return [Finding("one customer has most orders", own, detail)]
     return []

@@ -82,7 +82,7 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         scale_taken, why, rows = recognise(name, answers)
         if scale_taken != DEFAULT[name]:
             cases += f" WHEN lower({survey}) = {literal(name)} AND _source = {source} THEN {literal(scale_taken)}"
-            detail = sentence("quality.told.scale", survey=name, scale=Verbatim(scale_taken), why=why)
+            detail = sentence("quality.details.scale", survey=name, scale=Verbatim(scale_taken), why=why)
             findings.append(Finding(RECOGNISED, rows, detail))
     default = " ".join(f"WHEN {literal(name)} THEN {literal(scale_taken)}" for name, scale_taken in DEFAULT.items())
     return (
@@ -167,15 +167,15 @@ def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
     if survey != "csat":
         return DEFAULT[survey], "", size
     if 2 * words > size:
-        return "good/bad", sentence("quality.told.scale_words"), size
+        return "good/bad", sentence("quality.details.scale_words"), size
     if scores.get(Decimal(0)) and between(0, 2) == size:
         scale = "0-2" if scores.get(Decimal(2)) else "good/bad"
-        return scale, sentence("quality.told.scale_from_zero", high=2 if scale == "0-2" else 1), size
+        return scale, sentence("quality.details.scale_from_zero", high=2 if scale == "0-2" else 1), size
     above = [score for score in scores if 6 <= score <= 10]
     is_spread = len(above) > 1 or above == [10] or 2 * between(6, 10) > size
     if is_spread and between(6, 10) >= _FEW_SHARE * size and 2 * between(1, 10) > size:
         scale = "1-7" if max(above) <= 7 else "1-10"
         figures = {"some": float(between(6, 10)), "all": float(size)}
         ends = {"low": Verbatim(min(above)), "high": Verbatim(max(above))}
-        return scale, sentence("quality.told.scale_between", **figures, **ends), size
+        return scale, sentence("quality.details.scale_between", **figures, **ends), size
     return DEFAULT[survey], "", size

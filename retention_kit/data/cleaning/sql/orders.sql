@@ -16,7 +16,7 @@ FROM (
            CAST(round(coalesce(refunded, 0)) AS BIGINT) AS refunded,
            CAST(CASE WHEN refund_of IS NULL AND amount > 0 THEN round(amount) ELSE 0 END AS BIGINT) AS sold $extras
     FROM $usable
-) AS came;
+) AS source_rows;
 
 -- name: orders_refunds
 -- What a refund takes from the order it names (`sale`); what exceeds the order names none (`refund`).

@@ -12,7 +12,7 @@ SELECT *, CASE WHEN outside THEN 'date outside 1970-2100'
                WHEN amount IS NULL THEN 'unreadable amount'
                WHEN refunded IS NULL AND refunded_text IS NOT NULL THEN 'unreadable refunded amount'
                WHEN CAST(ordered_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault
-FROM (SELECT * $absent FROM orders_read) AS came;
+FROM (SELECT * $absent FROM orders_read) AS source_rows;
 
 -- name: orders_repeated
 -- Most rows have an order_id of their own: only the others are compared.

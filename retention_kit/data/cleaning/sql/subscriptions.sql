@@ -109,11 +109,11 @@ FROM cut;
 -- name: subscriptions_whole
 -- The spells where nobody has a discount.
 CREATE TABLE subscriptions_whole AS
-SELECT customer_id, subscription_id, started_at, _row, paid_from, paid_until, mrr, unpaid_kind, is_bridged $told $extras
+SELECT customer_id, subscription_id, started_at, _row, paid_from, paid_until, mrr, unpaid_kind, is_bridged $optional $extras
 FROM subscriptions_spells;
 
--- name: subscriptions_told
+-- name: subscriptions_completed
 CREATE VIEW subscriptions AS
 SELECT customer_id, subscription_id, started_at, _row, cancel_reason, paid_from, paid_until, mrr, currency, billed, status,
        unpaid_kind, is_bridged $extras
-FROM (SELECT * $untold FROM subscriptions_whole) AS came;
+FROM (SELECT * $absent_optional FROM subscriptions_whole) AS source_rows;

@@ -29,7 +29,7 @@ SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
                THEN 'unknown status'
                WHEN ended_at < started_at THEN 'ended before it started'
                WHEN CAST(ended_at AS DATE) <= $rates_begin THEN 'no exchange rate yet' END AS fault
-FROM (SELECT * $absent FROM subscriptions_read) AS came;
+FROM (SELECT * $absent FROM subscriptions_read) AS source_rows;
 
 -- name: subscriptions_repeated
 -- Most spells have a subscription_id and start of their own: only the others are compared.

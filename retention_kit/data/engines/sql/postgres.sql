@@ -16,24 +16,24 @@ $$;
 CREATE FUNCTION pg_temp.try_whole(value bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT value $$;
 
 -- A plain number of a size that can be read, without the underscores that DuckDB allows between digits.
-CREATE FUNCTION pg_temp.number_in(said text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN said ~ '^\s*[+-]?(\d(_?\d)*\.?(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?\d{1,3})?\s*$' AND length(said) < 400
-                THEN CAST(replace(said, '_', '') AS numeric) END
+CREATE FUNCTION pg_temp.number_in(source_text text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN source_text ~ '^\s*[+-]?(\d(_?\d)*\.?(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?\d{1,3})?\s*$' AND length(source_text) < 400
+                THEN CAST(replace(source_text, '_', '') AS numeric) END
 $$;
-CREATE FUNCTION pg_temp.try_decimal(said text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN abs(round(pg_temp.number_in(said), 6)) < 1e22 THEN CAST(pg_temp.number_in(said) AS numeric(28, 6)) END
+CREATE FUNCTION pg_temp.try_decimal(source_text text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN abs(round(pg_temp.number_in(source_text), 6)) < 1e22 THEN CAST(pg_temp.number_in(source_text) AS numeric(28, 6)) END
 $$;
-CREATE FUNCTION pg_temp.try_double(said text) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN said ~* '^\s*[+-]?(inf|infinity|nan)\s*$' THEN CAST(said AS double precision)
-                WHEN abs(pg_temp.number_in(said)) >= 1.7976931348623159e308
-                THEN sign(pg_temp.number_in(said)) * CAST('infinity' AS double precision)
-                WHEN abs(pg_temp.number_in(said)) < 1e-307 THEN 0
-                ELSE CAST(pg_temp.number_in(said) AS double precision) END
+CREATE FUNCTION pg_temp.try_double(source_text text) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN source_text ~* '^\s*[+-]?(inf|infinity|nan)\s*$' THEN CAST(source_text AS double precision)
+                WHEN abs(pg_temp.number_in(source_text)) >= 1.7976931348623159e308
+                THEN sign(pg_temp.number_in(source_text)) * CAST('infinity' AS double precision)
+                WHEN abs(pg_temp.number_in(source_text)) < 1e-307 THEN 0
+                ELSE CAST(pg_temp.number_in(source_text) AS double precision) END
 $$;
 
-CREATE FUNCTION pg_temp.read_timestamp(said text) RETURNS timestamp LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION pg_temp.read_timestamp(source_text text) RETURNS timestamp LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    part text[] := regexp_match(said,
+    part text[] := regexp_match(source_text,
         '^\s*(\d{1,6})([-/ \\])(\d{1,2})([-/ \\])(\d{1,2})(?:(?:T| +)(\d{1,9}):(\d{1,2})(?::(\d{0,2})(?:\.(\d*))?)?)?\s*$');
     year int := CAST(part[1] AS int);
     month int := CAST(part[3] AS int);
@@ -53,16 +53,16 @@ BEGIN
 END
 $$;
 -- Times written in the usual way are read at once.
-CREATE FUNCTION pg_temp.try_timestamp(said text) RETURNS timestamp LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN said ~ '^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$'
-                THEN CAST(said AS timestamp) ELSE pg_temp.read_timestamp(said) END
+CREATE FUNCTION pg_temp.try_timestamp(source_text text) RETURNS timestamp LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN source_text ~ '^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$'
+                THEN CAST(source_text AS timestamp) ELSE pg_temp.read_timestamp(source_text) END
 $$;
 
 -- Of zones named by a few letters those are read of which all engines think alike.
-CREATE FUNCTION pg_temp.try_instant(said text) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION pg_temp.try_instant(source_text text) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    zone text := CASE WHEN said ~ ':' THEN substring(said FROM '([Zz]|[+-]\d\d(:?\d\d)?| +[A-Za-z]+(/[\w/+-]+)?)$') ELSE '' END;
-    body text := left(said, length(said) - length(coalesce(zone, '')));
+    zone text := CASE WHEN source_text ~ ':' THEN substring(source_text FROM '([Zz]|[+-]\d\d(:?\d\d)?| +[A-Za-z]+(/[\w/+-]+)?)$') ELSE '' END;
+    body text := left(source_text, length(source_text) - length(coalesce(zone, '')));
     moment timestamp := pg_temp.try_timestamp(body);
 BEGIN
     zone := lower(trim(coalesce(zone, '')));
