@@ -17,7 +17,7 @@ from retention_kit.data.cleaning.raw_columns import (
     text_sql,
     times,
 )
-from retention_kit.data.cleaning.raw_values import RawValues, look_at_values
+from retention_kit.data.cleaning.raw_values import RawValues, inspect_values
 from retention_kit.data.cleaning.segments import choose_segments
 from retention_kit.data.cleaning.stacking import Stack
 from retention_kit.data.engines.protocol import Engine
@@ -120,7 +120,7 @@ class Columns:
         columns.findings, columns.is_naive = stack.findings, stack.is_naive
         columns._choose_segments(sources, settings)
         decimals = money_decimals(settings.report.currency)
-        columns.values = look_at_values(engine, table, columns._types, columns.segments, decimals)
+        columns.values = inspect_values(engine, table, columns._types, columns.segments, decimals)
         columns._name_parts(settings)
         columns._type_columns(sources)
         if table == "subscriptions":

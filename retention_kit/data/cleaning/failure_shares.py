@@ -142,7 +142,7 @@ def _shape(text: str | None) -> str:
 
 
 def _of_values(engine: Engine, table: str, columns: Columns, check: str, failure: FailedRows) -> FailedRows:
-    """The failure relative to rows with a value (most spells have no end), if more than one and over half of them fail."""
+    """The failure relative to rows with a value (most spells have no end), if over half and more than one fail."""
     ((filled,),) = engine.rows(f"SELECT count({columns.text(_column(table, check))}) FROM {table}_raw")
     if failure.rows < 2 or failure.rows <= REFUSED * filled:
         return failure

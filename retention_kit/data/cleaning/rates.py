@@ -104,7 +104,7 @@ def begin_sql(first_days: dict[str, str]) -> str:
 
 
 def refuse_late_rates(engine: Engine, table: str, first_days: dict[str, str]) -> None:
-    """Raise DataError if at least half of a currency's rows are before its first rate, as a file is probably missing."""
+    """Raise DataError if at least half of a currency's rows are before its first rate, as a file must be missing."""
     for code, day in first_days.items():
         rows, early, first = engine.rows(
             "SELECT count(*), count(CASE WHEN problem = 'no exchange rate yet' THEN 1 END), "

@@ -1,4 +1,4 @@
-"""The columns of a table's raw view: their names, and SQL that reads them as they came."""
+"""The columns of a table's raw view: their names, and SQL for their original values."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
             "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip  # words by the line
 _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
     ("DATE", "TIMESTAMP"), "time"
-)  # types that stack by themselves
+)  # families of types that can be stacked without a cast
 NUMBERS = ("amount", "refunded", "rate", "weight")
-LONGEST, KEPT, _CUT = 1000, 200, "… "  # characters that a text may have; of a longer one this many, and the mark behind
-SEVERAL = "(several)"  # an order's value where its lines disagree
-FLAGS = ("ambiguous", "nonexistent", "no_end")  # what is known of a row by its times
+LONGEST, KEPT, _CUT = 1000, 200, "… "  # maximal length of texts; length and mark of shortened ones
+SEVERAL = "(several)"  # an order's value if its lines have different ones
+FLAGS = ("ambiguous", "nonexistent", "no_end")  # of rows, by their times
 
 
 def capped_text(text: str, longest: int = LONGEST + 1) -> str:
-    """A text that fits a page: of a longer one its beginning and a digest, so that two of them stay two."""
+    """SQL for a text of limited length: longer ones become their beginning with a digest, so they stay distinct."""
     if longest <= LONGEST:
         return text
     return f"CASE WHEN length({text}) > {LONGEST} THEN left({text}, {KEPT}) || '{_CUT}' || md5({text}) ELSE {text} END"
 
 
 def is_capped(engine: Engine, table: str) -> str:
-    """SQL: whether a row of a typed table holds a text that was cut."""
+    """SQL for whether a row of a typed table has a shortened text."""
     texts = [quote(name) for name, kind in engine.types(f"{table}_typed").items() if kind == "VARCHAR"]
     cut = (f"(length({text}) = {KEPT + 34} AND substr({text}, {KEPT + 1}, 2) = '{_CUT}')" for text in texts)
     return " OR ".join(cut) or "false"
 
 
 class Writing(NamedTuple):
-    """How the texts of a column are written, all of them."""
+    """Properties of all texts of a column."""
 
     longest: int
-    is_filled: bool  # none is empty
-    is_trimmed: bool  # none has blanks around it
+    is_filled: bool  # no text is empty
+    is_trimmed: bool  # no text has spaces around it
 
     @property
     def is_short(self) -> bool:
-        """Whether none can be taken for a text that was cut, whatever its letters become."""
+        """Whether no text is as long as a shortened one, even if lower case is longer."""
         return self.longest * 3 < KEPT + 34
 
 
 def is_number(kind: str) -> bool:
-    """Whether a type is one of numbers."""
+    """Whether a type is numeric."""
     return kind in _NUMERIC or kind.startswith("DECIMAL(")
 
 
 def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str:
-    """A column as trimmed text, empty as NULL; whole floats, as pandas makes of ids with gaps, as integers."""
+    """SQL for a column as trimmed text, NULL if empty; integral floats (pandas' ids with gaps) are written as integers."""
     column = quote(name)
     if kind is None:
         return NO_TEXT
@@ -73,7 +73,7 @@ def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str
 
 
 def stacked_names(every: list[dict[str, str]]) -> list[str]:
-    """The columns of all sources: `Country` in one and `country` in another are one, spelled as it is first."""
+    """The columns of all sources; `Country` in one and `country` in another are the same, spelled as in the first."""
     names: list[str] = []
     for kinds in every:
         taken = {name.lower() for name in names if name not in kinds}
@@ -82,14 +82,14 @@ def stacked_names(every: list[dict[str, str]]) -> list[str]:
 
 
 def spellings(kinds: dict[str, str], names: list[str]) -> dict[str, str]:
-    """Stacked column → how one source spells it, of those that it has."""
+    """The stacked columns of a source → their spelling in it."""
     loosely = {name.lower(): name for name in kinds if name not in names}
     spelled = {name: name if name in kinds else loosely.get(name.lower()) for name in names}
     return {name: spelling for name, spelling in spelled.items() if spelling is not None}
 
 
 def stacked_column(name: str, spelling: str | None, kinds: list[str]) -> str:
-    """A column as it is stacked: missing where a source lacks it, text where sources differ in more than precision."""
+    """SQL for a stacked column: NULL if a source lacks it, text if sources have different families of types."""
     if spelling is None:
         return f"CAST(NULL AS {kinds[0]}) AS {quote(name)}"
     families = {next((_FAMILIES[start] for start in _FAMILIES if kind.startswith(start)), kind) for kind in kinds}
@@ -97,12 +97,12 @@ def stacked_column(name: str, spelling: str | None, kinds: list[str]) -> str:
 
 
 def times(table: str) -> list[str]:
-    """The columns of a table that hold times."""
+    """The columns of a table with times."""
     return [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name.endswith("_at") or name == "date"]
 
 
 def added_columns(table: str) -> list[str]:
-    """The columns that a table's raw view has besides those that came."""
+    """The columns of a table's raw view that are not in the source."""
     return [
         "_row",
         *map(plain_column, NUMBERS),
@@ -120,27 +120,27 @@ def added_columns(table: str) -> list[str]:
 
 
 def outside_column(name: str) -> str:
-    """The column that says whether a time lies in no year that it may have."""
+    """The column for whether a time is outside the possible years."""
     return quote(f"_outside_{name}")
 
 
 def no_end_column(name: str) -> str:
-    """The column that says whether a time stands for none."""
+    """The column for whether a time means a missing one."""
     return quote(f"_no_{name}")
 
 
 def local_column(name: str) -> str:
-    """The column that holds a time as local time of the report."""
+    """The column for a time as local time of the report."""
     return quote(f"_local_{name}")
 
 
 def plain_column(name: str) -> str:
-    """The column that holds numbers as plain text, where they came otherwise."""
+    """The column for numbers as plain text, if the source has another format."""
     return quote(f"_plain_{name}")
 
 
 def agreed_value(column: str) -> str:
-    """What an order's lines say with one voice; lines that say nothing do not count."""
+    """SQL for the common value of an order's lines; missing values do not count."""
     return (
         f"CASE WHEN min({column}) = max({column}) THEN min({column}) WHEN min({column}) IS NOT NULL THEN "
         f"'{SEVERAL}' END AS {column}"

@@ -1,4 +1,4 @@
-"""What one look at the values of a table's raw view tells, so that they are read no further than they have to be."""
+"""Inspects the values of a table's raw view in one query, so that later steps can be skipped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from retention_kit.data.values.typed_amounts import may_be_finer
 
 
 class RawValues(NamedTuple):
-    """Of the columns that are ours and the segments: the ids, how each text is written, and how many amounts may have
-    more decimals than the report's currency, of how many rows, in how many of which a customer is named.
+    """Properties of our columns and of segments: ids and texts; the number of amounts that may have more decimals than
+    the report's currency (`finer`), of rows, and of rows with a customer (`known`).
     """
 
     ids: Mapping[str, IdColumn] = {}
@@ -27,28 +27,28 @@ class RawValues(NamedTuple):
 
     @property
     def may_name_totals(self) -> bool:
-        """Whether a customer may be called a total."""
+        """Whether a customer's name may be that of a total."""
         return not ("customer_id" in self.ids and self.ids["customer_id"].is_plain)
 
     @property
     def may_hold_totals(self) -> bool:
-        """Whether a row may be one that sums others: of somebody called a total, or of nobody."""
+        """Whether a row may be a total: with a customer called so, or without a customer."""
         return self.may_name_totals or self.known < self.rows
 
     @property
     def has_long(self) -> bool:
-        """Whether a text may have been cut."""
+        """Whether a text may have been shortened."""
         return not all(writing.is_short for writing in self.writing.values())
 
 
-def look_at_values(
+def inspect_values(
     engine: Engine, table: str, kinds: Mapping[str, str], segments: list[str], decimals: int
 ) -> RawValues:
-    """Look at a table's raw view, whose columns are of these types; `decimals` are those of the report's currency."""
+    """Inspect a table's raw view; `kinds` are the types of its columns, `decimals` those of the report's currency."""
     batch = AggregateBatch(engine, f"{table}_raw")
     ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
     ids = inspect_ids(batch, {name: kinds[name] for name in ours})
-    rows, finer, known, asked = batch.add("count(*)"), batch.add("0"), batch.add("0"), {}
+    rows, finer, known, results = batch.add("count(*)"), batch.add("0"), batch.add("0"), {}
     if "customer_id" in ours:
         kind, text = kinds["customer_id"], f"nullif(CAST({quote('customer_id')} AS VARCHAR), '')"
         known = batch.add(f"count({text_sql('customer_id', kind) if is_number(kind) else text})")
@@ -56,11 +56,11 @@ def look_at_values(
         text = f"CAST({quote(name)} AS VARCHAR)"
         around = f"count(CASE WHEN {text} <> trim({text}) THEN 1 END)"
         lengths = [batch.add(f"{most}(length({text}))") for most in ("max", "min")]
-        asked[name] = lengths, batch.add(around) if name not in ids else ids[name].odd
+        results[name] = lengths, batch.add(around) if name not in ids else ids[name].odd
     if "amount" in ours:
         finer = batch.add(f"count(CASE WHEN {may_be_finer(quote('amount'), kinds['amount'], decimals)} THEN 1 END)")
     writing = {
         name: Writing(longest() or 0, shortest() != 0, not around())
-        for name, ((longest, shortest), around) in asked.items()
+        for name, ((longest, shortest), around) in results.items()
     }
     return RawValues(ids, writing, finer(), rows(), known())

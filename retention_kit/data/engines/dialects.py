@@ -27,7 +27,7 @@ _LONGEST = 63  # bytes of a name that PostgreSQL keeps
 
 
 class Statement(NamedTuple):
-    """One statement of another engine; `creates` is the table or view that it makes, `kind` which of the two."""
+    """A statement for another engine; `creates` is the table or view that it creates, `kind` which of them."""
 
     text: str
     creates: str = ""
@@ -49,7 +49,7 @@ def transpile(sql: str, dialect: str) -> Statement:
 
 
 def _expand_whole_units(node: exp.Expr) -> exp.Expr:
-    """`whole_units` as casts that the rules below know."""
+    """Replace `whole_units` by casts for the rules below."""
     if not (isinstance(node, exp.Anonymous) and node.name.lower() == "whole_units"):
         return node
     text, units = (part.sql("duckdb") for part in node.expressions)
@@ -57,7 +57,7 @@ def _expand_whole_units(node: exp.Expr) -> exp.Expr:
 
 
 def _refuse_unknown_casts(tree: exp.Expr) -> None:
-    """Raise on casts and roundings that the rules below do not know."""
+    """Raise DataError for casts and roundings that the rules below do not handle."""
     for node in tree.find_all(exp.TryCast, exp.Round):
         if isinstance(node, exp.TryCast) and node.to not in _KNOWN:
             raise DataError(
@@ -70,7 +70,7 @@ def _refuse_unknown_casts(tree: exp.Expr) -> None:
 
 
 def _rewrite(tree: exp.Expr, rules: dict[Any, Rule]) -> exp.Expr:
-    """The tree with the rules applied, inner parts first."""
+    """Apply the rules to the tree, inner parts first."""
     for node in reversed(list(tree.dfs())):
         rule = rules.get(node.name.lower() if isinstance(node, exp.Anonymous) else type(node))
         if rule:
@@ -84,7 +84,7 @@ def _rewrite(tree: exp.Expr, rules: dict[Any, Rule]) -> exp.Expr:
 
 
 def shorten_name(name: str) -> str:
-    """A name that PostgreSQL does not cut: its beginning with a digest of the whole, where it is too long."""
+    """A name that PostgreSQL does not truncate: if it is too long, its beginning with a digest."""
     if len(name.encode()) <= _LONGEST:
         return name
     return name.encode()[:40].decode(errors="ignore") + "~" + hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -95,7 +95,7 @@ def _call(name: str) -> Callable[..., exp.Expr]:
 
 
 def _swapped(name: str) -> Callable[[exp.Anonymous], exp.Expr]:
-    """A function of the same two arguments, the other way round."""
+    """A function with the two arguments in reverse order."""
     return lambda node: _call(name)(*reversed(node.expressions))
 
 
@@ -131,7 +131,7 @@ def _postgres_name(node: exp.Identifier) -> exp.Expr:
 
 
 def _postgres_once(node: exp.CTE | exp.Subquery) -> exp.Expr:
-    """What is computed here is used several times after it; PostgreSQL would compute it as often."""
+    """Materialise CTEs that are used several times, as PostgreSQL would compute them each time."""
     if node.alias in _ONCE and isinstance(node, exp.CTE):
         node.set("materialized", True)
     elif node.alias in _ONCE:

@@ -76,7 +76,7 @@ def _template(kind: str) -> exp.Expr:
 
 
 def _try(node: exp.TryCast) -> exp.Expr:
-    """A text read safely, its type named as Spark does already; other casts are Spark's own."""
+    """Safe casts of text, whose types have Spark's names already; other casts are unchanged."""
     kind = node.to.this.name.lower()
     if kind not in _TEMPLATES:
         return node
@@ -103,25 +103,25 @@ def _instant_at(node: exp.Anonymous) -> exp.Expr:
 
 
 def _kind(node: exp.DataType) -> exp.Expr:
-    """In our sessions TIMESTAMP is a time without a zone."""
+    """In our sessions TIMESTAMP has no time zone."""
     names = {exp.DType.TIMESTAMP: exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ: exp.DType.TIMESTAMPLTZ}
     return exp.DataType(this=names[node.this]) if node.this in names else node
 
 
 def _replaced(node: exp.RegexpReplace) -> exp.Expr:
-    """Groups are called $1 in what replaces them."""
+    """Replacement texts refer to groups as $1."""
     replacement = node.args["replacement"].name.replace("\\", "$")
     return _call("regexp_replace", node.this, node.expression, exp.Literal.string(replacement))
 
 
 def _numbered(node: exp.Window) -> exp.Expr:
-    """Rows in the order they come: a window over all of them would take them to one machine."""
+    """Number rows in order without a window over all rows, which would move them to one machine."""
     is_all = isinstance(node.this, exp.RowNumber) and not (node.args.get("partition_by") or node.args.get("order"))
     return _call("monotonically_increasing_id") if is_all else node
 
 
 def _query(node: exp.Create) -> exp.Expr:
-    """The query alone: the engine makes the view of it."""
+    """The query only; the engine creates the view."""
     return node.expression
 
 

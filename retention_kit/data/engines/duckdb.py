@@ -27,13 +27,13 @@ _running: weakref.WeakSet[Any] = weakref.WeakSet()  # connections that a query m
 
 
 def track_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Register a connection with `interrupt_all`, and give it back."""
+    """Register a connection for `interrupt_all`, and return it."""
     _running.add(connection)
     return connection
 
 
 def interrupt_all() -> None:
-    """End all running queries of this process, from another thread: while one runs, Python hears of no signal."""
+    """Interrupt all running queries of this process from another thread, as Python gets no signals during a query."""
     for connection in [*_running]:
         with suppress(Exception):  # it may just be closed
             connection.interrupt()
@@ -121,7 +121,7 @@ class DuckDB:
         self.run(f"USE {self.catalog}")
 
     def run(self, sql: str, **parts: str) -> None:
-        """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""
+        """Run statements; `$name` placeholders are replaced by SQL of this package, never by data."""
         self._types.clear()
         with _raise_interrupts():
             self._connection.execute(fill_placeholders(sql, parts))
@@ -152,11 +152,11 @@ class DuckDB:
         return dict(known)
 
     def define(self, name: str, query: str) -> None:
-        """Make a view of a query in DuckDB's SQL."""
+        """Create a view of a query in DuckDB's SQL."""
         self.run(f"CREATE VIEW {name} AS {query}")
 
     def upload(self, name: str, relation: str) -> str:  # noqa: ARG002, the name is for engines that copy
-        """The relation itself: files and frames are read here."""
+        """The relation itself, as files and frames are read here."""
         return relation
 
     def quote(self, name: str) -> str:
@@ -164,12 +164,12 @@ class DuckDB:
         return quote(name)
 
     def register(self, name: str, frame: object) -> None:
-        """Make a DataFrame or an Arrow stream readable under a name."""
+        """Make a DataFrame or an Arrow stream readable as `name`."""
         self._types.clear()
         self._connection.register(name, frame)
 
     def unregister(self, name: str) -> None:
-        """Release what was registered under a name."""
+        """Release what was registered as `name`."""
         self._types.clear()
         self._connection.unregister(name)
 
@@ -222,7 +222,7 @@ class DuckDB:
 
 @contextmanager
 def _raise_interrupts() -> Iterator[None]:
-    """Ctrl-C in a query is a KeyboardInterrupt: DuckDB makes an error of it that is none of its own."""
+    """Raise KeyboardInterrupt for Ctrl-C in a query, where DuckDB raises another error."""
     try:
         yield
     except RuntimeError as error:
@@ -232,7 +232,7 @@ def _raise_interrupts() -> Iterator[None]:
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folder: Path, process: int) -> None:
-    """End an engine whose tables are in a folder; a fork has none of its own."""
+    """Close an engine whose tables are in a folder; not in a fork."""
     if os.getpid() == process:
         try:
             connection.close()

@@ -68,7 +68,7 @@ ORDER BY 3 DESC, 1, 2
 
 
 class PostgresError(Exception):
-    """The first line of the database's message: neither the statement nor the address."""
+    """The first line of the database's message, without statement and address."""
 
 
 class Postgres(RemoteEngine):
@@ -145,7 +145,7 @@ class Postgres(RemoteEngine):
         return cls(given.engine)
 
     def run(self, sql: str, **parts: str) -> None:
-        """Run one statement of ours; a table it creates takes the place of one of that name."""
+        """Run one of our statements; a table that it creates replaces one with the same name."""
         statement = transpile(fill_placeholders(sql, parts), "postgres")
         self._replace(statement)
         self._execute(statement.text)
@@ -167,7 +167,7 @@ class Postgres(RemoteEngine):
         return pd.concat(columns_read, axis=1).set_axis([name for name, _ in kinds], axis=1)
 
     def rows(self, sql: str, **parts: str) -> list[tuple]:
-        """The rows of a small query as plain tuples."""
+        """The rows of a small query as tuples."""
         return [tuple(row) for row in self._execute(transpile(fill_placeholders(sql, parts), "postgres").text)]
 
     def types(self, relation: str) -> dict[str, str]:
@@ -213,7 +213,7 @@ class Postgres(RemoteEngine):
         return hashlib.sha256(f"{self.types(name)} {self._execute(sums).fetchall()}".encode()).hexdigest()
 
     def find_table(self, text: str) -> str:
-        """A query of the user's in brackets, or a table or view, quoted."""
+        """The user's query in parentheses, or a quoted table or view."""
         if is_query(text):
             return f"({text.strip().rstrip(';')}\n)"
         known: dict[str, str] = {}
@@ -231,7 +231,7 @@ class Postgres(RemoteEngine):
         )
 
     def list_tables(self) -> list[str]:
-        """The tables and views that go by their name alone."""
+        """The tables and views that need no schema."""
         return [table for _, table, is_visible in self._execute(_TABLES) if is_visible]
 
     def register(self, name: str, frame: object) -> None:
@@ -288,7 +288,7 @@ class Postgres(RemoteEngine):
 
 
 def _read_all_times(connection: Any) -> None:
-    """Times that Python cannot hold, such as `infinity`, come as none instead of as an error."""
+    """Read times that Python lacks, such as `infinity`, as None instead of raising an error."""
     if not hasattr(connection, "adapters"):  # of another driver than psycopg
         return
     from psycopg import DataError as Unreadable
@@ -316,6 +316,6 @@ def _series(values: tuple, kind: str) -> pd.Series:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line of a driver's message: the rest is the statement."""
+    """The first line of a driver's message; the rest is the statement."""
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".") + "."

@@ -1,4 +1,4 @@
-"""Folders for rows on disk and copies of what is read, and files, which nobody else may look into."""
+"""Private files and folders for rows on disk and copies of sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retention_kit.errors import DataError
 
 @contextmanager
 def private_folder(folder: Path | None = None) -> Iterator[Path]:
-    """A folder for copies of what is being read, deleted afterwards; after a kill by the next process."""
+    """A folder for copies of sources, deleted afterwards; if the process is killed, by the next one."""
     folder = folder or private_path()
     try:
         folder.mkdir(mode=0o700)
@@ -70,7 +70,7 @@ def replace_private(path: Path, content: bytes) -> None:
 
 
 def has_ended(process: int) -> bool:
-    """Whether no process of that number runs any more."""
+    """Whether there is no process with this id."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):  # a number that no process can have

@@ -1,4 +1,4 @@
-"""What a database engine is to the rest of the package: a few methods that run SQL."""
+"""The interface of database engines: a few methods that run SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL and Spark have in common: an embedded engine beside them, and tables found by name."""
+"""Common parts of PostgreSQL and Spark: an additional embedded engine, and tables by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from retention_kit.data.engines.protocol import Engine
 
 
 class RemoteEngine(Engine, ABC):
-    """An engine in whose database users have tables of their own."""
+    """An engine whose database has tables of users."""
 
     def __init__(self, error: type[Exception], memory_limit: str | None, files: Iterable[Path]):
         """`error` is what its queries raise; `memory_limit` and `files` are those of the embedded engine."""
@@ -32,7 +32,7 @@ class RemoteEngine(Engine, ABC):
 
     @abstractmethod
     def list_tables(self) -> list[str]:
-        """The tables and views that are found by their name alone."""
+        """The tables and views that need no schema."""
 
     @abstractmethod
     def digest(self, name: str) -> str:

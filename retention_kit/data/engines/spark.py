@@ -62,7 +62,7 @@ class SparkError(Exception):
 
 
 class Spark(RemoteEngine):
-    """A Spark session of our own beside the user's."""
+    """A Spark session, separate from the user's."""
 
     database = "Spark"
     dialect = "spark"
@@ -131,7 +131,7 @@ class Spark(RemoteEngine):
         return cls(session)
 
     def run(self, sql: str, **parts: str) -> None:
-        """Run one statement of ours; what it creates takes the place of what bore that name."""
+        """Run one of our statements; what it creates replaces a relation with the same name."""
         statement = transpile(fill_placeholders(sql, parts), "spark")
         with _spark_errors():
             frame = self._session.sql(statement.text)
@@ -157,7 +157,7 @@ class Spark(RemoteEngine):
         return self.embedded.frame("SELECT * FROM _came")
 
     def rows(self, sql: str, **parts: str) -> list[tuple]:
-        """The rows of a small query as plain tuples."""
+        """The rows of a small query as tuples."""
         with _spark_errors():
             return [
                 tuple(row)
@@ -202,7 +202,7 @@ class Spark(RemoteEngine):
         return hashlib.sha256(f"{self.types(name)} {count} {total} {placed}".encode()).hexdigest()
 
     def find_table(self, text: str) -> str:
-        """A view of a query of the user's, or of a table as their session knows it."""
+        """A view of the user's query, or of a table in the user's session."""
         name = f"_found_{uuid4().hex}"
         with _spark_errors():
             if is_query(text):
@@ -214,12 +214,12 @@ class Spark(RemoteEngine):
         raise DataError("Spark has no table {text!r}: {hint}", text=text, hint=did_you_mean(text, self.list_tables()))
 
     def list_tables(self) -> list[str]:
-        """The tables and views of the user's session that go by their name alone."""
+        """The tables and views of the user's session that need no schema."""
         with _spark_errors():
             return sorted(row["tableName"] for row in self._user_session.sql("SHOW TABLES").collect())
 
     def is_native(self, frame: object) -> bool:
-        """Whether a frame is one of Spark's."""
+        """Whether a frame is a Spark DataFrame."""
         return type(frame).__module__.partition(".")[0] == "pyspark"
 
     def register(self, name: str, frame: Any) -> None:
@@ -241,7 +241,7 @@ class Spark(RemoteEngine):
                 self._session.catalog.dropGlobalTempView(shared)
 
     def unregister(self, name: str) -> None:
-        """Drop the view of that name, and free its memory."""
+        """Drop the view with that name, and free its memory."""
         if before := self._persisted.pop(name, None):
             _unpersist(before)
         self._session.catalog.dropTempView(name)
@@ -273,7 +273,7 @@ class Spark(RemoteEngine):
             _unpersist(before)
 
     def _persist(self, name: str, frame: DataFrame) -> None:
-        """Rows as they come, read once: they can be read again where a machine is lost."""
+        """Rows read once and kept, which can be read again if a machine is lost."""
         from pyspark import StorageLevel
 
         frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
@@ -281,13 +281,13 @@ class Spark(RemoteEngine):
         self._persisted[name] = frame
 
     def _checkpoint(self, name: str, frame: DataFrame) -> None:
-        """Cut the lineage of rows computed from others: plans that grow with every step take ever longer to make."""
+        """Cut the lineage of computed rows, as plans that grow with every step take longer and longer."""
         frame = frame.localCheckpoint(eager=False)
         self._create_view(name, frame)
         self._persisted[name] = frame
 
     def _number_rows(self, name: str) -> None:
-        """Number persisted rows in their order: ids grow by one within a partition and leap from one to the next."""
+        """Number persisted rows in order: Spark's ids increase by one within a partition, with gaps between partitions."""
         sizes = self._session.sql(
             f"SELECT shiftright(_row, {_PARTITION_BITS}) AS part, count(*) AS size FROM {name} GROUP BY 1 ORDER BY 1"
         )
@@ -318,7 +318,7 @@ def _upload_type(kind: str) -> str:
 
 
 def _settings_of(session: SparkSession) -> dict[str, str]:
-    """The user's settings for SQL: a new session would have the cluster's defaults."""
+    """The user's settings for SQL, as a new session has the cluster's defaults."""
     with suppress(Exception):
         return {
             name: value
@@ -335,14 +335,14 @@ def _release(persisted: dict[str, DataFrame]) -> None:
 
 
 def _unpersist(frame: DataFrame) -> None:
-    """Free the memory of rows on the cluster, also of a checkpoint's."""
+    """Free the memory of rows on the cluster, including a checkpoint's."""
     frame.unpersist()
     if (plan := frame._jdf.queryExecution().analyzed()).nodeName().startswith("LogicalRDD"):
         plan.rdd().unpersist(False)
 
 
 def _refuse_unreachable(url: str) -> None:
-    """Raise where nothing answers at an address, which Spark would ask for minutes."""
+    """Raise DataError if nothing answers at an address, where Spark would try for minutes."""
     for address in mask_url(url).partition("://")[2].split(","):
         host, _, port = address.partition(":")
         with suppress(OSError, ValueError), socket.create_connection((host, int(port or _PORT)), timeout=5):
@@ -352,7 +352,7 @@ def _refuse_unreachable(url: str) -> None:
 
 @contextmanager
 def _spark_errors() -> Iterator[None]:
-    """Turn Spark's errors into SparkError, one sentence each."""
+    """Turn Spark's errors into a SparkError with one sentence."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -363,7 +363,7 @@ def _spark_errors() -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    """Java's message behind an error that only names the call."""
+    """Java's message of an error that only names the call."""
     cause = getattr(error, "java_exception", None)
     while cause is not None and cause.getCause() is not None:
         cause = cause.getCause()

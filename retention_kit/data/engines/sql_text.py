@@ -12,7 +12,7 @@ NO_TEXT = "CAST(NULL AS VARCHAR)"  # SQL of a column that is not there
 
 
 def quote(name: str) -> str:
-    """A column or table name as an SQL identifier, whatever characters it holds."""
+    """A column or table name as an SQL identifier, with any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -22,19 +22,19 @@ def literal(text: str) -> str:
 
 
 def path_literal(path: Path) -> str:
-    """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
+    """A path as an SQL string that the engine does not treat as a pattern."""
     return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def regex_literal(text: str) -> str:
-    """A text as it stands, as a regular expression of every engine."""
+    """A regular expression for a literal text, for all engines."""
     return "".join(
         sign if sign.isalnum() or sign == " " else f"\\{sign}" if sign in "\\^[]" else f"[{sign}]" for sign in text
     )
 
 
 def segment_column(name: str) -> str:
-    """A segment column as our tables carry it: a name of its own, so that it never meets one of ours."""
+    """The name of a segment column in our tables, which differs from those of our columns."""
     return quote(f"segment.{name}")
 
 
@@ -44,7 +44,7 @@ def fill_placeholders(sql: str, parts: dict[str, str]) -> str:
 
 
 def is_query(text: str) -> bool:
-    """Whether a source is a query of the user's rather than the name of a table."""
+    """Whether a source is a query rather than the name of a table."""
     return bool(re.match(r"\s*(SELECT|WITH|FROM)\s", text, re.IGNORECASE))
 
 
