@@ -54,7 +54,7 @@ def is_number(kind: str) -> bool:
 
 
 def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str:
-    """SQL for a column as trimmed text, NULL if empty; integral floats (pandas' ids with gaps) are written as integers."""
+    """SQL for a column as trimmed text, NULL if empty; integral floats (ids with gaps in pandas) as integers."""
     column = quote(name)
     if kind is None:
         return NO_TEXT

@@ -287,7 +287,7 @@ class Spark(RemoteEngine):
         self._persisted[name] = frame
 
     def _number_rows(self, name: str) -> None:
-        """Number persisted rows in order: Spark's ids increase by one within a partition, with gaps between partitions."""
+        """Number persisted rows in order: Spark's ids increase by one within a partition, with gaps between them."""
         sizes = self._session.sql(
             f"SELECT shiftright(_row, {_PARTITION_BITS}) AS part, count(*) AS size FROM {name} GROUP BY 1 ORDER BY 1"
         )

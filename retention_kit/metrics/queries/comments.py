@@ -62,12 +62,12 @@ def known_texts(data: Dataset, texts: Iterable[str]) -> set[str]:
         return set()
     engine = data.live_engine
     with engine.lock:
-        engine.register("comment_texts", pd.DataFrame({"said": spellings}))
+        engine.register("comment_texts", pd.DataFrame({"spelling": spellings}))
         try:
             found: set[str] = set()
             for relation, column in _named_columns(data):
                 names = run_query(data, sql("comment_names"), relation=relation, column=column)
-                found |= {said.lower() for said in names["said"]}
+                found |= {spelling.lower() for spelling in names["spelling"]}
         finally:
             engine.unregister("comment_texts")
     return found

@@ -56,7 +56,7 @@ def _groups(data: Dataset, period: Period, column: str | None) -> pd.DataFrame:
     invitations = sql("last_invitations")
     if column is not None:
         granularity = Granularity(period.every)
-        parts |= {"period": granularity.sql("asked.day"), **segment_parts(column)}
+        parts |= {"period": granularity.sql("recipients.day"), **segment_parts(column)}
         frame = run_query(data, invitations + sql("responses_by_segment"), granularity, column, (), **parts)
         return frame.assign(about=column)[["about", "value", "invited", "answered"]]
     queries = {"orders": "responses_by_purchases", "subscriptions": "responses_by_payment"}

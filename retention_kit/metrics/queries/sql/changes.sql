@@ -1,4 +1,4 @@
--- How a customer's MRR changes, between the periods' ends or day by day. New, won back and changed MRR counts at the
+-- Changes of each customer's MRR, between the ends of periods or by day. New, reactivated and changed MRR is at the
 -- rate of the end, churned MRR at that of the start.
 CREATE OR REPLACE TEMP TABLE changes AS
 SELECT customer_id, $period AS period, mrr_before AS base,

@@ -1,5 +1,5 @@
--- The last comment of each customer to each survey within some time, and every anonymous one. Of more than are read, as
--- many, spread evenly over the time.
+-- The last comment of each customer to each survey within a window, and all anonymous ones. If there are too many, a
+-- sample that is evenly spread over time.
 WITH written AS (
     SELECT survey, $group AS answer_group, comment, responded_at, customer_id,
            row_number() OVER (PARTITION BY survey, customer_id ORDER BY responded_at DESC, _row DESC) AS own_place

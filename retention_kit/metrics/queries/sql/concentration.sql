@@ -1,4 +1,4 @@
--- What each hundredth of the customers spent in a year, the best first.
+-- The revenue of each percentile of customers in a year, the largest first.
 WITH spent AS (
     SELECT customer_id, SUM(amount) AS amount
     FROM orders

@@ -1,5 +1,5 @@
--- The segment value a customer has in each period, that of the last row before its end: runs [from_period,
--- until_period). Most have one value ever: only the rows of the others (held > 1) are put in order.
+-- The segment value of each customer by period, that of the last row before its end: runs [from_period, until_period).
+-- Most customers have a single value: only the rows of the others (held > 1) are sorted.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH pairs AS (
     SELECT customer_id, value, MIN(happened_at) AS first_at FROM ($rows) AS every_row GROUP BY customer_id, value

@@ -1,4 +1,4 @@
--- Whose last answer to a survey has a score that is asked for, and was given from $first on.
+-- Customers whose last answer to a survey has a matching score and was given from $first on.
 WITH last_answers AS (
     SELECT customer_id, responded_at, score,
            row_number() OVER (PARTITION BY customer_id ORDER BY responded_at DESC, _row DESC) AS place_from_last

@@ -1,4 +1,4 @@
--- Who began to pay, or stopped paying, from $first to $last.
+-- Customers who began or stopped paying from $first to $last.
 WITH payers AS (
     SELECT customer_id, MIN(CAST(paid_from AS DATE)) AS pays_since,
            MAX(coalesce(CAST(paid_until AS DATE), DATE '9999-12-31')) AS pays_until

@@ -1,4 +1,4 @@
--- Who bought for the last time from $first to $last, and has not answered a survey since.
+-- Customers whose last purchase was from $first to $last, without an answer to a survey since.
 , happened AS (
     SELECT sums.customer_id, sums.last_day AS happened_on
     FROM sums

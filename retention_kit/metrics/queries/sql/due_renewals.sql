@@ -1,4 +1,5 @@
--- The members of some kinds whose next renewal comes by $until: of units that it takes more than have passed.
+-- Members of some kinds whose next renewal is by $until: more units have passed by then than a whole number of
+-- intervals.
 , renewing AS (
     SELECT counted.customer_id, counted.billed, counted.units, CAST(counted.anchored AS VARCHAR) AS anchored_on,
            counted.step,

@@ -1,4 +1,4 @@
--- Tickets that were opened from $first to before $until, and are open still.
+-- Tickets opened from $first to before $until that are still open.
 WITH happened AS (
     SELECT customer_id, opened_at AS happened_at, ticket_id
     FROM tickets

@@ -1,6 +1,6 @@
--- What the scores are made of; `part` is what an answer adds to the score. As the answers of one customer are no
--- independent ones, each is told with the others that its customer gave to the survey in the period (beside), and with
--- all those of the period right before, as changes are paired by customer.
+-- The inputs of scores; `part` is an answer's contribution. As answers of one customer are not independent, each comes
+-- with the customer's others to the survey in the period (beside), and with all of the period before, since changes
+-- are paired by customer.
 valued AS (
     SELECT *, weight * CASE WHEN survey = 'nps' AND score >= 9 THEN 1 WHEN survey = 'nps' AND score <= 6 THEN -1
                             WHEN survey = 'csat' AND score > high - $csat_top THEN 1

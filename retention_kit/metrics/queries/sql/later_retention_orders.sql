@@ -1,5 +1,5 @@
 -- Whether customers who answered bought again within some time: the first answer of each to a survey, within twelve
--- months of a purchase.
+-- months after a purchase.
 WITH days AS (
     SELECT DISTINCT customer_id, day FROM orders WHERE is_purchase AND customer_id IS NOT NULL
 ),

@@ -1,4 +1,4 @@
--- Whether customers who answered while they paid were still there some time later: the first answer of each to a survey.
+-- Whether customers who answered while they paid still paid some time later: the first answer of each to a survey.
 WITH runs AS (
     SELECT DISTINCT customer_id, run_since, run_until FROM paid_stretches
 ),

@@ -1,5 +1,5 @@
--- Who pays no more at the end of a span, some perhaps ($passing) who began within it, and why: as the spell that
--- ended last says, or the pause that follows it.
+-- Customers who no longer pay at the end of a span, with those who began within it if $passing, and the reason: that
+-- of the spell that ended last, or the pause that follows.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH ended AS (
     SELECT customer_id, $paid_until_period AS span, paid_until, cancel_reason,

@@ -1,6 +1,6 @@
--- Each customer's MRR at the end of every span, as steps: +mrr where a spell starts, -mrr where it ends.
--- Foreign money is worth another sum at every boundary: `fx` is what that makes of the MRR of the span before, and
--- `mrr_unmoved` what the MRR would be had the rates of the span before stayed.
+-- Each customer's MRR at the end of every span, as steps: +mrr where a spell starts, -mrr where it ends. In foreign
+-- currencies the value changes at every boundary: `fx` is the effect of rates on the MRR of the span before, and
+-- `mrr_unmoved` the MRR at the rates of the span before.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH events AS (
     SELECT customer_id, currency, $paid_from_period AS period, mrr FROM subscriptions WHERE mrr > 0

@@ -1,4 +1,5 @@
--- Who was active in one period: since which period, and what they paid in it (for subscriptions the MRR at its end).
+-- The customers active in a period: their first period, and what they paid in this one (for subscriptions the MRR at
+-- its end).
 WITH sums AS (
     SELECT customer_id, CAST(SUM(paid) AS BIGINT) AS amount
     FROM ($paid) AS payments

@@ -1,5 +1,6 @@
--- Who bought again before, is silent for longer than half of their own gaps, and will more likely buy nothing within the
--- horizon; $r, $alpha (days), $a and $b are the parameters of the model. Exponents are held where no engine overflows.
+-- Repeat buyers without a purchase for longer than half of their own gaps, who will probably buy nothing within the
+-- horizon; $r, $alpha (days), $a and $b are the parameters of the model. Exponents are limited so that no engine
+-- overflows.
 , overdue AS (
     SELECT lives.customer_id, frequency, recency_days, age_days, last_day, recent_amount,
            coalesce(v.value, $missing) AS segment_value,

@@ -1,4 +1,4 @@
--- The members of some kinds, the first of $rank first.
+-- The members of some kinds, sorted by $rank.
 , listed AS (
     SELECT counted.customer_id, counted.billed, units, mrr, kinds.leaving, kinds.chance, kinds.usual,
            CAST(since AS VARCHAR) AS since, CAST(anchored AS VARCHAR) AS anchored,

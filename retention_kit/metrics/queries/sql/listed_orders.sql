@@ -1,5 +1,5 @@
--- Who became a customer, came back or was lost in one period: a row for each turn, with the last purchase before the
--- period's end and what was spent in the twelve months up to that purchase.
+-- Customers new, reactivated or lost in a period: a row for each change, with the last purchase before the period's
+-- end and the amount spent in the twelve months up to it.
 WITH dated AS (
     SELECT customer_id, day, amount, MAX(day) OVER (PARTITION BY customer_id) AS last_purchase
     FROM orders

@@ -1,4 +1,4 @@
--- Who bought on one day only, and is at least $usual and at most $latest days from it.
+-- Customers with purchases on one day only, at least $usual and at most $latest days ago.
 , waiting AS (
     SELECT lives.customer_id, last_day, age_days, recency_days, frequency, recent_amount,
            coalesce(v.value, $missing) AS segment_value

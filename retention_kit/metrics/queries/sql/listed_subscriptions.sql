@@ -1,5 +1,5 @@
--- Who began to pay, came back or was lost in one period: a row for each turn. Of who was lost, until when they paid,
--- how much and why they left; of the others, since when they pay and how much at the period's end.
+-- Customers new, reactivated or lost in a period: a row for each change. For lost ones with the end of payments, the
+-- lost MRR and the reason; for others with the start of payments, and the MRR at the period's end.
 WITH untils AS (
     SELECT customer_id, $lost_until AS span, MAX(CAST(paid_until AS DATE)) AS day
     FROM subscriptions WHERE mrr > 0 AND paid_until IS NOT NULL GROUP BY 1, 2

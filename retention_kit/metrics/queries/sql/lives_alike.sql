@@ -1,4 +1,4 @@
--- Those who are alike to the model, counted and added up.
+-- Customers with the same inputs, grouped.
 SELECT coalesce(v.value, $missing) AS segment_value, frequency, recency_days, age_days,
        CAST(COUNT(*) AS BIGINT) AS customers, CAST(SUM(repeat_amount) AS BIGINT) AS repeat_amount,
        CAST(SUM(recent_amount) AS BIGINT) AS recent_amount

@@ -1,4 +1,4 @@
--- How many days passed between the first and the second purchase before $ends, of how many customers.
+-- Days between the first and the second purchase before $ends, with numbers of customers.
 SELECT recency_days AS days, CAST(COUNT(*) AS BIGINT) AS customers
 FROM purchase_history
 WHERE frequency = 1 AND day < $ends

@@ -1,4 +1,4 @@
--- Those who are alike to the model, and bought alike from $ends to before $until.
+-- Customers with the same inputs, and the same purchases from $ends to before $until, grouped.
 , later AS (
     SELECT customer_id, COUNT(*) AS purchases, SUM(amount) AS amount
     FROM purchase_history

@@ -1,4 +1,4 @@
-(-- When one becomes a customer and ceases to be one.
+(-- When customers begin and cease to be ones.
  SELECT customer_id, $from_period AS period,
             CASE WHEN from_period = first_period THEN 'new' ELSE 'reactivated' END AS kind
      FROM $membership AS members

@@ -1,5 +1,5 @@
--- Spans of a customer that touch become one run, [from_period, until_period), with the period in which the first
--- begins. A run ends where what was reached before the next one does.
+-- Adjacent spans of a customer merged into runs [from_period, until_period), with the first period of the first one. A
+-- run ends where the next span begins after the latest end so far.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH touched AS (
     $touched

@@ -1,5 +1,5 @@
--- Twelve snapshots of customers, one at each month's end up to that of $month: what customers paid then, who could
--- leave between two snapshots and who did. A run [from_period, until_period) is in every snapshot it covers.
+-- Twelve snapshots of customers, at each month's end up to that of $month: what customers paid then, who could leave
+-- between two snapshots and who did. A run [from_period, until_period) is in every snapshot that it covers.
 WITH seen AS (
     SELECT customer_id, mrr, least(until_period, $month + 1) - greatest(from_period, $month - 11) AS snapshots,
            0 AS exposed, 0 AS lost

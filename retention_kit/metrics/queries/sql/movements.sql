@@ -1,6 +1,5 @@
--- Customer movements: a state counts in every period of its run, a move in the period in which it happens. Retained is
--- who was one at the start and does not cease to be one. First active here and no customer at the end: left as soon as
--- come (early_churned).
+-- Customer movements: a state counts in every period of its run, a change in its own period. Retained: customers at
+-- the start who do not cease to be ones. Early churned: first active in the period, and no customers at its end.
 WITH moves AS (
     SELECT customer_id, from_period, until_period, $at_end_columns FROM $members AS members
     UNION ALL

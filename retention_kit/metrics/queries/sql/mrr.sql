@@ -1,5 +1,5 @@
--- MRR movements, in twelfths of a minor unit, with the squares that intervals are made of. What the customers of the
--- start still pay (kept) is told at the rates of the start.
+-- MRR movements, in twelfths of a minor unit, with the squares for intervals. What the customers of the start still
+-- pay (kept) is at the rates of the start.
 WITH kinds AS (
     SELECT customer_id, from_period, until_period, 'end' AS kind, mrr AS amount, 0 AS base FROM levels WHERE mrr > 0
     UNION ALL

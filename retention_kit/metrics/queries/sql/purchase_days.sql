@@ -1,4 +1,4 @@
--- Days with a purchase before $ends by customer: orders of one day are one occasion, the first is no repeat.
+-- Days with a purchase before $ends by customer: orders of one day are one purchase, the first is no repeat.
 WITH bought AS (
     SELECT customer_id, day, CAST(SUM(amount) AS BIGINT) AS amount
     FROM orders

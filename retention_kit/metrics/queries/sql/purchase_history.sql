@@ -1,6 +1,6 @@
--- Each day with a purchase of each customer: orders of one day are one occasion. With it the customer's next such day,
--- and what a lifetime model sees of them from that day to the next: how many such days came after the first (frequency),
--- how long ago the first was, what they spent after it, and in the twelve months up to this day.
+-- Each day with a purchase of each customer (orders of one day are one purchase), with the customer's next such day,
+-- and the inputs of a lifetime model from that day to the next: the number of such days after the first (frequency),
+-- the time since the first, and the amounts spent after it, and in the twelve months up to this day.
 CREATE OR REPLACE TEMP TABLE purchase_history AS
 WITH bought AS (
     -- Each month has 32 numbers, a year 384: the same day of the year before is that many numbers back.

@@ -1,6 +1,5 @@
--- How a lifetime model sees customers at the ends of periods: each day with a purchase after which a period ended
--- without another, up to the period of the next. Who is alike in all of that is counted and added up; first_day counts
--- from 1970.
+-- The inputs of a lifetime model at the ends of periods: each day with a purchase before the end of a period without
+-- another, up to the period of the next. Customers with the same values are grouped; first_day counts from 1970.
 CREATE OR REPLACE TEMP TABLE purchase_states AS
 WITH states AS (
     SELECT $period AS from_period, coalesce($next_period, 1000000) AS until_period, frequency, recency_days,

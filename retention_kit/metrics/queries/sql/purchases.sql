@@ -1,5 +1,5 @@
--- Purchases of each period: identified customers once each, then guests, then refunds that name no order. Who bought in
--- the period right before too (stayed) is told with what they bought then, as changes are paired by customer.
+-- Purchases of each period: identified customers once each, then guests, then refunds that name no order. Customers
+-- who bought in the period before, too (stayed), come with that amount, since changes are paired by customer.
 WITH lives AS (
     SELECT *, CASE WHEN $returning THEN 1 ELSE 0 END AS is_returning,
            CASE WHEN $repeat >= 2 THEN 1 ELSE 0 END AS is_repeat,

@@ -1,5 +1,5 @@
--- What each customer bought in each period, with their first such period and the one before; and, so that changes can be
--- told by customer, what they bought in the period right before (0 where nothing).
+-- The purchases of each customer in each period, with their first such period and the one before; and, for changes by
+-- customer, the amount of the period before (0 without any).
 CREATE OR REPLACE TEMP TABLE purchases_by_period AS
 WITH sums AS (
     SELECT customer_id, $order_period AS period, CAST(COUNT(*) AS INTEGER) AS purchases,

@@ -1,4 +1,4 @@
--- Subscriptions so far, collapsed; `later` is what then happened to the members.
+-- Subscriptions so far, grouped; `later` is what happened to the members afterwards.
 SELECT coalesce(v.value, $missing) AS segment_value, billed, outcome, units $traits,
        COUNT(*) AS customers, CAST(SUM(CASE WHEN outcome = 'member' THEN mrr ELSE 0 END) AS BIGINT) AS mrr $later
 FROM counted

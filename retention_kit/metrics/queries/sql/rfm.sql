@@ -1,4 +1,4 @@
--- Recency, frequency and money by customer, of `purchase_days`.
+-- Recency, frequency and monetary value by customer, from `purchase_days`.
 SELECT sums.customer_id, frequency, date_diff('day', first_day, last_day) AS recency_days,
        date_diff('day', first_day, $ends) - 1 AS age_days, sums.amount - bought.amount AS repeat_amount
 FROM sums

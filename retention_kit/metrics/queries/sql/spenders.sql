@@ -1,5 +1,5 @@
--- The days with a repeat purchase of some customers, drawn by a digest of the id, which is the same on every engine; the
--- first of them have place 1.
+-- The days with a repeat purchase of sampled customers, drawn by a digest of the id, which is the same on every
+-- engine; the first has place 1.
 CREATE OR REPLACE TEMP TABLE spenders AS
 WITH drawn AS (
     SELECT customer_id, row_number() OVER (ORDER BY digest, customer_id) AS place

@@ -1,4 +1,4 @@
--- Holdings in foreign money, period by period, at the last rate before each period's end.
+-- MRR in foreign currencies by period, at the last rate before each period's end.
 holdings AS (
     SELECT customer_id, currency, period AS from_period,
            lead(period, 1, $end) OVER (PARTITION BY customer_id, currency ORDER BY period) AS until_period,

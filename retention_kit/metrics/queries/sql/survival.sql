@@ -1,5 +1,5 @@
--- How many whole months customers stayed before they were lost for the first time, or so far (`lost` = 0), at $cut; by
--- the segment value that they began with, as the later ones are of those alone who stayed to have them.
+-- Whole months until customers were lost for the first time, or so far (`lost` = 0), at $cut; by the segment value at
+-- their start, as later values exist only for those who stayed.
 WITH lives AS (
     SELECT customer_id, MIN(run_since) AS since, CASE WHEN MIN(run_until) < $cut THEN 1 ELSE 0 END AS lost,
            CASE WHEN MIN(run_until) < $cut THEN $days_before ELSE $eve END AS ends

@@ -1,4 +1,4 @@
--- The customer whose purchases changed most from one period to the next: what they spent in both.
+-- The amounts in two consecutive periods of the customer with the largest change.
 SELECT now_amount, before_amount
 FROM (
     SELECT customer_id, CAST(SUM(CASE WHEN day >= $starts THEN amount ELSE 0 END) AS BIGINT) AS now_amount,

@@ -1,4 +1,5 @@
--- When what each customer bought enters the last twelve months, leaves them and is forgotten, and the same of the next.
+-- When each purchase of a customer enters the last twelve months, leaves them and is forgotten, and the same for the
+-- next.
 CREATE OR REPLACE TEMP TABLE windows_of_days AS
 WITH sums AS (
     SELECT customer_id, enters, leaves, forgotten, COUNT(*) AS purchases, CAST(SUM(amount) AS BIGINT) AS revenue
