@@ -1,4 +1,4 @@
-"""What a metric is: declared once with `@metric`, found by everything in `METRICS`."""
+"""Metrics: declared once with `@metric`, and registered in `METRICS`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retention_kit.errors import SettingsError, TemplateError, UnknownNameError,
 from retention_kit.metrics.summary_rows import Feedback, Lives, Movements, Mrr, Purchases, TrailingYear
 from retention_kit.wording import Sentence, Words, sentence
 
-SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its only parameter
+SUMMARIES: dict[str, type] = {  # by the name of a metric's only parameter, the type of its row
     "movements": Movements,
     "purchases": Purchases,
     "mrr": Mrr,
@@ -22,9 +22,9 @@ SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its
     "trailing_year": TrailingYear,
     "lives": Lives,
 }
-OVERLAPPING = ("trailing_year", "lives")  # made for one period, each with much of what the one before has
-SMALL = 30  # below this n a rate or mean is shown with a note
-# Of a scorecard: a row a figure. Those of numbers are floats, NaN where undefined.
+OVERLAPPING = ("trailing_year", "lives")  # computed for one period at a time, and overlapping with the period before
+SMALL = 30  # n below which a rate or mean has a note
+# Columns of a scorecard; numbers are floats, NaN if undefined.
 COLUMNS = (
     "metric",
     "label",
@@ -57,7 +57,7 @@ UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 
 
 class Estimate(NamedTuple):
-    """A value and the bounds of its 95% interval, all of them known."""
+    """A value and the bounds of its 95% interval, none of them missing."""
 
     value: float
     low: float
@@ -86,7 +86,7 @@ class Measure:
 
     @property
     def estimate(self) -> Estimate | None:
-        """The value with its interval; None where either is missing."""
+        """The value with its interval; None if either is missing."""
         if self.value is None or self.low is None or self.high is None:
             return None
         return Estimate(self.value, self.low, self.high)
@@ -131,20 +131,20 @@ class Metric:
     name: str
     label: str
     unit: str
-    better: str  # "higher", "lower" or "" where neither is
+    better: str  # "higher", "lower" or ""
     formula: str
     definition: str  # the first line of the function's docstring
     source: str
-    competing: str  # rules that others use, and what they change
-    template: str  # the section it belongs to
+    competing: str  # competing definitions, and their effect
+    template: str  # its section of the report
     summary: str  # named by the function's parameter
     parts: tuple[str, str]  # the units of numerator and denominator
-    grows: str  # with the length of the period: "value" where the figure does, "rest" where 1 - figure does, or ""
-    options: tuple[str, ...]  # the keys of [definitions] that change its rule
-    card: int  # its place among the cards of the first page; 0: not among them
-    headline: int  # its place among the figures that the headline may speak of
-    mail_chart: int  # its place among the trends that a message may show
-    by_segment: bool  # whether its segment values are judged against the other customers
+    grows: str  # with the length of the period: "value" if the figure does, "rest" if 1 - figure does, or ""
+    options: tuple[str, ...]  # keys of [definitions] that change the metric
+    card: int  # its position among the cards of the first page; 0 if it has none
+    headline: int  # its position among the figures of the headline
+    mail_chart: int  # its position among the trends of a message
+    by_segment: bool  # whether its segment values are compared with the other customers
     function: Callable[[Any], Measure]
 
     @property
@@ -156,14 +156,14 @@ class Metric:
 
 
 def history_note(row: Movements | Purchases) -> str:
-    """What is to be said where customers of before the data may count as new; else nothing."""
+    """A note if customers from before the data may count as new; else empty."""
     if not row.may_hold_earlier:
         return ""
     return sentence("notes.data_begin" if row.is_first else "notes.data_begin_before")
 
 
 class _Catalogue(dict[str, Metric]):
-    """Metrics by name; a wrong name is answered with the nearest one."""
+    """Metrics by name; the error for a wrong name suggests the nearest one."""
 
     def __missing__(self, name: str) -> Metric:
         raise UnknownNameError("There is no metric {name!r}: {hint}", name=name, hint=did_you_mean(name, self))
@@ -174,7 +174,7 @@ Function = TypeVar("Function", bound=Callable[[Any], Measure])
 
 
 def ranked(by: str) -> list[str]:
-    """The metrics with a place by `card`, `headline` or `mail_chart`, in that order, or those that are `by_segment`."""
+    """The metrics with a position in `card`, `headline` or `mail_chart`, in that order, or those with `by_segment`."""
     return sorted((name for name in METRICS if getattr(METRICS[name], by)), key=lambda name: getattr(METRICS[name], by))
 
 
@@ -247,16 +247,16 @@ def metric(
                 module=known.function.__module__,
             )
         texts = {"label": label, "definition": definition, "formula": formula, "competing": competing, "source": source}
-        said = {what: _declared(name, what, english, translations or {}) for what, english in texts.items()}
+        sentences = {what: _declared(name, what, english, translations or {}) for what, english in texts.items()}
         METRICS[name] = Metric(
             name,
-            said["label"],
+            sentences["label"],
             unit,
             better,
-            said["formula"],
-            said["definition"],
-            said["source"],
-            said["competing"],
+            sentences["formula"],
+            sentences["definition"],
+            sentences["source"],
+            sentences["competing"],
             template,
             summary,
             parts,

@@ -1,4 +1,4 @@
-"""The textbook formulas from totals, and the 95% intervals; the metrics are built on them."""
+"""Textbook formulas from totals, and 95% intervals, from which metrics are built."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def nps_interval(promoters: float, detractors: float, n: float, method: str = "a
 def effective_size(
     total: float, squared: float, weight: float, weight_squared: float, beside: tuple[float, float, float] = (0, 0, 0)
 ) -> float:
-    """The size of an unweighted sample of independent answers that tells the mean total / weight as precisely.
+    """The size of an unweighted sample of independent answers with the same precision of the mean total / weight.
 
     With answers y of weight w: `total` is the sum of w·y, `squared` that of w·y², `weight_squared` that of w². `beside`
     are the sums of wy·w'y', wy·w' and w·w' over every two answers of one customer, each way round; without such pairs
     the size is Kish's (1965), weight² / weight_squared. With them it is divided by how much the variance of the ratio
     estimator by customers, the sum of (their w·y - mean × their w)² (Cochran 1977, section 6; clusters times m / (m -
-    1)), exceeds that of independent answers, but never raised (Korn and Graubard 1998). Where all answers are alike, or
-    of one customer, no variance shows: each customer then counts as one answer.
+    1)), exceeds that of independent answers, but never raised (Korn and Graubard 1998). If all answers are equal, or
+    of one customer, the variance is unknown: each customer then counts as one answer.
     """
     value, (xx, xy, yy) = total / weight, beside
     independent, customers = weight**2 / weight_squared, weight**2 / (weight_squared + yy)
@@ -89,20 +89,20 @@ def effective_size(
 
 
 def money_sum(*parts: float) -> float:
-    """A sum of money without the noise of binary fractions, which would show: 0.1 + 0.2 is 0.3."""
+    """A sum of money without errors of binary fractions, so that 0.1 + 0.2 is 0.3."""
     return round(fsum(parts), 9)
 
 
-def share(part: float, whole: float, nobody: str) -> Measure:
-    """The proportion part / whole with its Wilson interval; undefined, with the reason, where the whole is empty."""
+def share(part: float, whole: float, reason: str) -> Measure:
+    """The proportion part / whole with its Wilson interval; undefined, with the `reason`, if the whole is 0."""
     if not whole:
-        return Measure(None, part, whole, whole, note=nobody)
+        return Measure(None, part, whole, whole, note=reason)
     return Measure(part / whole, part, whole, whole, *wilson(part, whole))
 
 
-def mean(total: float, squared: float, n: float, nobody: str) -> Measure:
-    """The mean total / n with its interval, from the sums of n values and of their squares."""
-    return ratio(total, n, n, (squared, total, n), nobody, low=0)
+def mean(total: float, squared: float, n: float, reason: str) -> Measure:
+    """The mean total / n with its interval, from the sums of n values and of their squares; `reason` as for `share`."""
+    return ratio(total, n, n, (squared, total, n), reason, low=0)
 
 
 def ratio(
@@ -110,23 +110,23 @@ def ratio(
     y: float,
     n: float,
     squares: tuple[float, float, float] | None,
-    nobody: str,
+    reason: str,
     low: float | None = None,
     high: float | None = None,
 ) -> Measure:
     """The ratio of two sums over n customers, with its interval by the delta method (Cochran 1977, section 2.11).
 
-    `squares` are the sums of x², xy and y² over the same customers (None: no interval); `low` and `high` bound what the
-    ratio can be. There is no interval of one customer, nor where all of them are alike: a width of zero would claim
-    certainty.
+    `squares` are the sums of x², xy and y² over the same customers (None: no interval); `low` and `high` are the limits
+    of possible ratios; `reason` as for `share`. There is no interval for one customer, or if all are equal, since a
+    width of zero would claim certainty.
     """
     if not y:
-        return Measure(None, x, y, n, note=nobody)
+        return Measure(None, x, y, n, note=reason)
     if squares is None:
         return Measure(x / y, x, y, n)
     value, (xx, xy, yy) = x / y, squares
     scatter = xx - 2 * value * xy + value**2 * yy
-    if n < 2 or scatter <= 1e-12 * (xx + value**2 * yy):  # what is left of equal values is rounding
+    if n < 2 or scatter <= 1e-12 * (xx + value**2 * yy):  # equal values except for rounding
         return Measure(value, x, y, n)
     half = Z95 * sqrt(n / (n - 1) * scatter) / abs(y)
     bounds = (
@@ -137,10 +137,10 @@ def ratio(
 
 
 def difference(now: Measure, before: Measure, correlation: float = 0.0) -> tuple[float, float] | None:
-    """The 95% interval of now - before, from the interval of each; None where one is missing.
+    """The 95% interval of now - before, from both intervals; None if one is missing.
 
-    Each side's distance counts as it is, so lopsided intervals stay so (Newcombe 1998, methods 8 and 10; Zou and Donner
-    2008). Without a correlation the two count as independent samples; see `paired`.
+    It uses the distance on each side, so asymmetric intervals stay so (Newcombe 1998, methods 8 and 10; Zou and Donner
+    2008). Without a `correlation` (see `paired`) the samples are independent.
     """
     one, other = now.estimate, before.estimate
     if one is None or other is None:
@@ -157,7 +157,7 @@ def difference(now: Measure, before: Measure, correlation: float = 0.0) -> tuple
 
 
 def paired(now: Measure, before: Measure) -> float:
-    """The correlation of a figure with that of the period before, through the customers of both; 0 where none is known.
+    """The correlation of a figure with that of the period before, due to customers in both; 0 if it is unknown.
 
     From the products of their linearised deviations x - value·y (Cochran 1977, section 2.11), over the wider side of
     each interval.
@@ -175,9 +175,9 @@ def paired(now: Measure, before: Measure) -> float:
 
 
 def product(first: Measure, second: Measure) -> tuple[float, float] | None:
-    """The 95% interval of the product of two positive figures, from the interval of each (as `difference`, of logs).
+    """The 95% interval of the product of two positive figures, from both intervals (`difference` of logarithms).
 
-    None where either has no interval above 0; a figure that was chosen rather than measured has its value as bounds.
+    None if one has no interval above 0; a figure that is set, not measured, has its value as bounds.
     """
     one, other = first.estimate, second.estimate
     if one is None or other is None or min(one.low, other.low) <= 0:

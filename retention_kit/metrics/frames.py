@@ -1,6 +1,6 @@
-"""Scorecards and cohorts that show themselves well: DataFrames in all else, with the same figures.
+"""DataFrames of scorecards and cohorts with their own display.
 
-Where the columns that this needs are no longer all there, or hold something else, they show as any DataFrame.
+If columns are missing or have other values, they are displayed like other DataFrames.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from retention_kit.wording import DASH, Words
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
-_FIGURE = tuple(name for name in COLUMNS if name not in ("previous", "change_low", "change_high"))  # that are shown
+_FIGURE = tuple(name for name in COLUMNS if name not in ("previous", "change_low", "change_high"))  # displayed
 _COHORT = ("cohort", "age", "period", "size", "active", "retention", "complete")
-DEEP = 0.5  # the shade of the highest share, on which dark and light text are legible
+DEEP = 0.5  # the opacity for the highest share, on which dark and light text are legible
 
 
 class DisplayedFrame(pd.DataFrame):
-    """A DataFrame with a display of its own: `attrs` has the `currency` of its money, the `language` of its readers and
-    their `digits`.
-    """
+    """A DataFrame with its own display; `attrs` has the `currency` of its money, and `language` and `digits`."""
 
     _needed: tuple[str, ...] = ()
 
@@ -38,36 +36,34 @@ class DisplayedFrame(pd.DataFrame):
     def _display(self, words: Words) -> Display:
         raise NotImplementedError
 
-    def _display_if_whole(self) -> Display | None:
-        """The display; None where the frame is no longer what it was: cut, turned, joined with itself, or of other
-        values.
-        """
+    def _display_or_none(self) -> Display | None:
+        """The display; None if the frame has been changed, such as transposed or joined."""
         is_plain = self.columns.is_unique and self.index.nlevels == 1 and self.index.name is None
         if not is_plain or self.empty or not {*self._needed} <= {*self.columns}:
             return None
         try:
-            own = {"language": "en", "currency": "XXX", **self.attrs}
-            return self._display(words_in(own["language"], own["currency"], own.get("digits", "latn")))
+            options = {"language": "en", "currency": "XXX", **self.attrs}
+            return self._display(words_in(options["language"], options["currency"], options.get("digits", "latn")))
         except (RetentionKitError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
 
     def _repr_html_(self) -> str | None:
-        display = self._display_if_whole() if pd.get_option("display.notebook_repr_html") else None
+        display = self._display_or_none() if pd.get_option("display.notebook_repr_html") else None
         return display.html() if display else super()._repr_html_()
 
     def __repr__(self) -> str:
-        display = self._display_if_whole()
+        display = self._display_or_none()
         return display.text() if display else repr(pd.DataFrame(self))
 
 
 def shown_as(data: Dataset) -> dict[str, str]:
-    """What frames carry in `attrs`, so as to show themselves as the settings say."""
+    """The `attrs` of frames for a display by the settings."""
     report = data.settings.report
     return {"currency": report.currency, "language": report.languages[0], "digits": report.digits}
 
 
 class Scorecard(DisplayedFrame):
-    """What `rk.scorecard` gives: a row a figure."""
+    """The frame of `rk.scorecard`: a row for each figure."""
 
     _needed = _FIGURE
 
@@ -91,32 +87,33 @@ class Scorecard(DisplayedFrame):
         heads = {name: words.text(f"shown.{name}") for name in column}
         if len(segments) == 1:
             heads["segment"] = words.isolate(*segments)
-        made = {name: [in_words(row) for row in rows] for name, in_words in column.items()}
+        columns = {name: [in_words(row) for row in rows] for name, in_words in column.items()}
         always = {"label", "value", *(["segment"] if segments else []), *(["period"] if len(periods) > 1 else [])}
-        made = {
+        columns = {
             name: cells
-            for name, cells in made.items()
+            for name, cells in columns.items()
             if name in always or (name not in ("segment", "period") and {*cells} - {"", DASH})
         }
-        for name in self.columns:  # what the user has added
+        for name in self.columns:  # columns added by the user
             if name not in COLUMNS:
-                made[name], heads[name] = [words.isolate(str(value)) for value in self[name]], words.isolate(str(name))
-        worded = frozenset(place for place, name in enumerate(made) if name in ("label", "segment", "period", "note"))
+                columns[name] = [words.isolate(str(value)) for value in self[name]]
+                heads[name] = words.isolate(str(name))
+        worded = frozenset(
+            index for index, name in enumerate(columns) if name in ("label", "segment", "period", "note")
+        )
         if len(periods) > 1:
             span = {"first": words.period(periods[0]), "last": words.period(periods[-1])}
             title = words.text("shown.span", **span)
         else:
             title = words.text("shown.one", period=_period(rows[0], words, "long"))
         table = Table(
-            [heads[name] for name in made], [list(cells) for cells in zip(*made.values(), strict=True)], worded
+            [heads[name] for name in columns], [list(cells) for cells in zip(*columns.values(), strict=True)], worded
         )
         return Display(title, words, tables=[table])
 
 
 class Cohorts(DisplayedFrame):
-    """What `rk.cohorts` gives: a row a cohort and period. They are shown as shares, a row a cohort
-    and a column an age.
-    """
+    """The frame of `rk.cohorts`: a row for each cohort and period; displayed with a column for each age."""
 
     _needed = _COHORT
 

@@ -1,4 +1,4 @@
-"""METRICS × periods × segments → one tidy frame: the figures that scorecard, widget, report and email all show."""
+"""Computes all metrics for periods and segments as one tidy frame, which everything else shows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scorecard(
     segment: str | None = None,
     metrics: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Every metric for a period or several, for the whole and, with `segment`, for each of its values.
+    """All metrics for one or several periods, for all customers and, with `segment`, for each of its values.
 
     `period` defaults to the last complete one; `periods="all"` takes every one. `segment="country"` breaks down,
     `segment="country=France"` looks at that value alone. Columns as in `COLUMNS`: rates are fractions, money is in the
@@ -56,20 +56,20 @@ def scorecard(
 
     from retention_kit.metrics.frames import Scorecard, shown_as
 
-    chosen = _chosen_metrics(data, metrics)
+    selected = _chosen_metrics(data, metrics)
     wanted = _chosen_periods(data, period, periods, every)
     column, only = split_segment(data, segment)
     figures = _Measures(data)
     rows = []
-    for one in chosen:
+    for metric in selected:
         for when in wanted:
-            values = figures.values(one, when, column) if column else []
+            values = figures.values(metric, when, column) if column else []
             parts = [(column, only)] if only else [(None, ""), *((column, value) for value in values)]
-            rows += [_row(data, figures, one, when, *part) for part in parts]
+            rows += [_row(data, figures, metric, when, *part) for part in parts]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in NUMBERS:
         frame[name] = frame[name].astype("float64")
-    for name in ("label", "note"):  # Sentences, which a column of plain text would not keep
+    for name in ("label", "note"):  # a text column would not keep Sentences
         frame[name] = pd.Series([row[COLUMNS.index(name)] for row in rows], dtype=object)
     frame = Scorecard(frame)
     frame.attrs |= {"absent": missing_metrics(data), **shown_as(data)}
@@ -77,7 +77,7 @@ def scorecard(
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The scorecard as plain values: None where undefined, whole numbers without a fraction."""
+    """The scorecard as plain values: None if undefined, integers without a fraction."""
     rows = _plain_rows(frame)
     whole = ("numerator", "denominator", "n")
     for row in rows:
@@ -88,44 +88,44 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _rows_of(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows; pandas would take longer to hand one over than all that is computed of it."""
+    """The rows as dicts; pandas' own iteration is slower than all computations on them."""
     columns = [frame[name].tolist() for name in frame]
     return (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows with None for what is missing."""
+    """The rows with None for missing values."""
     return [{name: None if value != value else value for name, value in row.items()} for row in _rows_of(frame)]
 
 
 def missing_metrics(data: Dataset) -> dict[str, str]:
-    """The metrics these data cannot give, each with the reason."""
+    """The metrics that the data do not allow, with the reasons."""
     reasons = {name: missing_reason(data, one.summary) for name, one in METRICS.items()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
 def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str | None]:
-    """`country` → (country, None), `country=France` → (country, France); raises where either is unknown."""
+    """`country` → (country, None), `country=France` → (country, France); raises UnknownNameError for unknown names."""
     if not segment:
         return None, None
-    cuts = [*(place for place, sign in enumerate(segment) if sign == "="), len(segment)]
-    cut = max((cut for cut in cuts if segment[:cut] in data.segments), default=cuts[0])  # names may hold a = too
+    cuts = [*(index for index, sign in enumerate(segment) if sign == "="), len(segment)]
+    cut = max((cut for cut in cuts if segment[:cut] in data.segments), default=cuts[0])  # names may contain a =
     column, value = segment[:cut], segment[cut + 1 :]
     check_segment(data, column)
     if cut == len(segment):
         return column, None
-    if value not in (known := segment_values(data, column)):
+    if value not in (values := segment_values(data, column)):
         raise UnknownNameError(
             "There is no {column} {value!r} in the data: {hint}",
             column=column,
             value=value,
-            hint=did_you_mean(value, known),
+            hint=did_you_mean(value, values),
         )
     return column, value
 
 
 def segment_values(data: Dataset, column: str) -> list[str]:
-    """The values that a segment column has in the figures, in order."""
+    """The values of a segment column in the summaries, in order."""
     granularity = Granularity(data.settings.report.every)
     return sorted(
         {
@@ -186,7 +186,7 @@ class _Measures:
         self._rows_at = lru_cache(maxsize=None)(self._read_rows_at)
 
     def values(self, one: Metric, period: Period, column: str) -> list[str]:
-        """The segment values that a metric's summary knows, in order; none where the summary is empty."""
+        """The segment values in a metric's summary in a period, in order."""
         known = self._rows(one.summary, period.every, column)
         return sorted(value for value, index in known if value and index == period.index)
 
@@ -204,7 +204,7 @@ class _Measures:
         return _apply_minimum_n(_evaluate(one, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
-        if name in OVERLAPPING:  # whose values are those of the customers
+        if name in OVERLAPPING:  # they have the values of movements
             name = "movements"
         frame = in_currency(self._data, name, summary(self._data, name, Granularity(every), column))
         first, table = self.first(name, every).index, table_of(self._data, name)
@@ -223,7 +223,7 @@ class _Measures:
         }
 
     def _read_rows_at(self, name: str, period: Period, column: str | None) -> dict[str, Any]:
-        """The rows of a summary that is made for one period, by segment value."""
+        """The rows of a summary that is computed for one period, by segment value."""
         if name == "lives":
             rows = lives(self._data, period, column)
         else:
@@ -233,7 +233,7 @@ class _Measures:
 
 
 def _evaluate(one: Metric, row: Any) -> Measure:
-    """What a metric says of a row; one of somebody's own that fails is undefined, and the others stand."""
+    """The measure of a metric for a row; undefined if the function fails, which may be a plug-in's."""
     try:
         measure = one.function(row)
     except ZeroDivisionError:
@@ -281,7 +281,7 @@ def _row(
     settings, part = data.settings, f"{column}={value}" if column else ""
     goal = goal_of(settings.goals, one.name, period, part, settings.report.every)
     if one.unit == "money" and change is not None:
-        change = round(change, 9)  # of binary fractions: 0.3 - 0.1 is not 0.2
+        change = round(change, 9)  # errors of binary fractions: 0.3 - 0.1 is not 0.2
     return (
         one.name,
         one.label,

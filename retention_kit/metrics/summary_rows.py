@@ -1,4 +1,4 @@
-"""The columns of every summary, each declared once: its type, the SQL that it is summed from, and its unit."""
+"""The columns of all summaries: type, unit, and the SQL that is summed up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ if TYPE_CHECKING:
 
 
 class Column(NamedTuple):
-    """How one column is computed.
+    """The computation of a column.
 
-    `kind` is "exact" (a sum of whole numbers, BIGINT), "squares" (one that no integer type holds, passed as text),
-    "weighted" (DOUBLE) or "products" (of weights: DOUBLE, and of either sign). `money` is the power of the minor unit
-    (of MRR: of its twelfth) that it is in. `branches` gives the SQL of the column in each branch of the query's UNION;
-    in the others it is 0.
+    `kind` is "exact" (a sum of integers, BIGINT), "squares" (possibly too large for integer types, passed as text),
+    "weighted" (DOUBLE) or "products" (of weights: DOUBLE, of either sign). `money` is the power of the minor unit (for
+    MRR: of its twelfth). `branches` has the SQL of the column in branches of the query's UNION; in others it is 0.
     """
 
     kind: str
@@ -29,12 +28,12 @@ def _column(kind: str, money: int, branches: dict[str, str]) -> Any:
 
 
 def exact(money: int = 0, **branches: str) -> Any:
-    """A column of whole numbers; `money=1` where they are amounts."""
+    """A column of integers; `money=1` for amounts."""
     return _column("exact", money, branches)
 
 
 def squares(money: int = 0, **branches: str) -> Any:
-    """A column of squares or products, for an interval; `money=2` where both factors are amounts."""
+    """A column of squares or products, for an interval; `money=2` if both factors are amounts."""
     return _column("squares", money, branches)
 
 
@@ -49,15 +48,15 @@ def _if(condition: str, value: str = "1") -> str:
 
 @dataclass(kw_only=True)
 class SummaryRow:
-    """One segment value in one period; what every metric may read besides the columns of its summary.
+    """The fields of a segment value in a period that all summaries have.
 
-    `period` is the index of the period. `is_first` says whether the data begin in it, `may_hold_earlier` whether
-    customers first seen in it may be customers of before the data. `definitions` are the settings of [definitions].
+    `period` is its index; `is_first`: the data begin in it; `may_hold_earlier`: its new customers may be from before
+    the data; `definitions` are the settings of [definitions].
     """
 
-    table: ClassVar[str] = ""  # that it speaks of; "": the one that decides who is a customer
-    key: ClassVar[str] = ""  # what a row is about besides its segment value and period
-    is_state: ClassVar[bool] = False  # running sums of changes; else what happens at a point in time
+    table: ClassVar[str] = ""  # its table; "" for the basis
+    key: ClassVar[str] = ""  # another column that identifies a row
+    is_state: ClassVar[bool] = False  # running sums of changes; else events
     is_monthly: ClassVar[bool] = False  # money in twelfths of the minor unit
 
     segment_value: str
