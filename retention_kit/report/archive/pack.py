@@ -101,9 +101,9 @@ def _words(manifest: dict, language: str = "") -> Words:
 
 
 def first_of(pack: Pack, suffix: str = "", languages: Sequence[str] = ()) -> Path:
-    """What a reader of a pack opens first: its report, in the first language that it is in, else its folder.
+    """The file to open first: a report of the pack, else its folder.
 
-    Where builds of several segments lie in a pack, that whose files have this `suffix` and are in these languages.
+    Preferred are files with this `suffix` (of a segment value), and in one of the `languages`, by default the pack's.
     """
     report = manifests.read(pack.path).get("settings", {}).get("report", {})
     place = {language: number for number, language in enumerate(languages or report.get("languages", []))}
