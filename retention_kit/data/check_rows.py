@@ -1,4 +1,4 @@
-"""The rows behind a check, as they source_rows."""
+"""The rows that a check finds, as in the source."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LEFT_OUT = {  # SQL of the rows that `where` leaves out of a source
 
 
 class Rows(NamedTuple):
-    """How many rows a check has in a table, and the first of them.
+    """The number of rows that a check finds in a table, and the first of them.
 
-    `frame` has those that came as rows: check, row (its number), file, then their columns. `lines` has those that are
-    no rows of the table, such as footers: check, file, line (of a sheet, its row), text.
+    `frame` has rows of the table: check, row (its number), file, then the columns of the source. `lines` has lines that
+    are no rows, such as footers: check, file, line (row of a sheet), text.
     """
 
     rows: int
@@ -37,9 +37,9 @@ class Rows(NamedTuple):
 
 
 def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
-    """The rows of a check by table; without one, of all checks that set rows aside, and what stands outside the tables.
+    """The rows of a check by table; by default of all checks that exclude rows, and lines outside the tables.
 
-    Raises UnknownNameError for a check that found nothing, DataError where only summaries are at hand.
+    Raises UnknownNameError for a check that finds no rows, DataError if only saved summaries are available.
     """
     data.live_engine  # noqa: B018, raises where there are no rows
     findings = data.quality[data.quality["check"] != "rows read"]
@@ -51,12 +51,12 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
         )
     outside = {one.check for parts in data.parts.values() for part in parts for one in part.findings if one.examples}
     names = dict.fromkeys(findings["check"])
-    chosen = [check] if check else [name for name in names if sets_aside(name) or name in outside]
-    every = {}
-    for table, rows in findings[findings["check"].isin(chosen)].groupby("table", sort=False):
+    selected = [check] if check else [name for name in names if sets_aside(name) or name in outside]
+    rows_by_table = {}
+    for table, rows in findings[findings["check"].isin(selected)].groupby("table", sort=False):
         checks = list(dict.fromkeys(rows["check"]))
-        every[table] = Rows(int(rows["rows"].sum()), _frame(data, table, checks), _lines(data, table, checks))
-    return every
+        rows_by_table[table] = Rows(int(rows["rows"].sum()), _frame(data, table, checks), _lines(data, table, checks))
+    return rows_by_table
 
 
 def _lines(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What names one computed summary of a dataset."""
+"""Keys of the computed summaries of a dataset."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SummaryKey:
-    """One summary in `Dataset.summaries`, which a snapshot of the data keeps.
+    """The key of a summary in `Dataset.summaries`, which is saved in snapshots.
 
-    `name` is the query or table; `when` its granularity, period or date; `segment` a segment column, perhaps with one
-    value of it; `metrics` the metrics of a scorecard, as a notebook may declare one of its own.
+    `name` is the query or table; `when` its granularity, period or date; `segment` a segment column, or a column and
+    value; `metrics` the metrics of a scorecard, as a notebook may declare others.
     """
 
     name: str
@@ -21,4 +21,4 @@ class SummaryKey:
 
 
 class DerivedKey(SummaryKey):
-    """A summary computed from others in no time, which a snapshot leaves out."""
+    """The key of a summary that is computed quickly from others, so it is not saved in snapshots."""

@@ -1,4 +1,4 @@
-"""What no table may hold at once: several scales of a survey, and an order in lines and as a whole."""
+"""Refuses mixtures: several scales of a survey, and orders both in lines and as a whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from retention_kit.settings import Definitions, check_top
 
 
 def refuse_mixed(engine: Engine, table: str, columns: Columns, chosen: Definitions) -> None:
-    """Raise where a table holds what no table may hold at once."""
+    """Raise DataError if a table has one of these mixtures."""
     if columns.is_mixed:
         refuse_mixed_sources(engine)
     if table == "responses":
@@ -18,7 +18,7 @@ def refuse_mixed(engine: Engine, table: str, columns: Columns, chosen: Definitio
 
 
 def refuse_mixed_sources(engine: Engine) -> None:
-    """Raise where an order is in a source of lines and in one of whole orders."""
+    """Raise DataError if an order is in a source of lines and in one of whole orders."""
     both = engine.rows(
         "SELECT order_id FROM orders_typed WHERE problem IS NULL AND order_id IS NOT NULL "
         "GROUP BY order_id HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY order_id LIMIT 1"
@@ -30,12 +30,12 @@ def refuse_mixed_sources(engine: Engine) -> None:
 
 
 def refuse_mixed_scales(engine: Engine) -> None:
-    """Raise where the answers of a survey are on different scales."""
-    asked: dict[str, list[str]] = {}
+    """Raise DataError if the answers of a survey have different scales."""
+    scales_by_survey: dict[str, list[str]] = {}
     scales = "SELECT DISTINCT survey, scale FROM responses_typed WHERE problem IS NULL ORDER BY survey, scale"
     for survey, scale in engine.rows(scales):
-        asked.setdefault(survey, []).append(scale)
-    for survey, found in asked.items():
+        scales_by_survey.setdefault(survey, []).append(scale)
+    for survey, found in scales_by_survey.items():
         if len(found) > 1:
             names = " and ".join(found)
             raise DataError(

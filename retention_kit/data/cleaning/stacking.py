@@ -39,18 +39,18 @@ from retention_kit.wording import COMMA, Sentence, money_decimals, quoted, sente
 
 
 class _Part(NamedTuple):
-    """One source: the types of its columns, how it spells those of the stack, and what its rows are asked."""
+    """A source: the types of its columns, its spelling of the stacked columns, and aggregates of its rows."""
 
     source: Source
     kinds: dict[str, str]
     spelling: dict[str, str]
     batch: AggregateBatch
-    words: dict[str, str]  # SQL of columns that may hold words for nothing
-    asked: dict[str, Callable[[], int]]
+    words: dict[str, str]  # SQL of columns that may have words for missing values
+    counts: dict[str, Callable[[], int]]
 
     @classmethod
     def of(cls, engine: Engine, table: str, source: Source, kinds: dict[str, str], names: list[str]) -> _Part:
-        """A source of which is asked at once what most are asked."""
+        """A source with the usual aggregates in one batch."""
         batch, spelling = AggregateBatch(engine, source.name), spellings(kinds, names)
         words = {
             name: text_sql(spelling[name], kinds[spelling[name]])
@@ -64,14 +64,14 @@ class _Part(NamedTuple):
 
 
 class Stack:
-    """The sources of a table, made the view `TABLE_raw` when it is begun.
+    """The stacked sources of a table: creates the view `TABLE_raw`.
 
-    `types` are those of the view's columns, `empty` our columns with words for nothing, `constant` the columns that
-    say the same of every row, with what they say.
+    `types` are those of the view's columns, `empty` our columns with words for missing values, `constant` columns with
+    the same SQL value in every row.
     """
 
     def __init__(self, engine: Engine, table: str, sources: list[Source], settings: Settings):
-        """Raises DataError where a column can be read in two ways, or mixes them."""
+        """Raises DataError if a column can be read in two ways, or mixes them."""
         self._engine, self._table = engine, table
         self._zone, self._currency = settings.report.timezone, settings.report.currency
         self.has_files = any(source.files for source in sources)
@@ -127,8 +127,8 @@ class Stack:
         """The words for missing values in each column, and findings about them."""
         counted: dict[str, Counter] = {}
         for part in parts:
-            found = count_empty_words(self._engine, part.source.name, part.words, part.asked)
-            for name, words in found.items():
+            words_by_column = count_empty_words(self._engine, part.source.name, part.words, part.counts)
+            for name, words in words_by_column.items():
                 counted.setdefault(name, Counter()).update(words)
         if counted:
             examples = [
@@ -142,7 +142,7 @@ class Stack:
         return {name: tuple(words) for name, words in counted.items()}
 
     def _read_numbers(self, parts: list[_Part]) -> dict[str, list[str]]:
-        """The columns of numbers that are not plain in every source: how each source's are read, as plain text."""
+        """SQL for columns of numbers as plain text, by source; without those that are plain in every source."""
         columns = {}
         for name in NUMBERS:
             read = [self._read_number(part, name) for part in parts]
@@ -176,22 +176,24 @@ class Stack:
         return number_format.sql(text), number_format.is_plain
 
     def _read_time(self, part: _Part, name: str) -> TimeColumn:
-        """How to read a column as local time of the report; NULL where it is no date."""
+        """SQL for a column as local time of the report, NULL for values that are no dates."""
         source, kind = part.source, part.kinds.get(name)
         dialect = "pandas" if source.is_frame else self._engine.dialect
         written = ExpressionTarget(self._table, source.columns, dialect)
         text = null_if_empty_word(text_sql(name, kind), self.empty.get(name, ()))
         zone = source.timezone, self._zone or "UTC"
-        clock = read_times(self._engine, part.batch, source.name, name, text, kind, *zone, written)
-        self.is_naive |= clock.is_naive and not (source.timezone or self._zone)
-        return clock
+        column = read_times(self._engine, part.batch, source.name, name, text, kind, *zone, written)
+        self.is_naive |= column.is_naive and not (source.timezone or self._zone)
+        return column
 
 
-def _stepwise(part: str, clocks: list[TimeColumn]) -> str:
-    """A source with the columns of its clocks, each made from those before it."""
+def _stepwise(part: str, columns: list[TimeColumn]) -> str:
+    """A source with the columns for its times, computed step by step."""
     relation = part
-    for step in range(max((len(clock.steps) for clock in clocks), default=0)):
-        every = [item for clock in clocks for item in (clock.steps[step].items() if step < len(clock.steps) else ())]
+    for step in range(max((len(column.steps) for column in columns), default=0)):
+        every = [
+            item for column in columns for item in (column.steps[step].items() if step < len(column.steps) else ())
+        ]
         relation = (
             f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS source_rows"
         )
