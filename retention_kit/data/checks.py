@@ -20,7 +20,7 @@ _NUMBERS = "write plain numbers like 1234.50"
 
 
 class Check(NamedTuple):
-    """One row of the quality frame: in `effect` what stands between < and > is said where there is money to name."""
+    """A check of the quality frame; the part of `effect` between < and > is printed only if there are amounts."""
 
     effect: str
     sets_aside: bool = False  # its rows are in no figure and in no other check of cleaning
@@ -37,7 +37,7 @@ class Check(NamedTuple):
 def _sets_aside(
     effect: str = "set aside: no figure counts the row<; {money}>", *, share: str = "refused", **more: Any
 ) -> Check:
-    """A check that sets rows aside and is judged by its share."""
+    """A check that excludes rows, with a limit for their share."""
     return Check(effect, sets_aside=True, share=share, **more)
 
 
@@ -253,14 +253,12 @@ def get_check(name: str) -> Check:
 
 
 def sets_aside(check: str) -> bool:
-    """Whether the rows of a check are in no figure, so that rows read = rows used + rows set aside by name."""
+    """Whether a check excludes its rows from all figures: rows read = rows used + rows excluded by checks."""
     return get_check(check).sets_aside
 
 
 class Finding(NamedTuple):
-    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be
-    told.
-    """
+    """A finding from reading a source: the check's name in the quality frame, its rows, and details."""
 
     check: str
     rows: int

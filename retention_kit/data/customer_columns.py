@@ -1,6 +1,6 @@
-"""What the tables say of one customer beside our columns, such as an address: looked up for follow-ups alone.
+"""SQL for values of customers in other columns, such as addresses, for follow-ups.
 
-The SQL is of customers in a relation `happened`, which stands before it.
+It selects customers of a relation `happened`, which the query defines.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _FIRST, _LAST = "TIMESTAMP '1900-01-01 00:00:00'", "TIMESTAMP '9999-12-31 00:00:
 
 
 def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[FollowUp]) -> None:
-    """Raise SettingsError for a follow-up that asks for a column which no table has.
+    """Raise SettingsError for a follow-up with a column that is in no table.
 
-    One whose own table is missing lists nobody, and says why.
+    Follow-ups whose own table is missing are ignored; their lists give the reason.
     """
     follow_ups = [one for one in follow_ups if one.rule.table in tables]
     if not follow_ups:
         return
-    there = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))
-    lowered = {name.lower() for name in there}
+    names = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))
+    lowered = {name.lower() for name in names}
     for one in follow_ups:
-        asked = [("contact", one.contact), ("consent", one.consent)]
-        asked += [("suppress", column) for column, _ in one.suppressions] + [("text", name) for name in one.merged]
-        for key, name in asked:
+        columns = [("contact", one.contact), ("consent", one.consent)]
+        columns += [("suppress", column) for column, _ in one.suppressions] + [("text", name) for name in one.merged]
+        for key, name in columns:
             if name is not None and name.lower() not in lowered:
                 raise SettingsError(
                     "follow_ups.{name}.{key}: no table has a column {column!r}: {hint} Of an export, map it in "
@@ -42,45 +42,46 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
                     name=one.name,
                     key=key,
                     column=name,
-                    hint=did_you_mean(name, there),
+                    hint=did_you_mean(name, names),
                 )
 
 
 def latest_value_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
-    """SQL of the last value that each customer has in a column of any table: customer_id, said."""
+    """SQL for each customer's last value in a column of any table: customer_id, value."""
     missing = ", ".join(map(literal, MISSING))
     return (
-        "SELECT customer_id, said FROM (SELECT customer_id, said, row_number() OVER (PARTITION BY customer_id "
+        "SELECT customer_id, value FROM (SELECT customer_id, value, row_number() OVER (PARTITION BY customer_id "
         "ORDER BY moment DESC, place_of_table, _row DESC) AS place "
-        f"FROM ({_said(engine, tables, column)}) AS came WHERE upper(said) NOT IN ({missing})) AS placed "
+        f"FROM ({_values_sql(engine, tables, column)}) AS source_rows WHERE upper(value) NOT IN ({missing})) AS placed "
         "WHERE place = 1"
     )
 
 
 def consent_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
-    """SQL of who agrees: customer_id, agrees (1 or 0), which the last value in each table that has the column must say.
+    """SQL for consent: customer_id, agrees (1 or 0): whether the last value in each table with the column is a yes.
 
-    What is said at a time that cannot be read counts last where it is no yes.
+    A value without a readable time counts as the last one, unless it is a yes.
     """
-    is_yes = f"CASE WHEN lower(said) IN ({', '.join(map(literal, YES))}) THEN 1 ELSE 0 END"
+    is_yes = f"CASE WHEN lower(value) IN ({', '.join(map(literal, YES))}) THEN 1 ELSE 0 END"
     return (
         "SELECT customer_id, MIN(is_yes) AS agrees FROM (SELECT customer_id, is_yes, row_number() OVER "
         "(PARTITION BY customer_id, place_of_table ORDER BY "
         f"CASE WHEN moment = {_FIRST} AND is_yes = 0 THEN {_LAST} ELSE moment END DESC, is_yes, _row DESC) AS place "
-        f"FROM (SELECT came.*, {is_yes} AS is_yes FROM ({_said(engine, tables, column)}) AS came) AS judged"
-        ") AS placed WHERE place = 1 GROUP BY customer_id"
+        f"FROM (SELECT source_rows.*, {is_yes} AS is_yes "
+        f"FROM ({_values_sql(engine, tables, column)}) AS source_rows) AS judged) AS placed "
+        "WHERE place = 1 GROUP BY customer_id"
     )
 
 
 def silence_sql(engine: Engine, tables: Iterable[str], column: str, value: str | None) -> str:
-    """SQL of who is silent: customer_id. One row that says so, of whatever time, is enough."""
+    """SQL for suppressed customers: customer_id. One row with such a value is enough, at any time."""
     no = ", ".join(map(literal, (*NO, *map(str.lower, MISSING))))
-    is_silent = f"lower(said) NOT IN ({no})" if value is None else f"lower(said) = {literal(value.lower())}"
-    return f"SELECT DISTINCT customer_id FROM ({_said(engine, tables, column)}) AS came WHERE {is_silent}"
+    is_silent = f"lower(value) NOT IN ({no})" if value is None else f"lower(value) = {literal(value.lower())}"
+    return f"SELECT DISTINCT customer_id FROM ({_values_sql(engine, tables, column)}) AS source_rows WHERE {is_silent}"
 
 
-def _said(engine: Engine, tables: Iterable[str], column: str) -> str:
-    """SQL of every value of a column: customer_id, said, moment, place_of_table, _row. Rows set aside count, too."""
+def _values_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
+    """SQL for all values of a column: customer_id, value, moment, place_of_table, _row; including excluded rows."""
     parts = []
     for place, table in enumerate(tables):
         kinds = _columns(engine, table)
@@ -88,15 +89,16 @@ def _said(engine: Engine, tables: Iterable[str], column: str) -> str:
         if name is not None:
             text = text_sql(name, kinds[name])
             parts.append(
-                f"SELECT judged.customer_id, came.said, coalesce(judged.{WHEN[table]}, {_FIRST}) AS moment, "
+                f"SELECT judged.customer_id, source_rows.value, coalesce(judged.{WHEN[table]}, {_FIRST}) AS moment, "
                 f"{place} AS place_of_table, judged._row FROM {table}_typed AS judged "
-                f"JOIN (SELECT _row, {text} AS said FROM {table}_raw) AS came ON came._row = judged._row "
-                "WHERE judged.customer_id IN (SELECT customer_id FROM happened) AND came.said IS NOT NULL"
+                f"JOIN (SELECT _row, {text} AS value FROM {table}_raw) AS source_rows "
+                "ON source_rows._row = judged._row "
+                "WHERE judged.customer_id IN (SELECT customer_id FROM happened) AND source_rows.value IS NOT NULL"
             )
     return " UNION ALL ".join(parts)
 
 
 def _columns(engine: Engine, table: str) -> dict[str, str]:
-    """The columns of a table as they came, with their types."""
+    """The columns of a table's sources, with their types."""
     added = {name.strip('"') for name in added_columns(table)}
     return {name: kind for name, kind in engine.types(f"{table}_raw").items() if name not in added}

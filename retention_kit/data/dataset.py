@@ -1,4 +1,4 @@
-"""The door in: raw tables → a checked, cleaned and counted `Dataset`."""
+"""Loads tables: reads, checks and cleans them into a `Dataset`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Dataset:
 
     @property
     def live_engine(self) -> Engine:
-        """The engine that holds the rows; raises DataError where only saved summaries are at hand."""
+        """The engine with the rows; raises DataError if only saved summaries are available."""
         if self.engine is None:
             raise DataError("The figures kept for the report hold no rows.")
         return self.engine
@@ -96,14 +96,14 @@ class Dataset:
 
     @property
     def basis(self) -> str:
-        """The table that decides who is a customer."""
+        """The table that defines customers: orders or subscriptions."""
         return self.settings.definitions.basis or next(
             (name for name in TABLES[1::-1] if name in self.tables), "orders"
         )
 
     @property
     def lacks_earlier_prices(self) -> bool:
-        """Whether a source of subscriptions is an export of today's prices, so that no change of price can be seen."""
+        """Whether a source of subscriptions is an export with current prices only, without changes of prices."""
         return any(lacks_earlier_prices(source) for source in self.settings.data.sources("subscriptions"))
 
     @property
@@ -133,7 +133,7 @@ class Dataset:
 
     @property
     def minor(self) -> int:
-        """How many of the units that amounts are kept in make one unit of the report's currency."""
+        """The number of units of amounts in one unit of the report's currency."""
         return 10 ** money_decimals(self.settings.report.currency) * self.scale
 
     def _repr_html_(self) -> str:
@@ -144,7 +144,7 @@ class Dataset:
 
     @cached_property
     def quarantine(self) -> dict[str, pd.DataFrame]:
-        """Per table the rows set aside, as they came, with the check that each failed."""
+        """The excluded rows of each table, as in the source, with the check that each failed."""
         held = set(self.quality["table"])
         return {name: self._set_aside(name) for name in (*TABLES, *SIDE_TABLES[1:]) if name in held}
 
@@ -152,10 +152,10 @@ class Dataset:
         added = {column.strip('"') for column in added_columns(name)}
         columns = [column for column in self.live_engine.types(f"{name}_raw") if column not in added]
         return self.live_engine.frame(
-            f'SELECT judged.problem AS "check"{"".join(f", came.{quote(column)}" for column in columns)} FROM '
-            f"{name}_raw AS came "
-            f"JOIN {name}_typed AS judged ON judged._row = came._row WHERE judged.problem IS NOT NULL ORDER BY "
-            "came._row"
+            f'SELECT judged.problem AS "check"{"".join(f", source_rows.{quote(column)}" for column in columns)} FROM '
+            f"{name}_raw AS source_rows "
+            f"JOIN {name}_typed AS judged ON judged._row = source_rows._row WHERE judged.problem IS NOT NULL ORDER BY "
+            "source_rows._row"
         )
 
 
@@ -219,7 +219,7 @@ def load(
 
 
 def _load_files(source: Path, settings: dict[str, Any]) -> Dataset:
-    """What a path names: as it was kept, else read, cleaned and perhaps kept."""
+    """The dataset of a path: from the cache, or read, cleaned and perhaps cached."""
     chosen, folder = _settings_for(source)
     chosen = _with_own_files(override(chosen, settings), folder)
     sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
@@ -293,7 +293,7 @@ def _choose_engine(source: Any, frames: dict[str, Any]) -> Engine:
 
 
 def _tables_in_database(engine: RemoteEngine) -> dict[str, str]:
-    """The tables of a database that bear our names."""
+    """The tables of a database with our names."""
     names = engine.list_tables()
     tables = {name: name for name in (*TABLES, *SIDE_TABLES) if name in names}
     if not set(tables) & set(TABLES):
@@ -308,7 +308,7 @@ def _tables_in_database(engine: RemoteEngine) -> dict[str, str]:
 
 
 def _settings_for(path: Path) -> tuple[Settings, Path]:
-    """The settings a path stands for, and the folder its tables are relative to."""
+    """The settings at a path, and the folder to which their tables are relative."""
     if path.is_dir() and (path / "retention.toml").is_file():
         path = path / "retention.toml"
     if not path.exists():
@@ -333,7 +333,7 @@ def _with_own_files(settings: Settings, folder: Path) -> Settings:
 
 
 def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Dataset:
-    """Type and judge every table, decide the as-of date, then build the clean tables and count."""
+    """Clean the tables in all stages."""
     basis = settings.definitions.basis
     if basis and basis not in sources:
         raise SettingsError("definitions.basis is {basis!r}, but there is no {basis} table.", basis=basis)
@@ -371,7 +371,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
 
 
 def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    """Segment column → the tables that have it; raises SettingsError where a wanted one is in none."""
+    """Segment column → its tables; raises SettingsError if a wanted one is in no table."""
     segments: dict[str, tuple[str, ...]] = {}
     for table, names in extras.items():
         for name in names:

@@ -126,9 +126,9 @@ class Cohorts(DisplayedFrame):
         darkest = max(later, default=0.0) or 1.0
         every, body = Period.parse(self["cohort"].iloc[0]).every, []
         for cohort in dict.fromkeys(cohort for cohort, _ in cells):
-            known = [cells.get((cohort, age)) for age in ages]
-            size = next(row.size for row in known if row is not None)
-            shares = [_share(row, darkest, words) if row is not None else "" for row in known]
+            cohort_cells = [cells.get((cohort, age)) for age in ages]
+            size = next(row.size for row in cohort_cells if row is not None)
+            shares = [_share(row, darkest, words) if row is not None else "" for row in cohort_cells]
             body.append([words.period(cohort, "short"), words.value(size, "count"), *shares])
         heads = [words.text("shown.cohort"), words.text("shown.size"), *(words.value(age, "count") for age in ages)]
         notes = [words.text("shown.cohort_note", ages=words.text(f"charts.cohorts.age.{every}"))]

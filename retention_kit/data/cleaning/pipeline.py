@@ -148,8 +148,8 @@ class Cleaning:
                     self._run(statements(_PACKAGE, name).values(), columns.sql)
                 self.effects[name] = lines_effect(self.engine, columns)
                 parts = columns.sql | self.parts
-                found = count_checks(self.engine, name, columns, self.money, parts, self.judged[name])
-                self.counts += detail_overlap(self.engine, name, columns, found)
+                counts = count_checks(self.engine, name, columns, self.money, parts, self.judged[name])
+                self.counts += detail_overlap(self.engine, name, columns, counts)
             if name not in self.starts:
                 self.counts.append(Count(name, "no usable row", self.sizes[name]))
         if not {"orders", "subscriptions"} & set(self.starts):

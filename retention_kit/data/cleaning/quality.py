@@ -318,8 +318,8 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
 
 def _name(check: str) -> Sentence:
     """The name of a check as a Sentence; the reasons of `leave_out` are the user's or a layout's."""
-    known, colon, why = check.partition(": ")
-    if known != "left out" or not colon:
+    prefix, colon, why = check.partition(": ")
+    if prefix != "left out" or not colon:
         return Sentence.declared(f"checks.{check}.name", check)
     return declared("checks.left out.name", "left out: {why}", why=Phrase(why))
 

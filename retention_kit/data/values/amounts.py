@@ -100,17 +100,17 @@ def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hi
     filled, plain, open_ = engine.rows(
         f"SELECT count({text}), count(CASE WHEN regexp_matches({text}, '{_PLAIN_NUMBER}') THEN 1 END), "
         f"count(CASE WHEN regexp_matches({text}, '^[+-]?[0-9]{{1,3}}[.][0-9]{{3}}$') THEN 1 END) FROM {relation} AS "
-        "came"
+        "source_rows"
     )[0]
     if plain == filled and not (open_ and hints.decimals is not None) and hints.decimal != ",":
         return NumberFormat()
     translated = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
     zero = f"regexp_matches({translated}, '^[^0-9]*0')"
     shapes = engine.rows(
-        f"SELECT shape, is_zero, min(said), count(*) AS times, max(is_moved) FROM (SELECT translate({translated}, "
+        f"SELECT shape, is_zero, min(written), count(*) AS times, max(is_moved) FROM (SELECT translate({translated}, "
         "'123456789', '999999999') AS shape, "
-        f"{zero} AS is_zero, CASE WHEN {translated} <> {text} THEN 1 ELSE 0 END AS is_moved, {text} AS said FROM "
-        f"{relation} AS came WHERE {text} IS NOT NULL) AS shaped "
+        f"{zero} AS is_zero, CASE WHEN {translated} <> {text} THEN 1 ELSE 0 END AS is_moved, {text} AS written FROM "
+        f"{relation} AS source_rows WHERE {text} IS NOT NULL) AS shaped "
         f"GROUP BY shape, is_zero ORDER BY times DESC, shape, is_zero LIMIT {_MOST_SHAPES}"
     )
     return _decide(shapes, label, hints)
@@ -282,7 +282,7 @@ def find_other_signs(
     clash = f"CASE {cases} ELSE false END"
     rows, filled, example, currency = engine.rows(
         f"SELECT count(CASE WHEN {clash} THEN 1 END), count({text}), min(CASE WHEN {clash} THEN {text} END), "
-        f"min(CASE WHEN {clash} THEN {code} END) FROM {relation} AS came"
+        f"min(CASE WHEN {clash} THEN {code} END) FROM {relation} AS source_rows"
     )[0]
     detail = ""
     if rows:
@@ -314,7 +314,8 @@ def find_extra_decimals(engine: Engine, relation: str, number: str, currency: st
     )
     finer = f"CASE WHEN {currency} IS NULL THEN {own}{foreign} END" if codes[1:] else own
     rows, example = engine.rows(
-        f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {number} END) FROM {relation} AS came"
+        f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {number} END) "
+        f"FROM {relation} AS source_rows"
     )[0]
     detail = sentence("quality.details.such_as", value=Verbatim(example))
     return [Finding("more decimals than the currency has", rows, detail)] if rows else []

@@ -108,13 +108,13 @@ class AliveChances:
         if self._alpha != model.alpha:
             self._alpha, self._silence = model.alpha, np.log1p((self._T - self._t_x) / (model.alpha + self._t_x))
         if self._parameters != (parameters := (model.r, model.alpha, model.a, model.b)):
-            odds, found = model.odds_to_leave(self._xs), np.empty_like(self._x)
-            for begin in range(0, len(found), BLOCK):
+            odds, chances = model.odds_to_leave(self._xs), np.empty_like(self._x)
+            for begin in range(0, len(chances), BLOCK):
                 part = slice(begin, begin + BLOCK)
                 silent = (model.r + self._x[part]) * self._silence[part]
-                found[part] = _inverse_odds(odds[self._x_of[part]] + silent)
-            found[self._x == 0] = 1.0
-            self._parameters, self._chances = parameters, found
+                chances[part] = _inverse_odds(odds[self._x_of[part]] + silent)
+            chances[self._x == 0] = 1.0
+            self._parameters, self._chances = parameters, chances
         return self._chances
 
 
@@ -200,16 +200,16 @@ class _Likelihood:
     """
 
     def __init__(self, rows: Rows) -> None:
-        self.times, place = distinct(np.concatenate((rows.t_x, rows.T)))
+        self.times, index = distinct(np.concatenate((rows.t_x, rows.T)))
         self.counts, self.customers = rows.counts, float(rows.counts.sum())
         self.xs, self.x_of = np.unique(rows.x, return_inverse=True)
         self.with_x = np.bincount(self.x_of, weights=rows.counts)
         first = int(np.searchsorted(rows.x, 0.5))  # rows are sorted by x: those without a repeat purchase are first
-        T_of = place[len(rows.x) :].astype(np.int32)
+        T_of = index[len(rows.x) :].astype(np.int32)
         self.never = np.bincount(T_of[:first], weights=rows.counts[:first], minlength=len(self.times))
         self.again = slice(first, None)
         self.x_again, self.n_again = rows.x[first:], rows.counts[first:]
-        self.t_of, self.T_of = place[first : len(rows.x)].astype(np.int32), T_of[first:]
+        self.t_of, self.T_of = index[first : len(rows.x)].astype(np.int32), T_of[first:]
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         r, alpha, a, b = parameters = np.exp(theta)

@@ -134,8 +134,8 @@ def _encode(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     largest = float(values.max())
     if largest < 2**20 and (values.dtype.kind in "iu" or bool((values == np.floor(values)).all())):
         return np.arange(largest + 1), values
-    found, codes = distinct(values)
-    return found.astype(float), codes
+    unique, codes = distinct(values)
+    return unique.astype(float), codes
 
 
 def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -64,13 +64,13 @@ def known_texts(data: Dataset, texts: Iterable[str]) -> set[str]:
     with engine.lock:
         engine.register("comment_texts", pd.DataFrame({"spelling": spellings}))
         try:
-            found: set[str] = set()
+            identifiers: set[str] = set()
             for relation, column in _named_columns(data):
                 names = run_query(data, sql("comment_names"), relation=relation, column=column)
-                found |= {spelling.lower() for spelling in names["spelling"]}
+                identifiers |= {spelling.lower() for spelling in names["spelling"]}
         finally:
             engine.unregister("comment_texts")
-    return found
+    return identifiers
 
 
 def _named_columns(data: Dataset) -> list[tuple[str, str]]:

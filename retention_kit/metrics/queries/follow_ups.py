@@ -73,9 +73,9 @@ def _found_sql(data: Dataset, follow_up: FollowUp) -> str:
         if name == "customer_id":
             selected.append(f"happened.customer_id AS value_{number}")
             continue
-        said = f"said_{number}"
-        selected.append(f"{said}.said AS value_{number}")
-        joins.append(f"LEFT JOIN ({latest_value_sql(engine, tables, name)}) AS {said} ON {_same(said)}")
+        alias = f"latest_{number}"
+        selected.append(f"{alias}.value AS value_{number}")
+        joins.append(f"LEFT JOIN ({latest_value_sql(engine, tables, name)}) AS {alias} ON {_same(alias)}")
     agrees, silent = "1", []
     if follow_up.consent is not None:
         agrees = "coalesce(agreeing.agrees, 0)"

@@ -76,8 +76,8 @@ class RenewalSteps:
             months = span - counted // 2 - (counted % 2 if span == self._last else 0)
         else:
             months = _months_between(counted, eve)
-        found = np.where(unit == "day", days, np.where(unit == "week", days // 7, months))
-        return np.maximum(found, 0).astype(int)
+        units_run = np.where(unit == "day", days, np.where(unit == "week", days // 7, months))
+        return np.maximum(units_run, 0).astype(int)
 
     def _collapsed(
         self, keys: np.ndarray, outcomes: np.ndarray, units: np.ndarray, n: np.ndarray, paid: np.ndarray

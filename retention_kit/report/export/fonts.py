@@ -97,30 +97,32 @@ def book(folder: str) -> typst.Fonts:
 
 def families(files: Sequence[str] = ()) -> list[str]:
     """The font families in order of fallback: ours, then those of the settings."""
-    found = {Path(font.path).name: font.family for font in book(folder(files)).fonts() if font.path}
-    own = [found[name] for number, file in enumerate(files) if (name := _copy(number, file)) in found]
+    families_by_file = {Path(font.path).name: font.family for font in book(folder(files)).fonts() if font.path}
+    own = [
+        families_by_file[name] for number, file in enumerate(files) if (name := _copy(number, file)) in families_by_file
+    ]
     return list(dict.fromkeys([FONT, *own]))
 
 
 def unprintable(texts: Iterable[str], files: Sequence[str] = ()) -> dict[str, str]:
     """The characters missing from all fonts of a PDF → the first text with each."""
-    found = _examples(texts)
-    return {cluster: found[cluster] for cluster in _printer(folder(files)).lacking(found)}
+    examples = _examples(texts)
+    return {cluster: examples[cluster] for cluster in _printer(folder(files)).lacking(examples)}
 
 
 def unprintable_in_pictures(svgs: Iterable[str], files: Sequence[str] = ()) -> dict[str, str]:
     """The same for pictures of a message, which also use system fonts."""
-    found = _examples(text for svg in svgs for text in labels(svg))
-    lacking = _printer(folder(files), embedded=False).lacking(found)
+    examples = _examples(text for svg in svgs for text in labels(svg))
+    lacking = _printer(folder(files), embedded=False).lacking(examples)
     if lacking:
         lacking = _printer(folder(files), embedded=False, system=True).lacking(lacking)
-    return {cluster: found[cluster] for cluster in lacking}
+    return {cluster: examples[cluster] for cluster in lacking}
 
 
 def named(message: str) -> dict[str, str]:
     """The same from an error of Typst, for a character that cannot be printed in its context only."""
-    found = re.search(r'the text `"(.+?)"`', message)
-    character = found[1] if found else "\N{REPLACEMENT CHARACTER}"
+    match = re.search(r'the text `"(.+?)"`', message)
+    character = match[1] if match else "\N{REPLACEMENT CHARACTER}"
     return {character: character}
 
 
@@ -164,13 +166,13 @@ def labels(svg: str) -> Iterator[str]:
 
 
 def _examples(texts: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    examples: dict[str, str] = {}
     for text in texts:
         if not text.isascii():
             for cluster in dict.fromkeys(_clusters(text)):
-                if cluster not in found:
-                    found[cluster] = _shorten(cluster, text)
-    return found
+                if cluster not in examples:
+                    examples[cluster] = _shorten(cluster, text)
+    return examples
 
 
 def _shorten(cluster: str, text: str) -> str:
