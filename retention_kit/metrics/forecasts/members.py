@@ -78,7 +78,7 @@ def current_members(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["outcome"] == "member"].reset_index(drop=True)
 
 
-def mean_chance_by_plan(data: Dataset, chance: np.ndarray, members: RenewalGroups) -> np.ndarray:
+def usual_chance(data: Dataset, chance: np.ndarray, members: RenewalGroups) -> np.ndarray:
     """For each row the mean `chance` (of leaving within a month) of the customers with the same plan, or of all."""
     plan = members.traits[0] if traits_of(data)[:1] == ("plan",) else np.zeros(len(chance), int)
     means = np.bincount(plan, chance * members.customers) / np.maximum(np.bincount(plan, members.customers), 1)
@@ -95,15 +95,12 @@ def _rows(data: Dataset, fit: Fit, members: pd.DataFrame) -> list[dict[str, Any]
     worth = np.array(discounts(data.settings.definitions))
     survival = model.survival(groups, len(worth))
     value = np.bincount(group_values, groups.mrr * (survival @ worth), len(values))
-    deviations = (
-        deviation(model, groups, worth, group_values, len(values))
-        if fit.frame["customers"].sum() >= MIN_CUSTOMERS
-        else None
-    )
-    factors = np.full(len(values), np.inf) if deviations is None else interval_factor(deviations)
+    is_enough = fit.frame["customers"].sum() >= MIN_CUSTOMERS
+    errors = deviation(model, groups, worth, group_values, len(values)) if is_enough else None
+    factors = np.full(len(values), np.inf) if errors is None else interval_factor(errors)
     intervals = [*map(interval, value, factors)]
     chance = 1 - survival[:, 0]
-    is_high = (chance > 0) & (chance >= RISK_RATIO * mean_chance_by_plan(data, chance, groups))
+    is_high = (chance > 0) & (chance >= RISK_RATIO * usual_chance(data, chance, groups))
     counts = np.bincount(group_values, groups.customers * is_high, len(values))
     at_stake = np.bincount(group_values, groups.mrr * (1 - survival[:, -1]) * is_high, len(values))
     months_paid = np.bincount(group_values, groups.customers * survival.sum(axis=1), len(values))

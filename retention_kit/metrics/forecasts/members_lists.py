@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retention_kit import bidi
 from retention_kit.data.values.vocabulary import interval_step
 from retention_kit.metrics.forecasts.horizon import cutoff_date, horizon_column, is_control
-from retention_kit.metrics.forecasts.members import (
-    RISK_RATIO,
-    back_test,
-    cached_fit,
-    current_members,
-    mean_chance_by_plan,
-)
+from retention_kit.metrics.forecasts.members import RISK_RATIO, back_test, cached_fit, current_members, usual_chance
 from retention_kit.metrics.forecasts.renewal_model import RenewalGroups, interval_words
 from retention_kit.metrics.queries.customer_lists import with_segment_values
 from retention_kit.metrics.queries.memberships import listed_members, traits_of
@@ -60,7 +54,7 @@ def risk_groups(data: Dataset, cut: date) -> pd.DataFrame | None:
     groups = RenewalGroups(members)
     survival = fit.model.survival(groups, data.settings.definitions.horizon_months)
     chance = 1 - survival[:, 0]
-    usual = mean_chance_by_plan(data, chance, groups)
+    usual = usual_chance(data, chance, groups)
     names = ["billed", "units", *(name for name in members if name.startswith("trait_"))]
     frame = members[names].assign(leaving=1 - survival[:, -1], chance=chance, usual=usual)
     return frame[(chance > 0) & (chance >= RISK_RATIO * usual)].rename(columns={"units": "kind_units"})

@@ -106,17 +106,8 @@ def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | Non
         stem.removesuffix(f".{name}") for stem in manifest["sections"] for name in names if stem.endswith(f".{name}")
     }
     folder = Path(templates) if templates and options["templates"] else None
-    plan = make_plan(
-        data,
-        manifest["period"],
-        manifest["every"],
-        options["segment"],
-        languages,
-        formats,
-        (),
-        folder,
-        options["static"],
-    )
+    period, every = manifest["period"], manifest["every"]
+    plan = make_plan(data, period, every, options["segment"], languages, formats, (), folder, options["static"])
     chosen = [section for section in plan.everything if section.name in built]
     return replace(plan, chosen=chosen or plan.everything)
 

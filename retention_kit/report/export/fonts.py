@@ -37,20 +37,7 @@ _UNPRINTED = re.compile(
 )
 _LABEL = re.compile(r"<text\b[^>]*>(.*?)</text>", re.DOTALL)
 # Keys of a document whose values are not printed, or not as written.
-_UNPRINTED_KEYS = {
-    "spec",
-    "alt",
-    "id",
-    "url",
-    "keys",
-    "metric",
-    "shorter",
-    "fonts",
-    "families",
-    "language",
-    "svg",
-    "content",
-}
+_SKIPPED = {"spec", "alt", "id", "url", "keys", "metric", "shorter", "fonts", "families", "language", "svg", "content"}
 
 
 def folder(files: Sequence[str] = ()) -> str:
@@ -97,10 +84,8 @@ def book(folder: str) -> typst.Fonts:
 
 def families(files: Sequence[str] = ()) -> list[str]:
     """The font families in order of fallback: ours, then those of the settings."""
-    families_by_file = {Path(font.path).name: font.family for font in book(folder(files)).fonts() if font.path}
-    own = [
-        families_by_file[name] for number, file in enumerate(files) if (name := _copy(number, file)) in families_by_file
-    ]
+    by_file = {Path(font.path).name: font.family for font in book(folder(files)).fonts() if font.path}
+    own = [by_file[name] for number, file in enumerate(files) if (name := _copy(number, file)) in by_file]
     return list(dict.fromkeys([FONT, *own]))
 
 
@@ -156,7 +141,7 @@ def texts(value: Any) -> Iterator[str]:
         if value.get("mime") == "image/svg+xml":
             yield from labels("".join(value["content"]))
         for name, part in value.items():
-            if name not in _UNPRINTED_KEYS:
+            if name not in _SKIPPED:
                 yield from texts(part)
 
 
