@@ -34,6 +34,9 @@ def own_folder() -> Path:
     from platformdirs import user_cache_path
 
     folder = user_cache_path("retention-kit", appauthor=False) / "data"
+    name = str(folder).encode(errors="backslashreplace").decode()
+    if "?" in name or name != str(folder):  # DuckDB finds neither
+        raise DataError("the name of the folder {folder!r} has a question mark, or is not UTF-8", folder=name)
     with suppress(FileExistsError):  # by itself: of parents that are made the mode is not heeded
         folder.parent.mkdir(mode=0o700, parents=True)
     folder.mkdir(mode=0o700, exist_ok=True)

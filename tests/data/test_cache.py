@@ -519,6 +519,35 @@ def test_new_files_that_a_group_may_write_are_no_hindrance(shop, place):
     assert len(entries(place)) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="such names are of other systems")
+@pytest.mark.parametrize("name", ["what?", os.fsdecode(b"\xff")])
+def test_a_folder_that_duckdb_cannot_name_is_not_used(shop, tmp_path, monkeypatch, name: str):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+    refused(shop, "has a question mark, or is not UTF-8")
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ['it\'s "own"', "[a] *", "a;b -- #%20", "a\nb", "Österreich 中"])
+def test_a_folder_of_any_other_name_is_used(shop, tmp_path, monkeypatch, cleaned, name: str):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+    assert [revenue(shop), revenue(shop)] == [70.0] * 2
+    assert len(cleaned) == 1
+
+
+def test_an_interrupt_leaves_nothing_unfinished(shop, place, monkeypatch):
+    shop.with_name("orders-2.csv").write_text(ORDERS, "utf-8")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for owner, name in ((text_cache, "describe_entry"), (DuckDB, "save_tables"), (cache, "put_in_place")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                rk.load(shop)
+        assert not [*place.glob(".*")]
+
+
 def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, capsys):
     place.parent.parent.mkdir()
     place.parent.write_text("no folder")

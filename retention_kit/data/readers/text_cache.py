@@ -40,9 +40,11 @@ def read_text_cached(
         return choices[-1][1]
 
     findings, delimiter = read_text(engine, path, name, names, options, recorded)
-    with suppress(duckdb.Error, OSError, NotKept):  # it is read again next time
-        _save(engine, name, path, folder, building, [key, choices, findings, delimiter])
-    remove(building)
+    try:
+        with suppress(duckdb.Error, OSError, NotKept):  # it is read again next time
+            _save(engine, name, path, folder, building, [key, choices, findings, delimiter])
+    finally:
+        remove(building)
     return findings, delimiter
 
 
