@@ -46,7 +46,7 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
     chance = model.probability_no_purchase(horizon_weeks(data), x, t_x, T)
     usual, latest = (np.floor(model.usual_gap(q, x, t_x) * WEEK).astype(int) for q in (USUAL, LATEST))
     earlier: set[str] = set()
-    if (earlier_model := cached_fit(data, period.shift(-1)).purchases) is not None:
+    if len(rows) and (earlier_model := cached_fit(data, period.shift(-1)).purchases) is not None:
         parts = _at_risk_parts(data, earlier_model, is_better)
         earlier = {*_listed_rows(data, "at_risk", period.shift(-1), (), only, parts)[0]["customer_id"]}
     frame = _list_frame(data, "at_risk", rows, values, in_all, chance, (usual, latest), earlier)
@@ -78,7 +78,7 @@ def second_purchase(data: Dataset, period: Period, columns: Sequence[str], only:
     if model is not None:
         chance = model.probability_no_purchase(horizon_weeks(data), *times(rows))
     on_earlier_list: set[str] = set()
-    if (earlier_gaps := _gaps(data, period.shift(-1))) is not None:
+    if len(rows) and (earlier_gaps := _gaps(data, period.shift(-1))) is not None:
         parts |= {"usual": str(earlier_gaps[0]), "latest": str(earlier_gaps[1])}
         on_earlier_list = {*_listed_rows(data, "second_purchase", period.shift(-1), (), only, parts)[0]["customer_id"]}
     dates = np.full(len(rows), gaps[0]), np.full(len(rows), gaps[1])

@@ -36,7 +36,7 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
     rank = "mrr * leaving" if back_test(data, period).verdict == "better" else "mrr"
     rows, values = _listed_rows(data, period, columns, only, groups, rank)
     earlier: set[str] = set()
-    if (before := risk_groups(data, cutoff_date(data, period.shift(-1)))) is not None:
+    if len(rows) and (before := risk_groups(data, cutoff_date(data, period.shift(-1)))) is not None:
         earlier = {*_listed_rows(data, period.shift(-1), (), only, before, rank)[0]["customer_id"]}
     return _list_frame(data, period, rows, values, earlier)
 
