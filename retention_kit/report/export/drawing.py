@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from typing import IO
 
 from retention_kit.errors import ReportError
@@ -39,7 +40,7 @@ def render_png(svg: str, scale: float, fonts: str) -> bytes:
     import vl_convert
 
     refuse_fork()
-    vl_convert.register_font_directory(fonts)
+    _register(fonts)
     return vl_convert.svg_to_png(svg, scale=scale)
 
 
@@ -153,11 +154,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_in_fork)
 
 
+@cache
+def _register(fonts: str) -> None:
+    """Once a folder: fonts that are registered again stand there twice, and each text looks through all of them."""
+    import vl_convert
+
+    vl_convert.register_font_directory(fonts)
+
+
 def _render_here(spec: str, fonts: str) -> str:
     import vl_convert
 
     refuse_fork()
-    vl_convert.register_font_directory(fonts)
+    _register(fonts)
     # Without allowed URLs a picture cannot load data.
     config = {"font": FONT, "background": None, "aria": False}
     is_vega = "/vega/" in (json.loads(spec) if isinstance(spec, str) else spec).get("$schema", "")
