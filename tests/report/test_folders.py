@@ -10,7 +10,7 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.data.engines.private_folders import private_path
-from retention_kit.errors import ReportError
+from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import LOCK, output_lock
 from retention_kit.report.build import rerun
 from retention_kit.report.execution import templates as library
@@ -109,6 +109,18 @@ def test_the_summaries_are_gone_with_the_run(tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     build(tmp_path / "reports")
     assert [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_that_nobody_may_write_to_says_so(tmp_path, monkeypatch):
+    def unwritable(path, mode="r", *rest, **named):
+        if mode != "r":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode, *rest, **named)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", unwritable)
+    with pytest.raises(SettingsError, match="Permission denied"), output_lock(tmp_path):
+        pass
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there the system keeps locks otherwise")

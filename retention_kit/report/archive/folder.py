@@ -113,8 +113,11 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
     while True:
         try:
             file = path.open("a+", encoding="utf-8")
-        except PermissionError:  # left by another user's killed run; it can be locked anyway
-            file = path.open(encoding="utf-8")
+        except PermissionError as error:
+            try:  # left by another user's killed run, it can be locked anyway
+                file = path.open(encoding="utf-8")
+            except FileNotFoundError:  # nothing can be written here
+                raise error from None
         try:
             _try_lock(file)
         except OSError as error:
