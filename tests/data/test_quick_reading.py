@@ -4,6 +4,8 @@ import random
 from decimal import Decimal
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import retention_kit as rk
@@ -140,3 +142,12 @@ def test_blanks_around_a_text_are_no_part_of_it(space):
     countries, currencies = zip(*data.engine.rows(query), strict=True)
     assert countries == ("France", "Spain", "France", "Spain", None, "Spain")
     assert {*currencies} <= {"EUR", None}
+
+
+def test_a_parquet_file_whose_statistics_leave_out_what_is_no_number(tmp_path):
+    """DuckDB says by them that NaN is small, and no NaN."""
+    rows = {"customer_id": ["a", "b", "c"], "ordered_at": ["2024-01-05"] * 3, "amount": [1.25, float("nan"), 3.0]}
+    pq.write_table(pa.table(rows), tmp_path / "orders.parquet")
+    data = rk.load(tmp_path / "orders.parquet", **UTC)
+    assert checks(data)["unreadable amount"] == 1
+    assert data.engine.rows("SELECT customer_id, amount FROM orders ORDER BY 1") == [("a", 125), ("c", 300)]

@@ -27,7 +27,8 @@ def whole_amount(column: str, kind: str | None, units: int, written: str) -> str
         )
     elif kind == "DOUBLE" and units <= _MOST_UNITS:
         scaled = f"abs({column} * {units})"
-        from_middle = f"abs({scaled} - floor({scaled}) - 0.5) > {units / 10**6:.8f}"
+        # The upper bound leaves out NaN, which DuckDB takes for small, and for no NaN, by a Parquet file's statistics.
+        from_middle = f"abs({scaled} - floor({scaled}) - 0.5) BETWEEN {units / 10**6:.8f} AND 1"
         quick = f"CAST(round({column} * {units}) AS BIGINT)"
         is_sure = f"coalesce(CASE WHEN abs({column}) < {_MAX_DOUBLE} THEN {from_middle} END, false)"
     else:
