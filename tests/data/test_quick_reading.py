@@ -151,3 +151,19 @@ def test_a_parquet_file_whose_statistics_leave_out_what_is_no_number(tmp_path):
     data = rk.load(tmp_path / "orders.parquet", **UTC)
     assert checks(data)["unreadable amount"] == 1
     assert data.engine.rows("SELECT customer_id, amount FROM orders ORDER BY 1") == [("a", 125), ("c", 300)]
+
+
+def test_rows_have_the_numbers_of_the_file_where_they_come_out_of_order(tmp_path):
+    """The dates that mean no end are looked for by a join, which keeps no order of what several threads read."""
+    count = 4000
+    days = [f"2024-01-{1 + number % 28:02}" for number in range(count)]
+    rows = {
+        "customer_id": [*map(str, range(count))],
+        "started_at": days,
+        "ended_at": ["30/04/2024"] * count,
+        "amount": [1] * count,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "subscriptions.parquet", row_group_size=20)
+    data = rk.load(tmp_path / "subscriptions.parquet", **UTC)
+    found = data.engine.rows("SELECT CAST(customer_id AS BIGINT) + 1 - _row, count(*) FROM subscriptions GROUP BY 1")
+    assert found == [(0, count)]

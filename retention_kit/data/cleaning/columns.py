@@ -230,11 +230,6 @@ class Columns:
         flags |= {name: self.sql[sql] for name, sql in _FLAG_COLUMNS[self._table].items()}
         stored = {name: sql for name, sql in flags.items() if sql not in self.constant}
         absent = {name: self.constant[sql] for name, sql in flags.items() if sql in self.constant}
-        # The embedded engine numbers the rows of a table in order (`rowid`), so the number is not stored; storing it
-        # would also prevent parallel reading.
-        row = "_row" if self._engine.database else "rowid + 1"
-        self.sql["row"] = "_row," if row == "_row" else ""
-        absent |= {} if row == "_row" else {"_row": row}
         for name, source in _OPTIONAL[self._table].items():
             if self.has(source):
                 stored[name] = self.sql[name]
@@ -242,7 +237,7 @@ class Columns:
                 absent[name] = "CAST(NULL AS TIMESTAMP)" if source in self._times else self.sql[name]
         self.sql["key"] = identity
         if not self.has(identity):
-            absent[identity] = f"CAST({row} AS VARCHAR)"
+            absent[identity] = "CAST(_row AS VARCHAR)"
         elif is_whole(self._types[identity]):
             self.sql["key"] = "key_number"
             stored["key_number"], absent[identity] = quote(identity), "CAST(key_number AS VARCHAR)"
@@ -253,6 +248,16 @@ class Columns:
         words = [name for name in _OPTIONAL[self._table] if name != "trial_ends_at"]
         self.sql["optional"] = "".join(f", {name}" for name in words if name in stored)
         self.sql["absent_optional"] = "".join(f", {absent[name]} AS {name}" for name in words if name in absent)
+
+    def number_rows(self, statement: str, parts: dict[str, str]) -> None:
+        """Store the numbers of rows in `statement`, which makes `TABLE_read`, unless the engine gives the same itself:
+        storing them has the embedded engine read row after row.
+        """
+        self.sql["row"] = ""
+        if self._engine.keeps_order(statement, **parts | self.sql):
+            self.sql["absent"] = f", rowid + 1 AS _row{self.sql['absent']}"
+        else:
+            self.sql["row"] = "_row,"
 
     def judge_keys(self) -> None:
         """Decide whether rows have to be excluded, after `TABLE_judged` is made; unique keys need no comparison."""

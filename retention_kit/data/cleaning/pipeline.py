@@ -104,7 +104,9 @@ class Cleaning:
     def _type_rows(self, name: str, columns: Columns) -> None:
         """Make `TABLE_typed`; steps that find no rows to exclude are skipped."""
         unneeded: set[str] = set()
-        for step, statement in statements(_PACKAGE, f"{name}_typed").items():
+        steps = statements(_PACKAGE, f"{name}_typed")
+        columns.number_rows(next(iter(steps.values())), self.parts)
+        for step, statement in steps.items():
             if step not in unneeded:
                 self._run([statement], columns.sql)
             if step == f"{name}_judged":

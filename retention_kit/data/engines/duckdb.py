@@ -144,6 +144,12 @@ class DuckDB:
         with _raise_interrupts():
             return self._connection.execute(fill_placeholders(sql, parts)).fetchall()
 
+    def keeps_order(self, sql: str, **parts: str) -> bool:
+        """Whether no step of a statement's plan, such as the join that a long list of words becomes, mixes rows."""
+        with _raise_interrupts():
+            plan = str(self._connection.execute(f"EXPLAIN {fill_placeholders(sql, parts)}").fetchall()).lower()
+        return not any(step in plan for step in ("join", "product", "group", "aggregate", "window", "distinct"))
+
     def types(self, relation: str) -> dict[str, str]:
         """Column names and SQL types of a table, view or parenthesised query."""
         if (known := self._types.get(relation)) is None:

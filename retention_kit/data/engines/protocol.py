@@ -50,6 +50,10 @@ class Engine(Protocol):
         """
         ...
 
+    def keeps_order(self, sql: str, **parts: str) -> bool:
+        """Whether the table that a statement of ours makes is sure to have `rowid`s in the order the rows came."""
+        ...
+
     def types(self, relation: str) -> dict[str, str]:
         """Column names and SQL types of a relation, in order, without reading its rows.
 

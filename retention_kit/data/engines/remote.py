@@ -43,3 +43,7 @@ class RemoteEngine(Engine, ABC):
     def is_native(self, frame: object) -> bool:  # noqa: ARG002, only Spark has frames of its own
         """Whether only this engine can read a frame; others are read by the embedded one and uploaded."""
         return False
+
+    def keeps_order(self, sql: str, **parts: str) -> bool:  # noqa: ARG002
+        """Never: tables of a database have no order."""
+        return False
