@@ -240,6 +240,18 @@ def test_our_words_have_their_own(dialect):
     assert "try_cast(s as timestamp)" not in text
 
 
+def test_parts_that_postgresql_must_compute_once_are_marked(statements):
+    """They go by their names."""
+    from retention_kit.data.engines.dialects import _ONCE, transpile
+
+    for name in _ONCE:
+        part = re.compile(rf"\) AS {name}\b|\b{name} AS \(")
+        used = [sql for sql in statements if part.search(sql)]
+        assert used, name
+        for sql in used:
+            assert re.search(r"\bOFFSET 0\b|\bAS MATERIALIZED\b", transpile(sql, "postgres").text), sql
+
+
 def test_a_long_name_is_not_cut_into_that_of_another():
     from retention_kit.data.engines.dialects import shorten_name, transpile
 

@@ -22,7 +22,7 @@ from retention_kit.errors import DataError, Listed
 
 _READ = ("TIMESTAMP", "TIMESTAMPTZ", "DECIMAL(28, 6)", "DOUBLE", "BIGINT")  # what a text or number is safely cast to
 _KNOWN = [exp.DataType.build(kind, dialect="duckdb") for kind in _READ]
-_ONCE = ("typed", "came")  # parts of our statements where texts are read
+_ONCE = ("typed", "source_rows")  # parts of our statements where texts are read
 _LONGEST = 63  # bytes of a name that PostgreSQL keeps
 
 

@@ -141,7 +141,7 @@ def _read_integers(engine: Engine, table: str, name: str, text: str) -> tuple[st
         f"SELECT {_count(f'{number} = 0')}, {_count(f'{number} = -1')}, {_count(f'{number} < -1')}, "
         f"{_count(f'{number} = 1')} FROM {table}_raw"
     )
-    others = f"FROM (SELECT {number} AS said FROM {table}_raw) AS came WHERE said NOT IN (0, -1)"
+    others = f"FROM (SELECT {number} AS said FROM {table}_raw) AS source_rows WHERE said NOT IN (0, -1)"
     if name != "refund_of" and (
         name != "customer_id" or ((strange or ones) and zeros + below <= _most_rows(engine, others))
     ):
@@ -165,7 +165,7 @@ def _read(
         found: (rows, example)
         for found, rows, example in engine.rows(
             f"SELECT kind, count(*), min(said) FROM (SELECT {kind} AS kind, {text} AS said FROM {table}_raw "
-            f"WHERE {text} IS NOT NULL) AS came GROUP BY kind ORDER BY kind"
+            f"WHERE {text} IS NOT NULL) AS source_rows GROUP BY kind ORDER BY kind"
         )
     }
     if "edge" in kinds and not is_bare:
@@ -210,7 +210,7 @@ def _stripped(text: str) -> str:
 
 def _means_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
     """Whether customer 0 means guests, by the rules above."""
-    others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE NOT regexp_matches(said, '{_ZERO}')"
+    others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS source_rows WHERE NOT regexp_matches(said, '{_ZERO}')"
     strange, ones = engine.rows(
         "SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' "
         f"THEN 1 END) {others}"
@@ -220,7 +220,7 @@ def _means_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
 
 def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:
     """Addresses such as `guest@shop.example` with more rows than any other id, in lower case."""
-    came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE"
+    came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS source_rows WHERE"
     rows_by_address = engine.rows(
         f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said "
         "LIMIT 100"
@@ -239,7 +239,7 @@ def _most_rows(engine: Engine, ids: str) -> int:
 def _case_variants(engine: Engine, table: str, text: str) -> Iterable[Finding]:
     alike = (
         f"SELECT lower(said) AS folded, count(*) AS times, min(said) AS one, max(said) AS other "
-        f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said IS NOT NULL GROUP BY lower(said) "
+        f"FROM (SELECT {text} AS said FROM {table}_raw) AS source_rows WHERE said IS NOT NULL GROUP BY lower(said) "
         "HAVING min(said) <> max(said)"
     )
     customers, rows = engine.rows(f"SELECT count(*), CAST(sum(times) AS BIGINT) FROM ({alike}) AS alike")[0]

@@ -245,7 +245,7 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
     rows = engine.rows(
         f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
         "AS form "
-        f"FROM (SELECT {text} AS said FROM {part}) AS came WHERE said IS NOT NULL) AS typed GROUP BY form "
+        f"FROM (SELECT {text} AS said FROM {part}) AS source_rows WHERE said IS NOT NULL) AS typed GROUP BY form "
         f"ORDER BY count(*) DESC, form LIMIT {_MOST_FORMS + 1}"
     )
     if len(rows) > _MOST_FORMS:
@@ -300,7 +300,7 @@ def _day_order(
         f"{digits_by_form(numbers, 'one')} AS one, {digits_by_form(numbers, 'two')} AS two, "
         f"{f'CASE form{years} END' if years else 'CAST(NULL AS VARCHAR)'} AS year FROM (SELECT said, "
         f"{form_of('said')} AS form "
-        f"FROM (SELECT {text} AS said FROM {part}) AS came) AS typed) AS parted"
+        f"FROM (SELECT {text} AS said FROM {part}) AS source_rows) AS typed) AS parted"
     )
     ((day_first, month_first, open_, least, last),) = engine.rows(query)
     if day_first and month_first:

@@ -218,7 +218,7 @@ def _meanings(
     if text == NO_TEXT:
         return {}
     query = (
-        f"SELECT word FROM (SELECT lower({text}) AS word FROM {table}_raw) AS came WHERE word IS NOT NULL "
+        f"SELECT word FROM (SELECT lower({text}) AS word FROM {table}_raw) AS source_rows WHERE word IS NOT NULL "
         "GROUP BY word ORDER BY count(*) DESC, word LIMIT 500"
     )
     return {word: meaning for (word,) in engine.rows(query) if (meaning := read(word))}
