@@ -233,8 +233,12 @@ def test_every_statement_is_read_in(dialect, statements):
 def test_our_words_have_their_own(dialect):
     from retention_kit.data.engines.dialects import transpile
 
-    words = "SELECT local_time(i, 'Europe/London'), instant_at(t, 'Europe/London'), TRY_CAST(s AS TIMESTAMP) FROM x"
+    words = (
+        "SELECT local_time(i, 'Europe/London'), instant_at(t, 'Europe/London'), TRY_CAST(s AS TIMESTAMP), "
+        "ordered_sum(w) FROM x"
+    )
     text = transpile(words, dialect).text.lower()
+    assert "ordered_sum" not in text
     assert "local_time" not in text
     assert "instant_at" not in text
     assert "try_cast(s as timestamp)" not in text

@@ -164,6 +164,24 @@ def test_hard_cases_under_options(session):
     assert differences(data, other, months=2) == []
 
 
+def test_weighted_answers_are_added_up_alike(session):
+    answers = pd.DataFrame(
+        [
+            (
+                str(number % 7),
+                f"2024-0{1 + number % 2}-{1 + number % 28:02}",
+                "nps",
+                number * 7 % 11,
+                0.1 + number % 9 / 7,
+            )
+            for number in range(80)
+        ],
+        columns=["customer_id", "responded_at", "survey", "score", "weight"],
+    )
+    here, there = both(session, {"timezone": "UTC", "answers": "all"}, responses=answers)
+    assert differences(here, there) == []
+
+
 def test_hard_cases_in_several_currencies(session):
     tables = cases.many_tricky_tables(range(2), ("GBP", "EUR", None, "USD"))
     tables |= {"rates": rates(date(2023, 10, 1), date(2024, 5, 10), 9)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -215,3 +217,30 @@ def test_more_answers_of_the_same_customers_do_not_make_a_figure_more_certain():
     once, four = (rk.load(responses=frame, answers=which, **UTC) for which in ("last", "all"))
     assert interval(four, "csat") == pytest.approx(interval(once, "csat"), rel=0.03)
     assert [row(data, METRICS["csat"], "2024-01")["n"] for data in (once, four)] == [20, 80]
+
+
+def test_weighted_answers_are_added_up_the_same_way_every_time(tmp_path):
+    """Processors finish in any order, and a sum of fractions is rounded at each step."""
+    draws = np.random.default_rng(7)
+    number = 150_000
+    weights = draws.lognormal(size=number)
+    answers = pd.DataFrame(
+        {
+            "customer_id": draws.integers(0, 60_000, number).astype(str),
+            "responded_at": pd.Timestamp("2024-01-01") + pd.to_timedelta(draws.integers(0, 60, number), "D"),
+            "survey": "nps",
+            "score": draws.integers(0, 11, number),
+            "weight": weights,
+        }
+    )
+    answers.to_parquet(tmp_path / "responses.parquet", row_group_size=4096)
+    (tmp_path / "retention.toml").write_text(
+        '[data]\nresponses = "responses.parquet"\n[definitions]\nanswers = "all"\n', "utf-8"
+    )
+    cards = []
+    for _ in range(4):
+        data = rk.load(tmp_path / "retention.toml", as_of="2024-03-01")
+        cards.append(rk.scorecard(data, periods=["2024-01", "2024-02"], metrics=["net_promoter_score"]))
+    for card in cards[1:]:
+        pd.testing.assert_frame_equal(card, cards[0], check_exact=True)
+    assert cards[0]["denominator"].sum() == pytest.approx(math.fsum(weights), rel=1e-13)

@@ -3,8 +3,8 @@
 Our SQL is a portable subset of DuckDB's: every column and every subquery has a name, and there is no FILTER, EXCLUDE,
 REPLACE, BY NAME, GROUP BY ALL or ASOF. What engines do differently has one spelling in it, which each dialect's rules
 rewrite: TRY_CAST of a text (NULL where it cannot be read), `round` (half goes away from zero), `isnan`,
-and our own `local_time(instant, zone)`, `instant_at(local_time, zone)` and `whole_units(text, units)`, which the
-embedded engine has as macros.
+and our own `local_time(instant, zone)`, `instant_at(local_time, zone)`, `whole_units(text, units)` and
+`ordered_sum(value)`, which the embedded engine has as macros.
 """
 
 from __future__ import annotations
@@ -139,6 +139,11 @@ def _postgres_once(node: exp.CTE | exp.Subquery) -> exp.Expr:
     return node
 
 
+def _ordered_sum(node: exp.Anonymous) -> exp.Expr:
+    (value,) = node.expressions
+    return exp.Sum(this=exp.Order(this=value, expressions=[exp.Ordered(this=value.copy())]))
+
+
 def _temporary(node: exp.Create) -> exp.Create:
     node.set("replace", False)
     node.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
@@ -156,6 +161,7 @@ _POSTGRES: dict[Any, Rule] = {
     exp.Subquery: _postgres_once,
     "local_time": _swapped("timezone"),
     "instant_at": _swapped("timezone"),
+    "ordered_sum": _ordered_sum,
     "nfc_normalize": lambda node: _call("normalize")(*node.expressions),
 }
 

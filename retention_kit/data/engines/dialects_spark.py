@@ -114,6 +114,12 @@ def _replaced(node: exp.RegexpReplace) -> exp.Expr:
     return _call("regexp_replace", node.this, node.expression, exp.Literal.string(replacement))
 
 
+def _ordered_sum(node: exp.Anonymous) -> exp.Expr:
+    sql = "aggregate(sort_array(collect_list(value)), CAST(0 AS DOUBLE), (total, one) -> total + one)"
+    values = parse_one(sql, read="spark")
+    return values.transform(lambda part: node.expressions[0] if part == exp.column("value") else part)
+
+
 def _numbered(node: exp.Window) -> exp.Expr:
     """Number rows in order without a window over all rows, which would move them to one machine."""
     is_all = isinstance(node.this, exp.RowNumber) and not (node.args.get("partition_by") or node.args.get("order"))
@@ -133,5 +139,6 @@ RULES: dict[Any, Rule] = {
     exp.Window: _numbered,
     "local_time": _local_time,
     "instant_at": _instant_at,
+    "ordered_sum": _ordered_sum,
     "nfc_normalize": lambda node: node.expressions[0],  # Spark has no such function: letters stay as they were composed
 }

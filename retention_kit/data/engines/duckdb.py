@@ -55,6 +55,7 @@ _KEPT = "_kept"  # what a file of saved tables is called while it is open
 # One spelling for what engines do differently.
 _MACROS = """
 CREATE MACRO as_number(value) AS TRY_CAST(value AS DOUBLE);
+CREATE MACRO ordered_sum(value) AS SUM(value ORDER BY value);
 CREATE MACRO local_time(instant, zone) AS timezone(zone, instant);
 CREATE MACRO instant_at(local_time, zone) AS timezone(zone, local_time);
 -- Decimals of up to 18 digits, which hold amounts below a million in units of up to a millionth, cost a fifth of

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.sql_text import fill_placeholders, quote
-from retention_kit.data.summary_key import SummaryKey
+from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.data.values.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.queries.segment_values import segment_parts, top_values_sql
@@ -204,6 +204,8 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
     row, names, definitions = SUMMARY_ROWS[name], [quote(column) for column in columns(name)], data.settings.definitions
     # Events may be those of guests, whose rows have their own segment value.
     table, key = "" if row.is_state else table_of(data, name), row.key
+    shared = sql("answers") if name in ("feedback", "scores") else ""
+    add = _sum_of_weights(data) if shared else "SUM"
     parts = {
         "order_period": granularity.sql("day"),
         "response_period": granularity.sql("day"),
@@ -226,14 +228,14 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         "columns": ", ".join(names),
         "negatives": ", ".join(f"-{one}" for one in names),
         "totals": ", ".join(f"SUM({one}) AS {one}" for one in names),
-        "sums": ", ".join(_SUMS[column.kind].format(quote(one)) for one, column in columns(name).items()),
+        "sums": ", ".join(_SUMS[column.kind].format(quote(one), add=add) for one, column in columns(name).items()),
+        "sum": add,
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
         parts[f"{option}_view"], parts[f"{option}_period"] = departures_view(data, granularity, mode)
     if name == "trailing":
         parts |= trailing_year_parts(data, granularity)
     parts |= {branch: fill_placeholders(text, parts) for branch, text in _select_lists(name).items()}
-    shared = sql("answers") if name in ("feedback", "scores") else ""
     placed = "spans" if row.is_state else "points"
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
     frame = run_query(data, query, granularity, segment, views_read(data, granularity, name), **parts)
@@ -263,9 +265,18 @@ def _select_lists(name: str) -> dict[str, str]:
 _SUMS = {  # by kind of column; squares are passed as text, as they may be too large for other types
     "exact": "CAST(SUM({0}) AS BIGINT) AS {0}",
     "squares": "CAST(SUM({0}) AS VARCHAR) AS {0}",
-    "weighted": "CAST(SUM({0}) AS DOUBLE) AS {0}",
-    "products": "CAST(SUM({0}) AS DOUBLE) AS {0}",
+    "weighted": "CAST({add}({0}) AS DOUBLE) AS {0}",
+    "products": "CAST({add}({0}) AS DOUBLE) AS {0}",
 }
+
+
+def _sum_of_weights(data: Dataset) -> str:
+    """The aggregate that adds up weights: fractions in one order, as their sum is rounded at each step."""
+
+    def is_weighted() -> bool:
+        return not run_query(data, "SELECT survey FROM responses WHERE is_weighted LIMIT 1").empty
+
+    return "ordered_sum" if data.cached(DerivedKey("is_weighted", ""), "no answers", is_weighted) else "SUM"
 
 
 def _fill_periods(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: str) -> pd.DataFrame:

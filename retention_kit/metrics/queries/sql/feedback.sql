@@ -8,7 +8,7 @@ valued AS (
     FROM answers
 ),
 sums AS (
-    SELECT customer_id, survey, period, SUM(part) AS part, SUM(weight) AS weight
+    SELECT customer_id, survey, period, $sum(part) AS part, $sum(weight) AS weight
     FROM valued
     WHERE customer_id IS NOT NULL
     GROUP BY customer_id, survey, period
