@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from environments import HERE, LARGE, Company
 from measure import Sample, by_turns, case, run
@@ -11,7 +14,21 @@ from results import Claim, Part, agreement, ratios, rows_of, seconds
 
 def redraw(companies: list[Company], rounds: int) -> list[Part]:
     """The explorer's first picture against the scorecard, and what it takes to follow a change of selection."""
-    return [_part(company, rounds) for company in companies if company.millions <= LARGE]
+    parts = []
+    for company in companies:
+        if company.millions <= LARGE:
+            with TemporaryDirectory() as place:
+                parts.append(_part(company._replace(folder=_with_more_memory(company, Path(place))), rounds))
+    return parts
+
+
+def _with_more_memory(company: Company, folder: Path) -> Path:
+    """The same company with `memory_limit = "1GB"`: figures by segment value need more than the scorecard's bound."""
+    settings = re.sub("memory_limit = .*\n", "", (company.folder / "retention.toml").read_text())
+    (folder / "retention.toml").write_text(settings.replace("[data]", '[data]\nmemory_limit = "1GB"'))
+    for path in company.folder.glob("*.parquet"):
+        (folder / path.name).symlink_to(path)
+    return folder
 
 
 def _part(company: Company, rounds: int) -> Part:

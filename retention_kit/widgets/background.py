@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import sys
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from typing import Any
 
+_SWITCH_INTERVAL = 0.0005  # seconds
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
@@ -241,6 +243,19 @@ class Worker:
             reason = Cancelled() if task.is_cancelled else error
             return lambda: task.failed(reason)
         return lambda: task.done(result)
+
+
+@contextmanager
+def frequent_switches() -> Iterator[None]:
+    """Let threads take turns more often than every 5 ms: so long a drawing would wait for the worker that computes,
+    wherever it lets go of Python's lock.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -14,7 +14,7 @@ from msgspec import structs
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import check_every
 from retention_kit.report.export.csv_files import frame_csv
-from retention_kit.widgets.background import Cancelled, Step, Task, Worker
+from retention_kit.widgets.background import Cancelled, Step, Task, Worker, frequent_switches
 from retention_kit.widgets.browser import ChartWidget, FrontEnd, load_chart_script
 from retention_kit.widgets.content import TABS, Content
 from retention_kit.widgets.controls import Controls
@@ -224,6 +224,7 @@ class Explorer(W.VBox):
             self._worker.cancel(kind)
             raise
 
+    @frequent_switches()
     def _select(self, selection: Selection) -> None:
         """Show a selection: at once if everything is cached, else when it has been computed."""
         self._sync_traits(selection)
@@ -258,6 +259,7 @@ class Explorer(W.VBox):
         steps = [*Content(self._data, selection, self._computed).steps(listing), charts]
         self._worker.start(Task(CONTENT, steps, done, if_current(self._failed), if_current(self._progress)))
 
+    @frequent_switches()
     def _show(self, content: Content) -> None:
         selection = content.selection
         try:

@@ -614,6 +614,18 @@ def slow():
     data.engine.go.set()
 
 
+def test_what_is_shown_does_not_wait_long_for_what_is_computed(monkeypatch):
+    before, during = sys.getswitchinterval(), []
+    explorer = rk.explore(rk.sample()).wait()
+    monkeypatch.setattr(explorer._tabs, "draw", lambda *_: during.append(sys.getswitchinterval()))
+    explorer.metric = "customer_churn_rate"
+    assert explorer.metric == "customer_churn_rate"
+    assert during
+    assert max(during) < before / 5
+    assert sys.getswitchinterval() == before
+    explorer.close()
+
+
 def test_cancel_interrupts_and_puts_the_controls_back(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
