@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
 from retention_kit.bidi import isolate_typed
 from retention_kit.errors import Phrase, SettingsError, did_you_mean
 
-FOLDER = files("retention_kit").joinpath("locale")
+FOLDER = Path(__file__).with_name("locale")
 # What a language says beyond the English file: nouns that it counts, and what stands in code: figures, tables, checks.
 OWN = ("counted", "metrics", "tables", "checks")
 
@@ -46,10 +45,16 @@ def locale_of(language: str) -> str:
         ) from None
 
 
+def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # late: help in English reads no file
+
+    return tomllib.loads(path.read_text("utf-8"))
+
+
 @cache
 def word_file(name: str) -> dict[str, Any]:
     """All that a language's file says. Raises SettingsError where it lacks what the English one has."""
-    sentences = tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
+    sentences = _read(FOLDER / f"{name}.toml")
     if name != "en" and (faults := list(faults_of(sentences, word_file("en")))):
         more = Phrase(" (and {count} more)" if len(faults) > 1 else "", count=len(faults) - 1)
         raise SettingsError(
@@ -63,10 +68,10 @@ def phrases(name: str) -> dict[str, dict[str, Any]]:
     """What a language has for `errors.Phrase`, from `locale/phrases/<language>.toml`: `phrases`, by the English
     template, and the nouns that are `counted` in them. English stands in code.
     """
-    path = FOLDER.joinpath("phrases", f"{name}.toml")
+    path = FOLDER / "phrases" / f"{name}.toml"
     if not path.is_file():
         return {"phrases": {}, "counted": {}}
-    found = tomllib.loads(path.read_text("utf-8"))
+    found = _read(path)
     if word_file(name)["direction"] == "rtl":
         found["phrases"] = {english: isolate_typed(said) for english, said in found["phrases"].items()}
     return found

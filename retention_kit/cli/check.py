@@ -9,7 +9,6 @@ from retention_kit.bidi import plain
 from retention_kit.cli.language import translated_each, words
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, print_table, show
-from retention_kit.display import printable
 from retention_kit.errors import Listed, Phrase
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def add(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from retention_kit.display import printable
+
     data = load_data(arguments)
     if arguments.rows is not None:
         _print_rows(data, _named(data, arguments.rows))
@@ -71,6 +72,7 @@ def _named(data: Dataset, check: str) -> str:
 def _print_rows(data: Dataset, check: str) -> None:
     """The first rows of each table, as they came, with their number in the table; those outside it with their line."""
     from retention_kit.data.check_rows import rows_of
+    from retention_kit.display import printable
 
     for name, check_rows in rows_of(data, check or None).items():
         frames = [frame.head(SHOWN) for frame in (check_rows.frame, check_rows.lines) if len(frame)]
@@ -93,12 +95,16 @@ def _print_rows(data: Dataset, check: str) -> None:
 
 def _printable(text: str) -> str:
     """A sentence of cleaning in the language of the commands."""
+    from retention_kit.display import printable
+
     said = words()
     return printable(said.say(text), said.direction)
 
 
 def _cell(value: object) -> str:
     import pandas as pd
+
+    from retention_kit.display import printable
 
     text = "" if pd.api.types.is_scalar(value) and pd.isna(value) else printable(str(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -11,7 +11,6 @@ from retention_kit.cli.language import translated, translated_each
 from retention_kit.cli.options import SETTINGS
 from retention_kit.cli.output import DONE, print_table, show
 from retention_kit.errors import Listed, Phrase, SettingsError
-from retention_kit.settings import read_settings
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -52,6 +51,8 @@ def _import(arguments: argparse.Namespace) -> int:
     for imported_file in imported:
         _print_import(imported_file)
     if any(imported_file.sources for imported_file in imported):
+        from retention_kit.settings import read_settings
+
         if not read_settings(SETTINGS).report.timezone:
             show('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
         show("Written to {settings}, to be seen and edited. Next:", settings=SETTINGS)
