@@ -6,8 +6,9 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from time import sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,6 +76,10 @@ class NotebookRun:
             for task in reversed(shared):
                 queue.append(Future())
                 self._futures[queue[-1]] = task
+            # An interrupt in `as_completed` may leave the locks of futures held, and then they never end.
+            self._ended: SimpleQueue[Future[Result]] = SimpleQueue()
+            for future in self._futures:
+                future.add_done_callback(self._ended.put)
             for _ in range(min(workers.jobs, len(queue))):
                 self._loops.append(workers.notebooks.submit(self._run_shared, queue))
         except BaseException:
@@ -119,7 +124,8 @@ class NotebookRun:
     def result(self) -> Execution:
         """Wait for all notebooks and their charts; raises what ended the run, such as an interrupt."""
         try:
-            for future in as_completed(self._futures):
+            for _ in self._futures:
+                future = self._ended.get()
                 if not future.cancelled():
                     future.result()  # raises what has cancelled the others
         except BaseException:  # the run is over: the next pack's notebooks are not to begin instead
