@@ -56,7 +56,10 @@ def hook_server(tls: bool = False, name: str = "127.0.0.1", trusted: bool = True
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             number, server.asked = server.asked, server.asked + 1
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender ended between headers and body: nothing was said
+                return
             server.taken.append(Taken(self.path, dict(self.headers.items()), body))
             if server.after(number):
                 self.hang_up()
