@@ -22,7 +22,7 @@ from retention_kit.cli.language import (
     translated,
     use_language,
 )
-from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, WRONG, end
+from retention_kit.cli.output import DONE, FAILED, WRONG, end, nothing_changed
 from retention_kit.cli.terminal import Interrupts, Stream, fill_descriptors, robust_streams
 from retention_kit.errors import ReportError, RetentionKitError, SettingsError
 
@@ -54,7 +54,7 @@ def _main(argv: list[str] | None, output: Stream) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
-    interrupts, arguments = Interrupts(_end_queries), argparse.Namespace()
+    interrupts, arguments = Interrupts(_end_queries), argparse.Namespace(interrupted=nothing_changed)
     try:
         with interrupts:
             parser().parse_args(argv, arguments)
@@ -64,10 +64,10 @@ def _run(argv: list[str] | None) -> int:
             interrupts.listen()
             return arguments.run(arguments)
     except KeyboardInterrupt:
-        return _end_interrupted(arguments)
+        return arguments.interrupted()
     except Exception as error:
         if interrupts.is_interrupted:  # another error caused by the interrupt
-            return _end_interrupted(arguments)
+            return arguments.interrupted()
         if isinstance(error, ReportError):
             return end(FAILED, error)
         if isinstance(error, RetentionKitError):
@@ -76,13 +76,6 @@ def _run(argv: list[str] | None) -> int:
             template = "{reason}: {file}." if error.filename else "{reason}."
             return end(FAILED, template, reason=error.strerror or error, file=error.filename)
         raise
-
-
-def _end_interrupted(arguments: argparse.Namespace) -> int:
-    """A command that changes more than one thing says itself what was done."""
-    if hasattr(arguments, "interrupted"):
-        return arguments.interrupted()
-    return end(INTERRUPTED, "Interrupted: nothing was changed.")
 
 
 def _end_queries() -> None:

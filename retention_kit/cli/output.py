@@ -30,6 +30,11 @@ def end(code: int, message: object, /, **values: Any) -> int:
     return code
 
 
+def nothing_changed() -> int:
+    """What an interrupted command says that changes one thing at most, at its end."""
+    return end(INTERRUPTED, "Interrupted: nothing was changed.")
+
+
 def _cell_text(cell: object) -> str:
     """The text of a cell; sentences and phrases in the language of the commands."""
     return isolate_rtl(cell) if type(cell) is str else translated(cell)

@@ -20,7 +20,7 @@ from retention_kit.cli.options import (
     load_data,
     periods_asked,
 )
-from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say, show
+from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, nothing_changed, print_table, say, show
 from retention_kit.cli.terminal import progress
 from retention_kit.errors import Listed, Phrase, SettingsError
 
@@ -168,7 +168,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _end_interrupted(names: list[str], done: int) -> int:
     """Say which of several packs were built before the interrupt, and which one was not."""
     if not done:
-        return end(INTERRUPTED, "Interrupted: nothing was changed.")
+        return nothing_changed()
     if done == len(names):
         return end(INTERRUPTED, "done: {periods}.", periods=Listed(names))
     template = "Interrupted at {period}, which is as it was; done: {periods}."

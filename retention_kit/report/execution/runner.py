@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from time import sleep
@@ -76,7 +76,7 @@ class NotebookRun:
             for task in reversed(shared):
                 queue.append(Future())
                 self._futures[queue[-1]] = task
-            # An interrupt in `as_completed` may leave the locks of futures held, and then they never end.
+            # An interrupt in `as_completed` or `wait` may leave the locks of futures held, and then they never end.
             self._ended: SimpleQueue[Future[Result]] = SimpleQueue()
             for future in self._futures:
                 future.add_done_callback(self._ended.put)
@@ -137,7 +137,8 @@ class NotebookRun:
                 notebooks[self._plan.stem(section, language)] = notebook
                 if problem:
                     failures.append(f"{section.name} ({language}): {problem}")
-        wait(self._charts)
+        for chart in self._charts:
+            chart.exception()
         return Execution(notebooks, failures)
 
     def cancel(self) -> None:
