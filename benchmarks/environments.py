@@ -6,6 +6,7 @@ import compileall
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,16 @@ def wide_company(kind: str, made: Company) -> Path:
     if not (folder / "retention.toml").is_file():
         subprocess.run([sys.executable, script, kind, made.folder, folder], check=True)
     return folder
+
+
+def with_setting(made: Company, folder: Path, line: str) -> Company:
+    """The same company in a new folder, with this line of [data]; its tables are links."""
+    settings = re.sub(rf"(?m)^{line.split()[0]} = .*\n", "", (made.folder / "retention.toml").read_text())
+    folder.mkdir()
+    (folder / "retention.toml").write_text(settings.replace("[data]", f"[data]\n{line}"))
+    for path in made.folder.glob("*.parquet"):
+        (folder / path.name).symlink_to(path)
+    return made._replace(folder=folder)
 
 
 def customers(n: int) -> Path:

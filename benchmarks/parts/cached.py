@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from environments import BIN, HERE, LARGE, Company
+from environments import BIN, HERE, LARGE, Company, with_setting
 from measure import Sample, by_turns, run
 from results import Claim, Part, agreement, ratios, rows_of, seconds
-
-_TABLES = ("orders", "subscriptions", "responses")
 
 
 def cache(companies: list[Company], rounds: int) -> list[Part]:
@@ -19,12 +17,8 @@ def cache(companies: list[Company], rounds: int) -> list[Part]:
     company = next(one for one in reversed(companies) if one.millions <= LARGE or one is companies[0])
     part = Part(f"A cache of cleaned tables and summaries, {company.name}")
     with TemporaryDirectory() as place:
-        folder, own = Path(place, "company"), {"XDG_CACHE_HOME": str(Path(place, "cache"))}
-        folder.mkdir()
-        settings = (company.folder / "retention.toml").read_text().replace("[data]", "[data]\ncache = true")
-        (folder / "retention.toml").write_text(settings)
-        for name in _TABLES:
-            (folder / f"{name}.parquet").symlink_to(company.folder / f"{name}.parquet")
+        own = {"XDG_CACHE_HOME": str(Path(place, "cache"))}
+        folder = with_setting(company, Path(place, "company"), "cache = true").folder
 
         def once() -> dict[str, Sample]:
             found = {}

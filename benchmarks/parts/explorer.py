@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from environments import HERE, LARGE, Company
+from environments import HERE, LARGE, Company, with_setting
 from measure import Sample, by_turns, case, run
 from results import Claim, Part, agreement, ratios, rows_of, seconds
 
@@ -17,18 +16,10 @@ def redraw(companies: list[Company], rounds: int) -> list[Part]:
     parts = []
     for company in companies:
         if company.millions <= LARGE:
+            # Figures by segment value need more than the scorecard's bound.
             with TemporaryDirectory() as place:
-                parts.append(_part(company._replace(folder=_with_more_memory(company, Path(place))), rounds))
+                parts.append(_part(with_setting(company, Path(place, "company"), 'memory_limit = "1GB"'), rounds))
     return parts
-
-
-def _with_more_memory(company: Company, folder: Path) -> Path:
-    """The same company with `memory_limit = "1GB"`: figures by segment value need more than the scorecard's bound."""
-    settings = re.sub("memory_limit = .*\n", "", (company.folder / "retention.toml").read_text())
-    (folder / "retention.toml").write_text(settings.replace("[data]", '[data]\nmemory_limit = "1GB"'))
-    for path in company.folder.glob("*.parquet"):
-        (folder / path.name).symlink_to(path)
-    return folder
 
 
 def _part(company: Company, rounds: int) -> Part:
