@@ -147,8 +147,7 @@ class DuckDB:
 
     def keeps_order(self, sql: str, **parts: str) -> bool:
         """Whether no step of a statement's plan, such as the join that a long list of words becomes, mixes rows."""
-        with _raise_interrupts():
-            plan = str(self._connection.execute(f"EXPLAIN {fill_placeholders(sql, parts)}").fetchall()).lower()
+        plan = str(self.rows(f"EXPLAIN {sql}", **parts)).lower()
         return not any(step in plan for step in ("join", "product", "group", "aggregate", "window", "distinct"))
 
     def types(self, relation: str) -> dict[str, str]:

@@ -47,9 +47,10 @@ def back_test_at(data: Dataset, cut: date, until: date, months: int) -> BackTest
     chance = models.purchases.probability_no_purchase(weeks, *times(frame))
     # The rule has to learn from customers without purchases for as long as the horizon, else it would be too weak.
     earlier = cut - (until - cut)
-    before = frame if earlier - start < until - cut else later_purchases(data, earlier, cut)
-    is_flattered = before is frame or before.empty
-    training = frame if is_flattered else before
+    training = frame if earlier - start < until - cut else later_purchases(data, earlier, cut)
+    if training.empty:
+        training = frame
+    is_flattered = training is frame
     n = training["customers"].to_numpy(float)
     rule = rising_rule(_silent(training), n * (training["later_purchases"] == 0).to_numpy(), n)
     expected = Forecast(frame, data.minor).totals_within(models, weeks)

@@ -79,9 +79,8 @@ def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> No
 
 def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     text = _Lines()
-    writer = csv.writer(
-        text, lineterminator="\r\n"
-    )  # so that cells with \r or \n are quoted, in every version of Python
+    # So that cells with \r or \n are quoted, in every version of Python.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(map(escape_formula, header))
     writer.writerows(map(escape_formula, row) for row in rows)
     return text.getvalue()
