@@ -67,6 +67,9 @@ class Recorder(DuckDB):
     def types(self, relation: str) -> dict[str, str]:
         return {name: kind for name, kind, *_ in super().rows(f"DESCRIBE SELECT * FROM {relation}")}
 
+    def keeps_order(self, sql: str, **parts: str) -> bool:  # noqa: ARG002, as other engines answer
+        return False
+
     def define(self, name: str, query: str) -> None:  # the user's SQL, not ours
         super().run(f"CREATE VIEW {name} AS {query}")
 
