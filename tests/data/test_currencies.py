@@ -211,11 +211,14 @@ def test_without_rates_another_currency_is_refused(codes, currency, said):
     ("rates", "message"),
     [
         ("2024-01-01  EU  0.8", "The rates have none for EUR, which the data hold: did you mean 'EU'?"),
-        ("2024-01-01  EUR  0", "Row 1 of the rates needs a rate above 0, not 0."),
-        ("2024-01-01  EUR  0.8\n2024-01-02  EUR  -1", "Row 2 of the rates needs a rate above 0, not -1."),
-        ("2024-01-01  EUR  N/A", "Row 1 of the rates needs a rate above 0, not N/A."),
-        ("2024-01-01  EUR  -", "Row 1 of the rates needs a rate above 0, not none."),
-        ("2024-01-01  EUR  inf", "Row 1 of the rates needs a rate above 0, not inf."),
+        ("2024-01-01  EUR  0", "Row 1 of the rates needs a rate above 0 and below a trillion, not 0."),
+        (
+            "2024-01-01  EUR  0.8\n2024-01-02  EUR  -1",
+            "Row 2 of the rates needs a rate above 0 and below a trillion, not -1.",
+        ),
+        ("2024-01-01  EUR  N/A", "Row 1 of the rates needs a rate above 0 and below a trillion, not N/A."),
+        ("2024-01-01  EUR  -", "Row 1 of the rates needs a rate above 0 and below a trillion, not none."),
+        ("2024-01-01  EUR  inf", "Row 1 of the rates needs a rate above 0 and below a trillion, not inf."),
         ("soon  EUR  0.8", "Row 1 of the rates has no readable date."),
         ("2024-01-01  -  0.8", "Row 1 of the rates names no currency."),
         (

@@ -35,6 +35,9 @@ from retention_kit.data.values.vocabulary import scale_words, score_words, subsc
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
 
+# Within them the square of a weight is a number: an infinite one, or one of 1e200, is none.
+WEIGHTS = {"lightest": "1e-12", "heaviest": "1e12"}
+
 # Excludes lines of an order that are in an earlier file of a pattern, too, as often as they are there. Lines with the
 # same figures are the same, since a status may have changed between exports.
 _OVERLAP = """UNION ALL
@@ -159,6 +162,7 @@ class Columns:
                 for alias in ("", "usable_", "counted_", "orders_", "placed_", "spells_")
             },
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
+            **WEIGHTS,
             "weight_given": f"({self.text('weight')} IS NOT NULL)",
             "files": f", _source, {FILE}" if self.has_files else "",
             "file": f", {FILE}" if self.has_files else "",

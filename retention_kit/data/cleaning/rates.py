@@ -61,10 +61,10 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
     bad = engine.rows(
         "SELECT _row, CASE WHEN day IS NULL THEN 'has no readable date' WHEN currency IS NULL THEN 'names no currency' "
         "END, rate_text FROM rates_typed "
-        "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e300, false) ORDER BY _row LIMIT 1"
+        "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e12, false) ORDER BY _row LIMIT 1"
     )
     for row, fault, rate_text in bad:
-        needs = Phrase("needs a rate above 0, not {said}", said=rate_text or Phrase("none"))
+        needs = Phrase("needs a rate above 0 and below a trillion, not {said}", said=rate_text or Phrase("none"))
         raise DataError("Row {row} of the rates {fault}.", row=row, fault=Phrase(fault) if fault else needs)
     twice = engine.rows(
         "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> "

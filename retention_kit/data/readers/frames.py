@@ -28,8 +28,9 @@ class Stream:
 def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     """Register a frame on the engine; returns its name there and its SHA-256, which is the same for equal content.
 
-    pandas is read in place; Polars and Arrow are copied, as a stream can be read only once. Raises DataError if it is
-    no frame, or a column has values that a table cannot have.
+    pandas is read in place, but for columns of objects, whose types the engine would find anew in each query; Polars
+    and Arrow are copied, as a stream can be read only once. Raises DataError if it is no frame, or a column has values
+    that a table cannot have.
     """
     import duckdb
     import pandas as pd
@@ -39,7 +40,11 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
         frame = _without_special_types(frame)
         try:
             engine.register(name, frame)
-            return name, _digest(frame)
+            digest = _digest(frame)
+            if objects := [column for column, kind in enumerate(frame.dtypes) if str(kind) == "object"]:
+                engine.register(name, _without_mixtures(engine, name, frame, objects))
+                _copy(engine, name)
+            return name, digest
         except (duckdb.Error, UnicodeError, TypeError):
             for column, kind in frame.dtypes.items():
                 if not _is_readable(engine, frame[[column]]):
@@ -61,13 +66,44 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
             table=table,
             kind=Phrase("an {kind}" if kind[0] in "aeiou" else "a {kind}", kind=kind),
         )
-    engine.register(f"{name}_stream", Stream(frame))
-    engine.run(f"CREATE TABLE {name} AS SELECT * FROM {name}_stream")
-    engine.unregister(f"{name}_stream")
+    engine.register(name, Stream(frame))
+    _copy(engine, name)
     (rows,) = engine.rows(
         f"SELECT sha256(string_agg(sha256(CAST(_kept AS VARCHAR)), '' ORDER BY _kept.rowid)) FROM {name} AS _kept"
     )[0]
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
+
+
+def _copy(engine: DuckDB, name: str) -> None:
+    """Make what is registered a table of the same name."""
+    engine.run(f"CREATE TABLE {name}_copied AS SELECT * FROM {name}")
+    engine.unregister(name)
+    engine.run(f"ALTER TABLE {name}_copied RENAME TO {name}")
+
+
+def _without_mixtures(engine: DuckDB, name: str, frame: pd.DataFrame, objects: list[int]) -> pd.DataFrame:
+    """A registered frame in which columns of objects, given by place, are text where the engine has no type for all of
+    their values, such as numbers beside dates, or has a less exact one, as for decimals beside NaN.
+    """
+    import duckdb
+
+    kinds = [*engine.types(name).items()]
+    mixed = []
+    for place in objects:
+        column, kind = kinds[place]
+        try:
+            engine.rows(f"SELECT count({quote(column)}) FROM {name}")
+            if kind == "FLOAT":
+                mixed.append(place)
+        except duckdb.Error:
+            mixed.append(place)
+    if not mixed:
+        return frame
+    frame = frame.copy(deep=False)
+    for place in mixed:
+        values = frame.iloc[:, place]
+        frame.isetitem(place, values.map(str).where(values.notna(), None).astype("str"))
+    return frame
 
 
 def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:

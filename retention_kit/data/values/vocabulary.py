@@ -71,12 +71,13 @@ _STATUSES = {
 }  # fmt: skip  # words by the line
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
 _GOOD_OR_BAD = {"good", "bad"}
+_MOST_DIGITS = 9  # of a score, so that 1e999999 is not written out
 
 
 def parse_interval(text: str) -> str | None:
     """`month` for `Monthly`, `quarter` for `3 months`, `2 week` for `every 2 weeks` or `P2W`; None if it is unknown."""
     text_key = re.sub(r"[\s_-]+", " ", text.translate(_DIGITS).strip().lower()).strip(" .")
-    if match := re.fullmatch(r"p(\d+)([dwmy])", text_key):
+    if match := re.fullmatch(r"p(\d{1,6})([dwmy])", text_key):
         return _interval(int(match[1]), _UNITS[match[2]])
     text_key = re.sub(r"^(billed |every |each |per |once a |once per |a |an |/ ?)+", "", text_key)
     text_key = re.sub(
@@ -158,13 +159,13 @@ def is_good_or_bad(text: str) -> bool:
 
 def parse_score(text: object) -> Decimal | None:
     """The number at either end of an answer: 10 for `10 - Extremely likely`, 5 for `Very satisfied (5)`, 4 for `4/5`;
-    good is 1 and bad 0. None without a number, or with two different ones.
+    good is 1 and bad 0. None without a number, with two different ones, or with a longer one at an end, as dates have.
     """
     answer = str(text).translate(_DIGITS).strip()
     plain = answer.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", answer) else answer
     try:
         number = Decimal(plain)
-        return number if number.is_finite() else None
+        return number if number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS else None
     except InvalidOperation:
         pass
     if re.fullmatch(r"[★⭐]{1,10}[☆]*", stars := re.sub(r"[\s\ufe0f]", "", answer)):
@@ -175,6 +176,8 @@ def parse_score(text: object) -> Decimal | None:
         return Decimal(match[1]) if int(match[1]) <= int(match[2]) else None
     first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]|_–—-]|,\s)(?![.]\d)", answer)
     last = re.search(r"(?:^|[\s:=(\[–—-])(\d{1,3})[)\].]?$", answer)
+    if (answer[:1].isdigit() and not first) or (answer[-1:].isdigit() and not last):  # `2024-01-05`
+        return None
     numbers = {int(one[1]) for one in (first, last) if one}
     return Decimal(numbers.pop()) if len(numbers) == 1 else None
 

@@ -28,7 +28,7 @@ SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id,
             THEN 'unknown scale'
             WHEN scale <> 'good/bad' AND is_word THEN 'unreadable score'
             WHEN score < low OR score > high OR score <> floor(score) THEN 'score outside the scale'
-            WHEN is_weighted AND coalesce(weight, 0) <= 0 THEN 'no weight'
+            WHEN is_weighted AND NOT coalesce(weight BETWEEN $lightest AND $heaviest, false) THEN 'no weight'
             WHEN response_id IS NOT NULL AND same_response > 1 THEN 'same response_id'
             WHEN customer_id IS NOT NULL AND same_row > 1 THEN 'identical row'
        END AS problem
