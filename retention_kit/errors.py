@@ -12,7 +12,7 @@ RetentionKitError
 An error's text is English, and keeps what it was made of, so that `wording.Words.say` can say it in another language.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from numbers import Number
 from typing import Any, cast
@@ -93,6 +93,13 @@ def _kept(value: object) -> object:
     if isinstance(value, RetentionKitError):
         return value.text
     return value if isinstance(value, str | Number) else str(value)
+
+
+def check_choice(error: type[RetentionKitError], template: str, choices: Collection[str], /, **values: Any) -> None:
+    """Raise an error, with the nearest choice as its `hint`, unless the last of its values is one of the choices."""
+    *_, name = values.values()
+    if name not in choices:
+        raise error(template, **values, hint=did_you_mean(name, choices))
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from retention_kit.errors import PeriodError, Phrase, did_you_mean
+from retention_kit.errors import PeriodError, Phrase, check_choice
 
 EVERY = ("week", "month", "quarter", "year")
 
@@ -29,8 +29,7 @@ def today(zone: str | None) -> date:
 
 def check_every(every: str) -> str:
     """The granularity itself, or a PeriodError that names the nearest one."""
-    if every not in EVERY:
-        raise PeriodError("There is no period length {every!r}: {hint}", every=every, hint=did_you_mean(every, EVERY))
+    check_choice(PeriodError, "There is no period length {every!r}: {hint}", EVERY, every=every)
     return every
 
 

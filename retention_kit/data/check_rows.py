@@ -9,7 +9,7 @@ from retention_kit.data.cleaning.quality import queries_of_rows
 from retention_kit.data.cleaning.raw_columns import added_columns, is_capped
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.union import FILE, UNKNOWN
-from retention_kit.errors import UnknownNameError, did_you_mean
+from retention_kit.errors import UnknownNameError, check_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,12 +43,9 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
     """
     data.live_engine  # noqa: B018, raises where there are no rows
     findings = data.quality[data.quality["check"] != "rows read"]
-    if check is not None and check not in set(findings["check"]):
-        raise UnknownNameError(
-            "No row is in a check called {check!r}: {hint}",
-            check=check,
-            hint=did_you_mean(check, sorted(set(findings["check"]))),
-        )
+    if check is not None:
+        template = "No row is in a check called {check!r}: {hint}"
+        check_choice(UnknownNameError, template, sorted(set(findings["check"])), check=check)
     outside = {one.check for parts in data.parts.values() for part in parts for one in part.findings if one.examples}
     names = dict.fromkeys(findings["check"])
     selected = [check] if check else [name for name in names if sets_aside(name) or name in outside]

@@ -26,7 +26,7 @@ from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, Listed, Phrase, SettingsError, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice
 from retention_kit.fonts import check_fonts
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
@@ -377,10 +377,5 @@ def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tupl
         for name in names:
             segments[name] = (*segments.get(name, ()), table)
     for name in wanted:
-        if name not in segments:
-            raise SettingsError(
-                "report.segments: there is no segment column {name!r}: {hint}",
-                name=name,
-                hint=did_you_mean(name, segments),
-            )
+        check_choice(SettingsError, "report.segments: there is no segment column {name!r}: {hint}", segments, name=name)
     return segments

@@ -10,7 +10,7 @@ from numbers import Real
 from typing import Any, NamedTuple, TypeVar
 
 from retention_kit.display import Display, printable
-from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, check_choice, did_you_mean
 from retention_kit.metrics.summary_rows import Feedback, Lives, Movements, Mrr, Purchases, TrailingYear
 from retention_kit.wording import Sentence, Words, sentence
 
@@ -184,13 +184,10 @@ def _declared(name: str, what: str, english: str, translations: Mapping[str, Map
 
 
 def _check_units(unit: str, parts: tuple[str, str], grows: str) -> None:
-    if grows not in ("", "value", "rest"):
-        raise UnknownNameError(
-            "A metric does not grow by {grows!r}: {hint}", grows=grows, hint=did_you_mean(grows, ("value", "rest"))
-        )
+    if grows != "":
+        check_choice(UnknownNameError, "A metric does not grow by {grows!r}: {hint}", ("value", "rest"), grows=grows)
     for given in (unit, *parts):
-        if given not in UNITS:
-            raise UnknownNameError("There is no unit {given!r}: {hint}", given=given, hint=did_you_mean(given, UNITS))
+        check_choice(UnknownNameError, "There is no unit {given!r}: {hint}", UNITS, given=given)
 
 
 def metric(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
+from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, check_choice
 from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, OVERLAPPING, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.forecasts.lives import lives
@@ -114,13 +114,8 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     check_segment(data, column)
     if cut == len(segment):
         return column, None
-    if value not in (values := segment_values(data, column)):
-        raise UnknownNameError(
-            "There is no {column} {value!r} in the data: {hint}",
-            column=column,
-            value=value,
-            hint=did_you_mean(value, values),
-        )
+    template, known = "There is no {column} {value!r} in the data: {hint}", segment_values(data, column)
+    check_choice(UnknownNameError, template, known, column=column, value=value)
     return column, value
 
 

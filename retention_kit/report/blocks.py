@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from retention_kit import bidi
-from retention_kit.errors import ReportError, UnknownNameError, did_you_mean
+from retention_kit.errors import ReportError, UnknownNameError, check_choice
 
 BLOCK_MIME = "application/vnd.retention-kit+json"
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab draws; our charts are the same in it
@@ -85,16 +85,13 @@ class Block:
     data: dict
 
     def __init__(self, kind: str, **data: Any):
-        if kind not in KINDS:
-            raise UnknownNameError("There is no block {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, KINDS))
+        check_choice(UnknownNameError, "There is no block {kind!r}: {hint}", KINDS, kind=kind)
         data = _complete(data, KINDS[kind], f"{kind} block")
         if kind in PARTS:
             field, fields = PARTS[kind]
             data[field] = [_complete(part, fields, f"{field} entry of a {kind} block") for part in data[field]]
-        if kind == "notice" and data["tone"] not in TONES:
-            raise UnknownNameError(
-                "A notice has no tone {tone!r}: {hint}", tone=data["tone"], hint=did_you_mean(data["tone"], TONES)
-            )
+        if kind == "notice":
+            check_choice(UnknownNameError, "A notice has no tone {tone!r}: {hint}", TONES, tone=data["tone"])
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "data", data)
 
@@ -125,10 +122,7 @@ class Block:
 
 def _complete(given: dict, fields: dict, what: str) -> dict:
     for name in given:
-        if name not in fields:
-            raise UnknownNameError(
-                "A {what} has no {name!r}: {hint}", what=what, name=name, hint=did_you_mean(name, fields)
-            )
+        check_choice(UnknownNameError, "A {what} has no {name!r}: {hint}", fields, what=what, name=name)
     for name, default in fields.items():
         if default is ... and name not in given:
             raise ReportError("A {what} needs {name!r}.", what=what, name=name)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct, field
 
-from retention_kit.errors import Listed, Phrase, SettingsError, did_you_mean
+from retention_kit.errors import Listed, Phrase, SettingsError, check_choice, did_you_mean
 from retention_kit.settings.addresses import check_engine
 from retention_kit.settings.alerts import Alert, check_alerts
 from retention_kit.settings.follow_ups import FollowUp, check_follow_ups
@@ -261,8 +261,7 @@ def override(settings: Settings, values: dict[str, Any]) -> Settings:
     )
     names = [*sections, "cache", "first_known"]
     for name, value in values.items():
-        if name not in names:
-            raise SettingsError("There is no setting {name!r}: {hint}", name=name, hint=did_you_mean(name, names))
+        check_choice(SettingsError, "There is no setting {name!r}: {hint}", names, name=name)
         raw[sections.get(name, "data")][name] = value
     return make_settings(raw)
 
@@ -284,16 +283,13 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     inner |= dict.fromkeys((*TABLES, *SIDE_TABLES), Table)
     fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
-        if key not in fields:
-            template = "[{where}] has no setting {key!r}: {hint}" if where else "there is no setting {key!r}: {hint}"
-            raise SettingsError(template, where=where, key=key, hint=did_you_mean(key, fields))
+        template = "[{where}] has no setting {key!r}: {hint}" if where else "there is no setting {key!r}: {hint}"
+        check_choice(SettingsError, template, fields, where=where, key=key)
         path = f"{where}.{key}".lstrip(".")
         for text in value if isinstance(value, list) else [value]:
             choices = _choices(_hints(kind)[fields[key]])
-            if choices and isinstance(text, str) and text not in choices:
-                raise SettingsError(
-                    "{path} cannot be {text!r}: {hint}", path=path, text=text, hint=did_you_mean(text, choices)
-                )
+            if choices and isinstance(text, str):
+                check_choice(SettingsError, "{path} cannot be {text!r}: {hint}", choices, path=path, text=text)
         if key == "goals" and isinstance(value, dict):
             for name, goal in value.items():
                 _refuse_unknown(goal, Goal, f"{path}.{name}")

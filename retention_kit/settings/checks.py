@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import SettingsError, check_choice
 from retention_kit.settings.addresses import parse_address
 
 WEBHOOKS = ("webhook", "slack", "teams", "apprise")  # kinds of targets that a NAME follows
@@ -48,7 +48,5 @@ def check_target_names(targets: Sequence[str], path: str, choices: Sequence[str]
                     path=path,
                     target=target,
                 )
-        elif target not in choices:
-            raise SettingsError(
-                "{path} cannot be {target!r}: {hint}", path=path, target=target, hint=did_you_mean(target, choices)
-            )
+        else:
+            check_choice(SettingsError, "{path} cannot be {target!r}: {hint}", choices, path=path, target=target)

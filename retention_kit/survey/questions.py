@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import SettingsError, check_choice, did_you_mean
 
 SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}  # lowest and highest answer, in the order of the form
 COMMENT = 2_000  # characters
@@ -27,8 +27,7 @@ def parse_surveys(text: str) -> list[str]:
     """The surveys of a list like `nps,csat`, in the order of the form; raises SettingsError for unknown names."""
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in SCALES:
-            raise SettingsError("There is no survey {name!r}: {hint}", name=name, hint=did_you_mean(name, SCALES))
+        check_choice(SettingsError, "There is no survey {name!r}: {hint}", SCALES, name=name)
     if not names:
         raise SettingsError("--survey names none: {hint}", hint=did_you_mean("", SCALES))
     return [name for name in SCALES if name in names]

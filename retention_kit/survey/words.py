@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import SettingsError, check_choice
 
 DEFAULT = "en"
 
@@ -22,12 +22,7 @@ def languages() -> list[str]:
 @cache
 def words(language: str) -> dict[str, Any]:
     """All texts of a language; raises SettingsError if there are none."""
-    if language not in languages():
-        raise SettingsError(
-            "The form does not speak {language!r} yet: {hint}",
-            language=language,
-            hint=did_you_mean(language, languages()),
-        )
+    check_choice(SettingsError, "The form does not speak {language!r} yet: {hint}", languages(), language=language)
     return tomllib.loads(files(__package__).joinpath("words", f"{language}.toml").read_text("utf-8"))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
+from retention_kit.errors import DataError, SettingsError, UnknownNameError, check_choice
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import available_summaries, check_segment, periods_of, pick_period, summary
@@ -71,10 +71,7 @@ def check_selection(
             raise SettingsError("{name} must be a text, not {text!r}.", name=name, text=text)
     if not isinstance(values, Iterable):
         raise SettingsError("values must be a text or several, not {values!r}.", values=values)
-    if compare not in COMPARE:
-        raise SettingsError(
-            "There is no comparison {compare!r}: {hint}", compare=compare, hint=did_you_mean(compare, COMPARE)
-        )
+    check_choice(SettingsError, "There is no comparison {compare!r}: {hint}", COMPARE, compare=compare)
     metric = metric or default_metric(data)
     if reason := missing_metrics(data).get(METRICS[metric].name):
         raise DataError("There is no {metric}: {reason}", metric=metric, reason=reason)
@@ -85,13 +82,8 @@ def check_selection(
         raise UnknownNameError("Values are those of a segment column: name one in `segment`.")
     known = values_of(data, column) if values else []
     for one in values:
-        if one not in known:
-            raise UnknownNameError(
-                "There is no {column} {one!r} in the data: {hint}",
-                column=column,
-                one=one,
-                hint=did_you_mean(one, known),
-            )
+        template = "There is no {column} {value!r} in the data: {hint}"
+        check_choice(UnknownNameError, template, known, column=column, value=one)
     return Selection(when, metric, column or "", values, compare)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as W
 
-from retention_kit.errors import UnknownNameError, did_you_mean
+from retention_kit.errors import UnknownNameError, check_choice
 from retention_kit.metrics.forecasts.lists import risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS
 from retention_kit.metrics.queries.summaries import pick_period
@@ -182,8 +182,7 @@ def check_listing(data: Dataset, every: str, kind: str, cohort: str, period: str
             raise UnknownNameError("Those of a cohort are listed in a period: name both, `cohort` and `period`.")
         return Listing(CELL, *(str(pick_period(data, str(text), every)) for text in (cohort, period)))
     known = (ACTIVE, *LISTS, *risk_names(data))
-    if kind not in known:
-        raise UnknownNameError("There is no list {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, known))
+    check_choice(UnknownNameError, "There is no list {kind!r}: {hint}", known, kind=kind)
     return Listing(kind)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from retention_kit.data.engines.sql_text import quote
-from retention_kit.errors import DataError, Listed, SettingsError, did_you_mean
+from retention_kit.errors import DataError, Listed, SettingsError, check_choice
 
 _REFERENCE = re.compile(r'"([^"]+)"')
 
@@ -93,8 +93,7 @@ def layouts() -> dict[str, Layout]:
 
 def layout_of(name: str) -> Layout:
     """The layout with a name; raises SettingsError with the nearest one."""
-    if name not in layouts():
-        raise SettingsError("There is no layout {name!r}: {hint}", name=name, hint=did_you_mean(name, layouts()))
+    check_choice(SettingsError, "There is no layout {name!r}: {hint}", layouts(), name=name)
     return layouts()[name]
 
 

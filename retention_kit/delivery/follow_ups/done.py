@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.delivery.follow_ups.ledger import Ledger
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, check_choice
 from retention_kit.report.export.csv_files import escape_formula
 from retention_kit.settings.follow_ups import FollowUp
 
@@ -43,10 +43,7 @@ def read_done(path: Path) -> list[Done]:
         raise DataError("{path} cannot be read: {error}.", path=path, error=error) from None
     names = [name.strip().lower() for name in rows[0]] if rows else []
     for column in _COLUMNS[:2]:
-        if column not in names:
-            raise DataError(
-                "{path} has no column {column!r}: {hint}", path=path, column=column, hint=did_you_mean(column, names)
-            )
+        check_choice(DataError, "{path} has no column {column!r}: {hint}", names, path=path, column=column)
     rows_read = []
     for number, cells in enumerate(rows[1:], 2):
         values = dict(zip(names, (cell.strip() for cell in cells), strict=False))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from retention_kit.errors import PeriodError, Phrase, SettingsError, did_you_mean
+from retention_kit.errors import PeriodError, Phrase, SettingsError, check_choice
 from retention_kit.metrics.alerts.back_test import firings_of
 from retention_kit.metrics.alerts.conditions import Rule, rules
 from retention_kit.metrics.alerts.evaluate import Point
@@ -66,10 +66,8 @@ class Result:
 
 def run_tests(raw: Mapping[str, Any], settings: Settings | None) -> list[Result]:
     """Run the tests of a file on its own [[alerts]], else on those of the settings; raises SettingsError."""
-    if unknown := [key for key in raw if key not in ("alerts", "tests")]:
-        raise SettingsError(
-            "there is no key {key!r}: {hint}", key=unknown[0], hint=did_you_mean(unknown[0], ("alerts", "tests"))
-        )
+    for key in raw:
+        check_choice(SettingsError, "there is no key {key!r}: {hint}", ("alerts", "tests"), key=key)
     raw_tests = raw.get("tests")
     if not isinstance(raw_tests, list) or not raw_tests:
         raise SettingsError("there are no tests: write [[tests]] with an alert, its figures and states.")
@@ -87,10 +85,7 @@ def _where(number: int) -> Phrase:
 
 def _check_keys(raw: dict, where: str, keys: Sequence[str]) -> None:
     for key in raw:
-        if key not in keys:
-            raise SettingsError(
-                "{where} has no key {key!r}: {hint}", where=where, key=key, hint=did_you_mean(key, keys)
-            )
+        check_choice(SettingsError, "{where} has no key {key!r}: {hint}", keys, where=where, key=key)
 
 
 def _case(raw: Any, where: Phrase) -> Case:
@@ -110,33 +105,18 @@ def _case(raw: Any, where: Phrase) -> Case:
     if (case.states is None) is (case.firings is None):
         raise SettingsError("{where} expects nothing, or twice: give states or firings.", where=where)
     for state in case.states or ():
-        if state not in STATES:
-            raise SettingsError(
-                "{where}.states: there is no state {state!r}: {hint}",
-                where=where,
-                state=state,
-                hint=did_you_mean(state, STATES),
-            )
+        template = "{where}.states: there is no state {state!r}: {hint}"
+        check_choice(SettingsError, template, STATES, where=where, state=state)
     return case
 
 
 def _run(case: Case, where: Phrase, rules_by_name: Mapping[str, Rule]) -> Result:
-    if case.alert not in rules_by_name:
-        raise SettingsError(
-            "{where}: there is no alert {alert!r}: {hint}",
-            where=where,
-            alert=case.alert,
-            hint=did_you_mean(case.alert, rules_by_name),
-        )
+    template = "{where}: there is no alert {alert!r}: {hint}"
+    check_choice(SettingsError, template, rules_by_name, where=where, alert=case.alert)
     rule = rules_by_name[case.alert]
     for name in case.figures:
-        if name not in rule.metrics:
-            raise SettingsError(
-                "{where}.figures: the alert asks for no {name!r}: {hint}",
-                where=where,
-                name=name,
-                hint=did_you_mean(name, rule.metrics),
-            )
+        template = "{where}.figures: the alert asks for no {name!r}: {hint}"
+        check_choice(SettingsError, template, rule.metrics, where=where, name=name)
     lengths = {name: len(case.figures[name]) for name in rule.metrics if name in case.figures}
     if missing := [name for name in rule.metrics if name not in lengths]:
         raise SettingsError(

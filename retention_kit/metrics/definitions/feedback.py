@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from retention_kit.data.values.scales import BOUNDS, top_boxes
 from retention_kit.data.values.vocabulary import parse_score
-from retention_kit.errors import DataError, SettingsError, did_you_mean
+from retention_kit.errors import DataError, SettingsError, check_choice
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import effective_size, mean, nps_interval, wilson
 from retention_kit.metrics.summary_rows import Feedback
@@ -124,12 +124,7 @@ def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
 
     `interval` is "adjusted" (Rocks 2016, never of zero width) or "wald".
     """
-    if interval not in ("adjusted", "wald"):
-        raise SettingsError(
-            "There is no interval {interval!r}: {hint}",
-            interval=interval,
-            hint=did_you_mean(interval, ("adjusted", "wald")),
-        )
+    check_choice(SettingsError, "There is no interval {interval!r}: {hint}", ("adjusted", "wald"), interval=interval)
     valid, note = _valid(scores, "0-10")
     promoters, detractors = sum(score >= 9 for score in valid), sum(score <= 6 for score in valid)
     return _noted(_score(promoters, detractors, _once(valid), interval), note, "points")
@@ -170,8 +165,7 @@ def _noted(measure: Measure, note: str, unit: str) -> Measure:
 
 
 def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
-    if scale not in BOUNDS:
-        raise DataError("There is no scale {scale!r}: {hint}", scale=scale, hint=did_you_mean(scale, BOUNDS))
+    check_choice(DataError, "There is no scale {scale!r}: {hint}", BOUNDS, scale=scale)
     if isinstance(scores, str) or not isinstance(scores, Iterable):
         raise DataError("Scores are a list or column of numbers, not {scores!r}.", scores=scores)
     low, high = BOUNDS[scale]

@@ -9,7 +9,7 @@ from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import Phrase, SettingsError, did_you_mean
+from retention_kit.errors import Phrase, SettingsError, check_choice
 from retention_kit.metrics.catalogue import METRICS, Measure, Metric
 from retention_kit.metrics.goals.pace import is_met
 from retention_kit.periods import Period
@@ -34,10 +34,7 @@ def check_goals(goals: Mapping[str, Goal], definitions: Definitions) -> None:
         if goal.kind:
             continue
         metric = goal.metric or name
-        if metric not in METRICS:
-            raise SettingsError(
-                "[goals] names no metric {metric!r}: {hint}", metric=metric, hint=did_you_mean(metric, METRICS)
-            )
+        check_choice(SettingsError, "[goals] names no metric {metric!r}: {hint}", METRICS, metric=metric)
         for key in ("target", "start"):
             if getattr(goal, key) is not None:
                 number(getattr(goal, key), as_set(METRICS[metric], definitions), f"goals.{name}.{key}")

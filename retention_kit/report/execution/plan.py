@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import SettingsError, check_choice
 from retention_kit.periods import Period
 from retention_kit.report.archive.formats import FILES
 from retention_kit.report.execution import templates as library
@@ -98,8 +98,7 @@ def make_plan(
     languages = split_names(languages or report.languages)
     formats = split_names(formats or report.formats)
     for kind in formats:
-        if kind not in FILES:
-            raise SettingsError("There is no report format {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, FILES))
+        check_choice(SettingsError, "There is no report format {kind!r}: {hint}", FILES, kind=kind)
     segment = ",".join(report.segments) if segment is None else segment
     every = None if isinstance(period, Period) else every  # a Period has a length
     pages = {language: Page(str(period or ""), every, segment, language, data) for language in languages}

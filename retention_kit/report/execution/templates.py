@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import DataError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.errors import DataError, TemplateError, UnknownNameError, check_choice, did_you_mean
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.metrics.scorecard import METRICS, missing_metrics
 from retention_kit.report.blocks import templates_dir
@@ -167,13 +167,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
             )
     known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
-        if parameter not in known:
-            raise TemplateError(
-                "{name} has no parameter {parameter!r}: {hint}",
-                name=name,
-                parameter=parameter,
-                hint=did_you_mean(parameter, known),
-            )
+        template = "{name} has no parameter {parameter!r}: {hint}"
+        check_choice(TemplateError, template, known, name=name, parameter=parameter)
         hint = known[parameter]
         if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
             given = type(value).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from retention_kit.errors import UnknownNameError, did_you_mean
+from retention_kit.errors import UnknownNameError, check_choice
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import summary
@@ -50,12 +50,8 @@ class Overview(GoalBlocks):
         comparison.
         """
         for name in (compare := [compare] if isinstance(compare, str) else list(compare)):
-            if name not in COMPARISON_COLUMNS:
-                raise UnknownNameError(
-                    "Figures are not compared with {name!r}: {hint}",
-                    name=name,
-                    hint=did_you_mean(name, COMPARISON_COLUMNS),
-                )
+            template = "Figures are not compared with {name!r}: {hint}"
+            check_choice(UnknownNameError, template, COMPARISON_COLUMNS, name=name)
         now = self.now(metrics or ranked("card"))
         if not metrics:
             now = now[now["value"].notna()].head(MOST_CARDS)
