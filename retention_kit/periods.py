@@ -67,13 +67,8 @@ class Period:
             raise PeriodError("{text!r} is not a period: write it like {expected}.", text=text, expected=expected)
         length, parts = parsed
         if every is not None and length != check_every(every):
-            raise PeriodError(
-                "{text!r} is a {length}, not a {every}: write it like {example}.",
-                text=text,
-                length=Phrase(length),
-                every=Phrase(every),
-                example=_EXAMPLES[every],
-            )
+            template = "{text!r} is a {length}, not a {every}: write it like {example}."
+            raise PeriodError(template, text=text, length=Phrase(length), every=Phrase(every), example=_EXAMPLES[every])
         year, *part = (int(number) for number in parts.groups())
         try:
             if length == "week":

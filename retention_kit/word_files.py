@@ -30,11 +30,8 @@ def locale_of(language: str) -> str:
 
     name, _, region = language.partition("-")
     if name not in languages():
-        raise SettingsError(
-            "Reports cannot be written in {language!r} yet: {hint}",
-            language=language,
-            hint=did_you_mean(name, languages()),
-        )
+        template = "Reports cannot be written in {language!r} yet: {hint}"
+        raise SettingsError(template, language=language, hint=did_you_mean(name, languages()))
     if not region:
         return word_file(name)["locale"]
     try:

@@ -66,21 +66,15 @@ def _print_import(imported: Imported) -> None:
         return
     layout = imported.recognised.layout
     if layout is None:
-        show(
-            "{file}: no export that is known; its columns are guessed, each marked so in {settings}.",
-            file=imported.path,
-            settings=SETTINGS,
-        )
+        template = "{file}: no export that is known; its columns are guessed, each marked so in {settings}."
+        show(template, file=imported.path, settings=SETTINGS)
     else:
         show("{file}: {label} ({name}), by its header.", file=imported.path, label=layout.label, name=layout.name)
     for source in imported.sources:
         _print_source(source)
     if imported.existing:
-        show(
-            "  stacked with {files}: take that out of {settings} if this file replaces it",
-            files=Listed(imported.existing),
-            settings=SETTINGS,
-        )
+        template = "  stacked with {files}: take that out of {settings} if this file replaces it"
+        show(template, files=Listed(imported.existing), settings=SETTINGS)
     if layout is not None and layout.uncertain:
         show("  uncertain: {what}", what=Phrase(layout.uncertain))
     for note in layout.notes if layout else ():

@@ -133,12 +133,8 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     settings = data.settings  # those of the file, and --as-of
     period, due = pick_period(data, None), last_complete(today(settings), settings.report.every)
     if not period.is_complete(data.as_of):
-        raise ReportError(
-            "No period is over yet: {period} ends before {end}, and the data on {as_of}.",
-            period=period,
-            end=period.end,
-            as_of=data.as_of,
-        )
+        template = "No period is over yet: {period} ends before {end}, and the data on {as_of}."
+        raise ReportError(template, period=period, end=period.end, as_of=data.as_of)
     pack = _build(data, period, arguments)
     print(pack.path)
     is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures

@@ -79,13 +79,8 @@ def periods_asked(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
     last = pick_period(data, arguments.last, arguments.every or (first.every if first else None))
     first = first or periods_of(data, last.every)[0]
     if first.every != last.every:
-        raise PeriodError(
-            "{first} is a {every} and {last} a {other}: give two of one length.",
-            first=first,
-            every=first.every,
-            last=last,
-            other=last.every,
-        )
+        template = "{first} is a {every} and {last} a {other}: give two of one length."
+        raise PeriodError(template, first=first, every=first.every, last=last, other=last.every)
     if first > last:
         raise PeriodError("--from {first} comes after --to {last}.", first=first, last=last)
     return [Period(first.every, index) for index in range(first.index, last.index + 1)]

@@ -36,14 +36,11 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
         columns += [("suppress", column) for column, _ in one.suppressions] + [("text", name) for name in one.merged]
         for key, name in columns:
             if name is not None and name.lower() not in lowered:
-                raise SettingsError(
+                template = (
                     "follow_ups.{name}.{key}: no table has a column {column!r}: {hint} Of an export, map it in "
-                    "[data.TABLE.columns].",
-                    name=one.name,
-                    key=key,
-                    column=name,
-                    hint=did_you_mean(name, names),
+                    "[data.TABLE.columns]."
                 )
+                raise SettingsError(template, name=one.name, key=key, column=name, hint=did_you_mean(name, names))
 
 
 def latest_value_sql(engine: Engine, tables: Iterable[str], column: str) -> str:

@@ -286,10 +286,8 @@ def _choose_engine(source: Any, frames: dict[str, Any]) -> Engine:
         return next((found for frame in frames.values() if (found := given_engine(frame))), None) or DuckDB()
     if engine := given_engine(source):
         return engine
-    raise DataError(
-        "The tables cannot be loaded from {kind}: give a path, an SQLAlchemy connection or a Spark session.",
-        kind=type(source).__name__,
-    )
+    template = "The tables cannot be loaded from {kind}: give a path, an SQLAlchemy connection or a Spark session."
+    raise DataError(template, kind=type(source).__name__)
 
 
 def _tables_in_database(engine: RemoteEngine) -> dict[str, str]:

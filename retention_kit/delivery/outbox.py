@@ -292,10 +292,8 @@ def _version_of(folder: Path, ledger: sqlite3.Connection) -> int:
 def _refuse_lost(folder: Path) -> None:
     """Raise ReportError if there are messages but no ledger, or an empty one: all would be sent again."""
     if any(_messages(folder)):
-        raise ReportError(
-            "The ledger in {folder!r} is empty although messages were sent: restore it, or move the folder away.",
-            folder=str(folder),
-        )
+        template = "The ledger in {folder!r} is empty although messages were sent: restore it, or move the folder away."
+        raise ReportError(template, folder=str(folder))
 
 
 def _recover(outbox: Outbox) -> None:

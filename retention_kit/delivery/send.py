@@ -248,12 +248,8 @@ def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Pa
         what = Phrase("in {language!r}", language=to.language)
         if to.segment:
             what = Phrase("in {language!r} for {segment}", language=to.language, segment=to.segment)
-        raise SettingsError(
-            "{folder} has no message {what}: build it with `retention-kit report {how}`.",
-            folder=folder,
-            what=what,
-            how=how,
-        ) from None
+        template = "{folder} has no message {what}: build it with `retention-kit report {how}`."
+        raise SettingsError(template, folder=folder, what=what, how=how) from None
     digest = hashlib.sha256(raw).hexdigest()
     if manifest.get("files", {}).get(name) != digest:
         raise ReportError(

@@ -223,20 +223,13 @@ def connect(server: Server) -> Connection:
 def _connection_error(error: Exception, server: Server) -> Exception:
     """The error of a failed connection: Deferred if a retry may help, else SettingsError."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return SettingsError(
-            "The certificate of {server} is not trusted ({verify_message}): nothing is sent there.",
-            server=server,
-            verify_message=error.verify_message,
-        )
+        template = "The certificate of {server} is not trusted ({verify_message}): nothing is sent there."
+        return SettingsError(template, server=server, verify_message=error.verify_message)
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         reason = (error.reason or "no reason given").replace("_", " ").lower()
         advice = Phrase("smtps:// is for TLS from the first byte (465), smtp:// for STARTTLS (587)")
-        return SettingsError(
-            "{server} and we found no common TLS ({reason}): {advice}; nothing is sent there.",
-            server=server,
-            reason=reason,
-            advice=advice,
-        )
+        template = "{server} and we found no common TLS ({reason}): {advice}; nothing is sent there."
+        return SettingsError(template, server=server, reason=reason, advice=advice)
     # `login` raises a plain SMTPException if the server offers no method that it knows.
     if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
         lacks = "STARTTLS" if "STARTTLS" in str(error) else Phrase("a way to log in that we know")
@@ -246,12 +239,8 @@ def _connection_error(error: Exception, server: Server) -> Exception:
         if 400 <= error.smtp_code < 500 or error.smtp_code < 0:
             return Deferred(Phrase("{server} answered {reply}", server=server, reply=reply))
         if isinstance(error, smtplib.SMTPAuthenticationError):
-            return SettingsError(
-                "{server} refused the user name or password of {variable} ({reply}): nothing is sent there.",
-                server=server,
-                variable=VARIABLE,
-                reply=reply,
-            )
+            template = "{server} refused the user name or password of {variable} ({reply}): nothing is sent there."
+            return SettingsError(template, server=server, variable=VARIABLE, reply=reply)
         return SettingsError("{server} refused us ({reply}): nothing is sent there.", server=server, reply=reply)
     if _is_silence(error):
         return Deferred(
@@ -326,12 +315,8 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
     code, reply = smtp.mail(sender, options)
     if code in (530, 534, 535):
         reply_text = _reply_text(code, reply, server)
-        raise SettingsError(
-            "{server} takes nothing without another login ({reply_text}): see {variable}.",
-            server=server,
-            reply_text=reply_text,
-            variable=VARIABLE,
-        )
+        template = "{server} takes nothing without another login ({reply_text}): see {variable}."
+        raise SettingsError(template, server=server, reply_text=reply_text, variable=VARIABLE)
     if code == 250:
         code, reply = smtp.rcpt(recipient)
         if code in (250, 251):

@@ -151,12 +151,8 @@ def _check_goal_segment(data: Dataset, name: str, segment: str | None) -> None:
     except UnknownNameError as error:
         raise SettingsError("goals.{name}.segment: {error}", name=name, error=error) from None
     if column and value is None:
-        raise SettingsError(
-            'goals.{name}.segment cannot be {segment!r}: name a value too, as in "{column}=…".',
-            name=name,
-            segment=segment,
-            column=column,
-        )
+        template = 'goals.{name}.segment cannot be {segment!r}: name a value too, as in "{column}=…".'
+        raise SettingsError(template, name=name, segment=segment, column=column)
 
 
 def _chosen_periods(

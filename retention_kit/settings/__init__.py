@@ -181,14 +181,8 @@ _NO_TEXT_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicod
 def check_top(name: str, top: int, low: int, high: int) -> None:
     """Raise SettingsError if the `top` boxes are none or all of a scale."""
     if not 1 <= top <= high - low:
-        raise SettingsError(
-            "{name} is {top} on a scale of {low}-{high}: choose from 1 to {most}.",
-            name=name,
-            top=top,
-            low=low,
-            high=high,
-            most=high - low,
-        )
+        template = "{name} is {top} on a scale of {low}-{high}: choose from 1 to {most}."
+        raise SettingsError(template, name=name, top=top, low=low, high=high, most=high - low)
 
 
 def read_settings(path: Path) -> Settings:
@@ -357,11 +351,8 @@ def _check_text(source: Table) -> None:
             is_text = False
         if not is_text:
             similar = ("utf-8", "utf-16", "cp1252", "cp1256", "cp1251", "shift_jis", "iso-8859-1")
-            raise SettingsError(
-                "There is no encoding {encoding!r}: {hint}",
-                encoding=source.encoding,
-                hint=did_you_mean(source.encoding, similar),
-            )
+            template = "There is no encoding {encoding!r}: {hint}"
+            raise SettingsError(template, encoding=source.encoding, hint=did_you_mean(source.encoding, similar))
     if source.delimiter is not None and (len(source.delimiter) != 1 or source.delimiter in '"\r\n\0'):
         raise SettingsError(
             'delimiter cannot be {delimiter!r}: write one character, such as ";" or "\\t".', delimiter=source.delimiter

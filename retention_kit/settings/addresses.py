@@ -32,11 +32,8 @@ def parse_address(text: str) -> tuple[str, str]:
     except UnicodeError:
         raise wrong from None
     if not is_same:  # ß is encoded as ss, which is another domain today
-        raise SettingsError(
-            "{text!r}: {unicode_domain} may name two domains: write it in ASCII, as its owner does (xn--…).",
-            text=text,
-            unicode_domain=unicode_domain,
-        )
+        template = "{text!r}: {unicode_domain} may name two domains: write it in ASCII, as its owner does (xn--…)."
+        raise SettingsError(template, text=text, unicode_domain=unicode_domain)
     # Without quoted local parts: those are more likely typing errors.
     atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
     is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)

@@ -64,9 +64,5 @@ def _check_condition(text: str | None, path: str) -> None:
     if text is not None and not text.strip():
         raise SettingsError('{path} is empty: write a condition, such as "customer_churn_rate > 5%".', path=path)
     if text is not None and len(text) > MOST_CHARACTERS:
-        raise SettingsError(
-            "{path} has {number} characters, more than {most}: make two alerts of it.",
-            path=path,
-            number=len(text),
-            most=MOST_CHARACTERS,
-        )
+        template = "{path} has {number} characters, more than {most}: make two alerts of it."
+        raise SettingsError(template, path=path, number=len(text), most=MOST_CHARACTERS)

@@ -98,12 +98,10 @@ def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
             )
         path = f"follow_ups.{name}"
         if follow_up.file in files:
-            raise SettingsError(
-                "follow_ups: {other!r} and {name!r} would write one file, {file}.csv: give one of them another name.",
-                other=files[follow_up.file],
-                name=name,
-                file=follow_up.file,
+            template = (
+                "follow_ups: {other!r} and {name!r} would write one file, {file}.csv: give one of them another name."
             )
+            raise SettingsError(template, other=files[follow_up.file], name=name, file=follow_up.file)
         files[follow_up.file] = name
         rule = follow_up.rule
         if rule.kind == "score" and follow_up.due_within is not None:
@@ -124,12 +122,8 @@ def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
 def _check_text(follow_up: FollowUp, path: str) -> None:
     """Raise SettingsError for placeholders that are not valid; they are replaced with values, never evaluated."""
     if len(follow_up.text) > _MAX_CHARACTERS:
-        raise SettingsError(
-            "{path}.text has {number:,} characters, more than {most:,}.",
-            path=path,
-            number=len(follow_up.text),
-            most=_MAX_CHARACTERS,
-        )
+        template = "{path}.text has {number:,} characters, more than {most:,}."
+        raise SettingsError(template, path=path, number=len(follow_up.text), most=_MAX_CHARACTERS)
     for name in _PLACEHOLDER.findall(follow_up.text):
         if not name.strip() or name != name.strip():
             raise SettingsError(
@@ -138,11 +132,8 @@ def _check_text(follow_up: FollowUp, path: str) -> None:
         if name == "contact" and follow_up.contact is None:
             raise SettingsError('{path}.text names {{contact}}: say which column it is, contact = "…".', path=path)
     if brace := re.search(r"[{}]", _PLACEHOLDER.sub("", follow_up.text)):
-        raise SettingsError(
-            "{path}.text has a single {brace!r}: braces stand around the names of columns only.",
-            path=path,
-            brace=brace[0],
-        )
+        template = "{path}.text has a single {brace!r}: braces stand around the names of columns only."
+        raise SettingsError(template, path=path, brace=brace[0])
 
 
 def fill_text(text: str, values: dict[str, str]) -> str:

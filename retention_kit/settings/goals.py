@@ -41,10 +41,8 @@ def goals_by_id(goals: Any) -> Any:
             raise SettingsError("goals: number {number} is no table: write [[goals]] above its keys.", number=number)
         name = goal.get("id") or goal.get("metric") or goal.get("objective")
         if not isinstance(name, str):
-            raise SettingsError(
-                'goals: number {number} names no metric: give it one, or kind = "yes/no" and an objective.',
-                number=number,
-            )
+            template = 'goals: number {number} names no metric: give it one, or kind = "yes/no" and an objective.'
+            raise SettingsError(template, number=number)
         if name in by_id:
             raise SettingsError("goals: two are called {name!r}: give one of them an id of its own.", name=name)
         by_id[name] = goal | {"id": name}
@@ -75,19 +73,13 @@ def check_forms(goals: dict[str, Goal]) -> None:
         except PeriodError as error:
             raise SettingsError("goals.{name}.by: {error}", name=name, error=error) from None
         if goal.start_date and goal.start_date.year == date.max.year:
-            raise SettingsError(
-                "goals.{name}.start_date cannot be {start_date}: write a date before 9999.",
-                name=name,
-                start_date=goal.start_date,
-            )
+            template = "goals.{name}.start_date cannot be {start_date}: write a date before 9999."
+            raise SettingsError(template, name=name, start_date=goal.start_date)
         if goal.by and goal.start_date and Period.parse(goal.by).end <= goal.start_date:
-            raise SettingsError(
-                "goals.{name}.by cannot be {by!r}, which is over on {start_date}, its start_date: write a later "
-                "period.",
-                name=name,
-                by=goal.by,
-                start_date=goal.start_date,
+            template = (
+                "goals.{name}.by cannot be {by!r}, which is over on {start_date}, its start_date: write a later period."
             )
+            raise SettingsError(template, name=name, by=goal.by, start_date=goal.start_date)
 
 
 def check_types(goals: Any, sentence: Any) -> None:

@@ -121,13 +121,8 @@ class When:
 def parse_when(text: str, path: str) -> When:
     """Parse a text of the language; raises SettingsError with `path`, the position and the nearest form."""
     if len(text) > MAX_CHARACTERS:
-        raise SettingsError(
-            "{path} has {number} characters, more than {most}: {hint}",
-            path=path,
-            number=len(text),
-            most=MAX_CHARACTERS,
-            hint=_nearest(text),
-        )
+        template = "{path} has {number} characters, more than {most}: {hint}"
+        raise SettingsError(template, path=path, number=len(text), most=MAX_CHARACTERS, hint=_nearest(text))
     from lark.exceptions import UnexpectedInput
 
     lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)  # keeps positions
@@ -147,23 +142,12 @@ def parse_when(text: str, path: str) -> When:
         ) from None
     when = _read(tree.children[0])
     if when.days > MAX_DAYS:
-        raise SettingsError(
-            "{path} = {text!r} looks {days:,} days away: {most:,} are the most.",
-            path=path,
-            text=text,
-            days=when.days,
-            most=MAX_DAYS,
-        )
+        template = "{path} = {text!r} looks {days:,} days away: {most:,} are the most."
+        raise SettingsError(template, path=path, text=text, days=when.days, most=MAX_DAYS)
     if when.kind == "score" and not any(_holds(score, when.comparison) for score in range(*_SCORES[when.survey])):
         low, high = _SCORES[when.survey][0], _SCORES[when.survey][1] - 1
-        raise SettingsError(
-            "{path} = {text!r} is of nobody: {survey} runs from {low} to {high}.",
-            path=path,
-            text=text,
-            survey=when.survey.upper(),
-            low=low,
-            high=high,
-        )
+        template = "{path} = {text!r} is of nobody: {survey} runs from {low} to {high}."
+        raise SettingsError(template, path=path, text=text, survey=when.survey.upper(), low=low, high=high)
     if when.hours == 0 and when.kind not in ("purchase", "subscribing", "leaving"):
         raise SettingsError(
             "{path} = {text!r} needs a span of at least one: {hint}", path=path, text=text, hint=_nearest(text)

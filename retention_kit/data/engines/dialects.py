@@ -60,11 +60,8 @@ def _refuse_unknown_casts(tree: exp.Expr) -> None:
     """Raise DataError for casts and roundings that the rules below do not handle."""
     for node in tree.find_all(exp.TryCast, exp.Round):
         if isinstance(node, exp.TryCast) and node.to not in _KNOWN:
-            raise DataError(
-                "{sql} cannot be said to other engines: TRY_CAST to {read}.",
-                sql=node.sql("duckdb"),
-                read=Listed(_READ, " or "),
-            )
+            template = "{sql} cannot be said to other engines: TRY_CAST to {read}."
+            raise DataError(template, sql=node.sql("duckdb"), read=Listed(_READ, " or "))
         if isinstance(node, exp.Round) and node.args.get("decimals"):
             raise DataError("{sql} cannot be said to other engines: round to whole numbers.", sql=node.sql("duckdb"))
 

@@ -223,12 +223,8 @@ class Postgres(RemoteEngine):
         by_lower = {spelling.lower(): table for spelling, table in known.items()}
         if found := known.get(text) or by_lower.get(text.lower()):
             return found
-        raise DataError(
-            "{database} has no table {text!r}: {hint}",
-            database=self.database,
-            text=text,
-            hint=did_you_mean(text, known),
-        )
+        template = "{database} has no table {text!r}: {hint}"
+        raise DataError(template, database=self.database, text=text, hint=did_you_mean(text, known))
 
     def list_tables(self) -> list[str]:
         """The tables and views that need no schema."""

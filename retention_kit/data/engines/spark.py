@@ -124,10 +124,8 @@ class Spark(RemoteEngine):
         if type(session).__module__.startswith("pyspark.sql.connect"):
             raise DataError("Spark Connect cannot be used yet: give a session of a cluster's own, spark://HOST:PORT.")
         if not hasattr(session, "newSession"):
-            raise DataError(
-                "The tables cannot be loaded from {kind}: give a SparkSession or a Spark DataFrame.",
-                kind=type(given).__name__,
-            )
+            template = "The tables cannot be loaded from {kind}: give a SparkSession or a Spark DataFrame."
+            raise DataError(template, kind=type(given).__name__)
         return cls(session)
 
     def run(self, sql: str, **parts: str) -> None:

@@ -83,13 +83,11 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
             continue
         path_in_settings = _path_in_settings(path, target.parent)
         if not layout and (table := our_table(export.header)):
-            raise DataError(
+            template = (
                 "{file} has our own names of columns and needs no mapping: write {table} = {path_in_settings!r} "
-                "under [data].",
-                file=path.name,
-                table=table,
-                path_in_settings=path_in_settings,
+                "under [data]."
             )
+            raise DataError(template, file=path.name, table=table, path_in_settings=path_in_settings)
         recognised = map_export(export, path_in_settings, layout) or propose(export, path_in_settings)
         counted = [_count(mapping, target.parent) for mapping in recognised.mappings]
         tables = {mapping.table for mapping in recognised.mappings if not mapping.doubt}

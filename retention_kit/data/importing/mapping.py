@@ -75,12 +75,9 @@ def map_export(export: Export, path: str, name: str | None = None) -> Recognised
     if layout is None:
         return None
     if layout.refused:
+        template = "{file} is {label} ({name}), which {refused}."
         raise DataError(
-            "{file} is {label} ({name}), which {refused}.",
-            file=export.path.name,
-            label=layout.label,
-            name=layout.name,
-            refused=Phrase(layout.refused),
+            template, file=export.path.name, label=layout.label, name=layout.name, refused=Phrase(layout.refused)
         )
     if name and not layout.signature.count(export.header):
         missing = Listed(layout.signature.missing(export.header))

@@ -49,20 +49,12 @@ def database_file(url: str, folder: Path) -> Path:
     path = folder / url.partition(":///")[2]
     if not path.is_file():
         near = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(
-            "There is no database {file!r} in {folder!r}: {hint}",
-            file=path.name,
-            folder=str(path.parent),
-            hint=did_you_mean(path.name, near),
-        )
+        template = "There is no database {file!r} in {folder!r}: {hint}"
+        raise DataError(template, file=path.name, folder=str(path.parent), hint=did_you_mean(path.name, near))
     kind = url.partition(":")[0]
     if (found := _kind(path)) != kind:
-        raise DataError(
-            "data.engine: {file} is a database of {found}, not of {kind}: write {found}:///….",
-            file=path.name,
-            found=found,
-            kind=kind,
-        )
+        template = "data.engine: {file} is a database of {found}, not of {kind}: write {found}:///…."
+        raise DataError(template, file=path.name, found=found, kind=kind)
     return path
 
 
@@ -90,12 +82,8 @@ def read_database(engine: DuckDB, path: Path, text: str, name: str) -> str:
     for number, row in enumerate(rows, start=1):
         for column, value in zip(names, row, strict=True):
             if isinstance(value, bytes):
-                raise DataError(
-                    "{file}: the column {column!r} holds bytes in row {number}: leave it out with a query.",
-                    file=path.name,
-                    column=column,
-                    number=number,
-                )
+                template = "{file}: the column {column!r} holds bytes in row {number}: leave it out with a query."
+                raise DataError(template, file=path.name, column=column, number=number)
     return register_cells(engine, name, names, rows)
 
 
@@ -144,21 +132,15 @@ def _copy_duckdb(engine: DuckDB, path: Path, text: str, name: str) -> None:
             engine.run(f"CREATE TABLE {target} AS SELECT * FROM {quote(stream)}")
         except engine.error as error:
             if deadline.has_passed:
-                raise DataError(
-                    "{file}: its view takes more than {seconds} seconds to read: make it a table.",
-                    file=path.name,
-                    seconds=deadline.interval,
-                ) from None
+                template = "{file}: its view takes more than {seconds} seconds to read: make it a table."
+                raise DataError(template, file=path.name, seconds=deadline.interval) from None
             raise error from None
         finally:
             deadline.cancel()
             engine.unregister(stream)
         if row_limit is not None and engine.rows(f"SELECT count(*) FROM {target}")[0][0] > row_limit:
-            raise DataError(
-                "{file}: its view gives more than {row_limit:,} rows: make it a table.",
-                file=path.name,
-                row_limit=row_limit,
-            )
+            template = "{file}: its view gives more than {row_limit:,} rows: make it a table."
+            raise DataError(template, file=path.name, row_limit=row_limit)
 
 
 class _Deadline(Timer):
@@ -241,13 +223,11 @@ def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) 
         forbidden |= {name for name in functions if name.endswith("()")}
         if tree is None or forbidden:
             outside = Listed(sorted(forbidden)) or Phrase("it cannot be told what")
-            raise DataError(
+            template = (
                 "{file}: the view {view!r} reads more than the tables of its file ({outside}), so it is not run: "
-                "make it a table.",
-                file=path.name,
-                view=view[1],
-                outside=outside,
+                "make it a table."
             )
+            raise DataError(template, file=path.name, view=view[1], outside=outside)
         pending += [name for name in read if name in views]
     return bool(seen)
 
@@ -317,13 +297,10 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
         rows += part
         size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
         if len(rows) > most or size > longest:
-            raise DataError(
-                "{file}: its view {view!r} gives more than {most:,} rows or {longest:,} characters: make it a table.",
-                file=path.name,
-                view=through_views[0],
-                most=most,
-                longest=longest,
+            template = (
+                "{file}: its view {view!r} gives more than {most:,} rows or {longest:,} characters: make it a table."
             )
+            raise DataError(template, file=path.name, view=through_views[0], most=most, longest=longest)
     return rows
 
 

@@ -82,31 +82,21 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
     for page in _rank_pages(_non_ascii_lines(path)):
         if _first_undecodable_line(path, page) is None:
             if mixed.right >= mixed.wrong / _MIXTURE_RATIO[page[:4] == "cp12"]:
-                raise DataError(
+                template = (
                     "{label} is in two encodings, UTF-8 in line {line} but {page} in line {wrong}: write it in "
-                    'one, or, where it is, declare that: encoding = "{page}".',
-                    label=label,
-                    line=mixed.line,
-                    page=page,
-                    wrong=wrong,
+                    'one, or, where it is, declare that: encoding = "{page}".'
                 )
+                raise DataError(template, label=label, line=mixed.line, page=page, wrong=wrong)
             return Encoding(page, is_sure=False)
-    raise DataError(
-        '{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = "cp1252".',
-        label=label,
-        wrong=wrong,
-    )
+    template = '{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = "cp1252".'
+    raise DataError(template, label=label, wrong=wrong)
 
 
 def _check_declared(path: Path, declared: str, marked: str | None, label: str) -> Encoding:
     name = codecs.lookup(declared).name
     if marked and _family(name) != _family(marked):
-        raise DataError(
-            "{label} line 1: encoding = {declared!r} does not fit, its first bytes say {marked}.",
-            label=label,
-            declared=declared,
-            marked=marked.removesuffix("-sig"),
-        )
+        template = "{label} line 1: encoding = {declared!r} does not fit, its first bytes say {marked}."
+        raise DataError(template, label=label, declared=declared, marked=marked.removesuffix("-sig"))
     name = marked or {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
     _check_encoding(path, name, label, "encoding =")
     return Encoding(name)
@@ -118,13 +108,8 @@ def _family(name: str) -> str:
 
 def _check_encoding(path: Path, name: str, label: str, source: str) -> None:
     if (line := _first_undecodable_line(path, name)) is not None:
-        raise DataError(
-            "{label} line {line} cannot be read: {source} {name!r}, which does not fit.",
-            label=label,
-            line=line,
-            source=Phrase(source),
-            name=name.removesuffix("-sig"),
-        )
+        template = "{label} line {line} cannot be read: {source} {name!r}, which does not fit."
+        raise DataError(template, label=label, line=line, source=Phrase(source), name=name.removesuffix("-sig"))
 
 
 def _first_undecodable_line(path: Path, name: str) -> int | None:

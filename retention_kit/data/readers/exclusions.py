@@ -45,13 +45,8 @@ def leave_out(
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
         except engine.error as error:
             reason = explain_error(engine.embedded, str(error), engine.types(reader))
-            raise DataError(
-                "{label}: leave_out {why!r} = {condition!r} does not work: {reason}",
-                label=label,
-                why=why,
-                condition=source.leave_out[why],
-                reason=reason,
-            ) from None
+            template = "{label}: leave_out {why!r} = {condition!r} does not work: {reason}"
+            raise DataError(template, label=label, why=why, condition=source.leave_out[why], reason=reason) from None
     cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(conditions.values()))
     number = f"CASE {cases} ELSE -1 END"
     engine.define(f"{name}_places", f"SELECT {number} AS place FROM {reader} AS _theirs")

@@ -39,12 +39,8 @@ def resolve_files(text: str, folder: Path) -> list[Path]:
         refuse_irregular(path)
     if not re.search(r"[*?\[]", text):
         neighbours = [matching.name for matching in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(
-            "There is no file {text!r} in {folder!r}: {hint}",
-            text=text,
-            folder=str(folder),
-            hint=did_you_mean(path.name, neighbours),
-        )
+        template = "There is no file {text!r} in {folder!r}: {hint}"
+        raise DataError(template, text=text, folder=str(folder), hint=did_you_mean(path.name, neighbours))
     root, pattern = (Path(path.anchor), path.relative_to(path.anchor)) if Path(text).is_absolute() else (folder, text)
     # Spreadsheet programs create `~$` files beside open ones.
     matching = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
@@ -52,11 +48,8 @@ def resolve_files(text: str, folder: Path) -> list[Path]:
         raise DataError("No file in {folder!r} fits {text!r}.", folder=str(folder), text=text)
     endings = sorted({file.suffix.lower() for file in matching})
     if len(endings) > 1:
-        raise DataError(
-            "The files that fit {text!r} are of several kinds, {endings}: name one of them.",
-            text=text,
-            endings=Listed(endings),
-        )
+        template = "The files that fit {text!r} are of several kinds, {endings}: name one of them."
+        raise DataError(template, text=text, endings=Listed(endings))
     return matching
 
 
@@ -156,20 +149,11 @@ def _read_sheet(
     wanted, (names_in_book, is_merged) = source.sheet, _inspect_workbook(path)
     named = [sheet for sheet in names_in_book if sheet.strip().lower() == (wanted or table).strip().lower()]
     if wanted and not named:
-        raise DataError(
-            "{file} has no sheet {wanted!r}: {hint}",
-            file=path.name,
-            wanted=wanted,
-            hint=did_you_mean(wanted, names_in_book),
-        )
+        template = "{file} has no sheet {wanted!r}: {hint}"
+        raise DataError(template, file=path.name, wanted=wanted, hint=did_you_mean(wanted, names_in_book))
     if not named and len(names_in_book) > 1:
-        raise DataError(
-            "{file} has the sheets {sheets}, none called {table}: name one, sheet = {first!r}.",
-            file=path.name,
-            sheets=Listed(names_in_book),
-            table=table,
-            first=names_in_book[0],
-        )
+        template = "{file} has the sheets {sheets}, none called {table}: name one, sheet = {first!r}."
+        raise DataError(template, file=path.name, sheets=Listed(names_in_book), table=table, first=names_in_book[0])
     try:
         # Only empty cells are missing: NA is also a country.
         frame = pd.read_excel(

@@ -48,13 +48,11 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
         except (duckdb.Error, UnicodeError, TypeError):
             for column, kind in frame.dtypes.items():
                 if not _is_readable(engine, frame[[column]]):
-                    raise DataError(
+                    template = (
                         "The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it "
-                        "text, numbers or times.",
-                        table=table,
-                        column=column,
-                        kind=kind,
-                    ) from None
+                        "text, numbers or times."
+                    )
+                    raise DataError(template, table=table, column=column, kind=kind) from None
             raise
     if hasattr(frame, "collect") and type(frame).__module__.startswith("polars"):
         frame = frame.collect()

@@ -39,19 +39,11 @@ def select_columns(
     known = [column for column in types if column not in ours and column not in source.columns.values()]
     for name in REQUIRED[table]:
         if name not in selected:
-            raise DataError(
-                "{label} has no column {name!r}, which {table} need: {hint}",
-                label=label,
-                name=name,
-                table=table,
-                hint=did_you_mean(name, known),
-            )
+            template = "{label} has no column {name!r}, which {table} need: {hint}"
+            raise DataError(template, label=label, name=name, table=table, hint=did_you_mean(name, known))
     if source.rows == "lines" and "order_id" not in selected:
-        raise DataError(
-            "{label} has no column 'order_id', by which rows = \"lines\" are summed: {hint}",
-            label=label,
-            hint=did_you_mean("order_id", known),
-        )
+        template = "{label} has no column 'order_id', by which rows = \"lines\" are summed: {hint}"
+        raise DataError(template, label=label, hint=did_you_mean("order_id", known))
     in_expressions = columns_used(types, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *in_expressions, *REQUIRED[table], *OPTIONAL[table]]}
     # Exports contain addresses and all kinds of texts: only mapped columns can be segments.
@@ -72,13 +64,8 @@ def _expression(
         if column.lower() == text.lower():  # as SQL compares names
             return engine.quote(column), []
     if re.fullmatch(r"[^\W\d]\w*", text):
-        raise DataError(
-            "{label} has no column {text!r} for {name}: {hint}",
-            label=label,
-            text=text,
-            name=name,
-            hint=did_you_mean(text, types),
-        )
+        template = "{label} has no column {text!r} for {name}: {hint}"
+        raise DataError(template, label=label, text=text, name=name, hint=did_you_mean(text, types))
     setting = f"{name} = {text!r}"
     sql, findings = type_expression(engine, text, reader, f"{label}: {setting}", hints)
     beside = engine.quote(next(iter(types), "")) if types else "1"  # so that an aggregate over rows is rejected

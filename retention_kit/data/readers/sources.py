@@ -82,12 +82,10 @@ def find_tables(path: Path) -> dict[str, str]:
         return tables
     if path.suffix.lower() == ".xlsx":
         return {guess_table(path): path.name}
-    raise DataError(
-        "{file} holds none of our tables, {tables}; it has {names}. Name yours in a retention.toml with [data] engine.",
-        file=path.name,
-        tables=Listed(TABLES),
-        names=Listed(names) or Phrase("none"),
+    template = (
+        "{file} holds none of our tables, {tables}; it has {names}. Name yours in a retention.toml with [data] engine."
     )
+    raise DataError(template, file=path.name, tables=Listed(TABLES), names=Listed(names) or Phrase("none"))
 
 
 def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str, list[Table]]:
@@ -113,13 +111,11 @@ def guess_table(path: Path) -> str:
     by_name = [name for name in TABLES if path.stem.lower().startswith(name)]
     by_columns = [name for name in TABLES if set(map(name_key, _distinctive(name))) <= keys]
     if not (by_name or by_columns):
-        raise DataError(
+        template = (
             "{file} is none of our tables: orders need {required}; it has {columns}. Map the columns in a "
-            "retention.toml (retention-kit init writes one).",
-            file=path.name,
-            required=Listed(REQUIRED["orders"]),
-            columns=Listed(columns),
+            "retention.toml (retention-kit init writes one)."
         )
+        raise DataError(template, file=path.name, required=Listed(REQUIRED["orders"]), columns=Listed(columns))
     return (by_name or by_columns)[0]
 
 
@@ -317,11 +313,8 @@ def _tables_of_folder(folder: Path) -> dict[str, str]:
     for name in _ALL_TABLES:
         files = sorted(path.name for path in folder.glob(f"{name}.*") if path.suffix.lower() in endings)
         if len(files) > 1:
-            raise DataError(
-                "The folder {folder!r} holds {files}: keep one, or name it in a retention.toml.",
-                folder=str(folder),
-                files=Listed(files, " and "),
-            )
+            template = "The folder {folder!r} holds {files}: keep one, or name it in a retention.toml."
+            raise DataError(template, folder=str(folder), files=Listed(files, " and "))
         if files:
             tables[name] = files[0]
     if not set(tables) & set(TABLES):

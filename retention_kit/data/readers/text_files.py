@@ -141,11 +141,8 @@ def _open(path: Path, names: Names, options: TextOptions, folder: Path) -> _Open
     best = max((_try_delimiter(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
     _, delimiter, header, records = best
     if not records:
-        raise DataError(
-            "{label} has no header: its first line is longer than {most:,} characters.",
-            label=label,
-            most=_HEAD_CHARACTERS,
-        )
+        template = "{label} has no header: its first line is longer than {most:,} characters."
+        raise DataError(template, label=label, most=_HEAD_CHARACTERS)
     first = [cells for _, cells in records[header : header + 3]]
     return _OpenFile(raw, label, encoding, delimiter, header, records[header][0], first)
 
@@ -191,11 +188,8 @@ def _unpack(path: Path, folder: Path) -> Path:
             ]
             if len(held) != 1 or not held[0].filename.lower().endswith((".csv", ".tsv", ".txt")):
                 inside = ", ".join(entry.filename for entry in held[:5]) or "nothing"
-                raise DataError(
-                    "{file} must hold one .csv, .tsv or .txt file; it holds {inside}: unpack it.",
-                    file=path.name,
-                    inside=inside,
-                )
+                template = "{file} must hold one .csv, .tsv or .txt file; it holds {inside}: unpack it."
+                raise DataError(template, file=path.name, inside=inside)
             with archive.open(held[0]) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
@@ -307,12 +301,8 @@ def _read_copy(
     expected = sum(part.rows for part in parts)
     _store(engine, name, parts, wanted(list(dict.fromkeys(column for part in parts for column in part.columns))))
     if (seen := _count_rows(engine, name)) != expected:
-        raise DataError(
-            "{label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.",
-            label=opened.label,
-            seen=seen,
-            expected=expected,
-        )
+        template = "{label} cannot be read: the engine reads {seen:,} of its {expected:,} rows."
+        raise DataError(template, label=opened.label, seen=seen, expected=expected)
     return sorter.findings()
 
 

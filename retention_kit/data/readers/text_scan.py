@@ -84,11 +84,8 @@ class _Scan:
 
         if not body.all():
             line = self.line + int(np.count_nonzero(body[: int(np.argmin(body))] == _LF)) + 1
-            raise DataError(
-                "{label} line {line} holds a NUL character: it is no text file, or damaged.",
-                label=self.label,
-                line=line,
-            )
+            template = "{label} line {line} holds a NUL character: it is no text file, or damaged."
+            raise DataError(template, label=self.label, line=line)
         preceding = np.concatenate((np.array([self.before], np.uint8), body[:-1]))
         feeds, returns, delimiters = body == _LF, body == _CR, body == self.delimiter
         self.line += int(np.count_nonzero(feeds))

@@ -114,12 +114,8 @@ def _rename_columns(
         alike = [column for column in alike if column.lower() == name.lower()] or alike
         if len(alike) > 1:
             named = " and ".join(map(repr, alike))
-            raise DataError(
-                "{label} has the columns {named}, each of which may be {name!r}: map or keep one of them.",
-                label=label,
-                named=named,
-                name=name,
-            )
+            template = "{label} has the columns {named}, each of which may be {name!r}: map or keep one of them."
+            raise DataError(template, label=label, named=named, name=name)
         renamed |= {column: name for column in alike if column not in renamed}
     if not renamed:
         return relation, ()

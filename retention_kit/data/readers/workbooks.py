@@ -52,19 +52,13 @@ def check_workbook(path: Path) -> bool:
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
-        raise DataError(
-            "{file} cannot be read: it is no .xlsx workbook, or is broken ({reason}).",
-            file=path.name,
-            reason=str(error).rstrip("."),
-        ) from None
+        template = "{file} cannot be read: it is no .xlsx workbook, or is broken ({reason})."
+        raise DataError(template, file=path.name, reason=str(error).rstrip(".")) from None
 
 
 def _too_large(path: Path) -> DataError:
-    return DataError(
-        "{file} unpacks to more than {most:,} bytes: save the table as CSV or Parquet.",
-        file=path.name,
-        most=MAX_BYTES,
-    )
+    template = "{file} unpacks to more than {most:,} bytes: save the table as CSV or Parquet."
+    return DataError(template, file=path.name, most=MAX_BYTES)
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -96,15 +90,11 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
         before = text[-_OVERLAP:]
     area = last_row * last_column
     if cells and area > SMALL and area > SPARSE * cells:
-        raise DataError(
+        template = (
             "{file}: {name} has {cells:,} cells, but they lie as far apart as row {last_row:,} and column "
-            "{last_column:,}: delete what lies far from the table, or save it as CSV.",
-            file=path.name,
-            name=name,
-            cells=cells,
-            last_row=last_row,
-            last_column=last_column,
+            "{last_column:,}: delete what lies far from the table, or save it as CSV."
         )
+        raise DataError(template, file=path.name, name=name, cells=cells, last_row=last_row, last_column=last_column)
     return size, is_merged
 
 

@@ -159,13 +159,11 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
     if hints.decimal:
         chosen = hints.decimal
     elif len(votes) > 1:
-        raise DataError(
+        template = (
             "{label} mixes two ways of writing numbers, such as {with_point!r} with a decimal point and "
-            '{with_comma!r} with a decimal comma: write one, or state it with decimal = "." or decimal = ",".',
-            label=label,
-            with_point=votes["."],
-            with_comma=votes[","],
+            '{with_comma!r} with a decimal comma: write one, or state it with decimal = "." or decimal = ",".'
         )
+        raise DataError(template, label=label, with_point=votes["."], with_comma=votes[","])
     elif votes:
         chosen = next(iter(votes))
     else:
@@ -195,13 +193,11 @@ def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_
     separator = next(iter(unclear))
     other = "," if separator == "." else "."
     if len(unclear) > 1:
-        raise DataError(
+        template = (
             "{label} mixes {with_point!r} and {with_comma!r}, and either sign may group thousands or begin "
-            'decimals: state it with decimal = "." or decimal = ",".',
-            label=label,
-            with_point=unclear["."],
-            with_comma=unclear[","],
+            'decimals: state it with decimal = "." or decimal = ",".'
         )
+        raise DataError(template, label=label, with_point=unclear["."], with_comma=unclear[","])
     if hints.decimals is None:
         return separator
     if hints.decimals == 0:  # 1.200 yen are 1200
@@ -249,20 +245,15 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
     common = set.intersection(*known.values())
     if not common:
         several = Listed((repr(markers[marker]) for marker in list(known)[:2]), " and ")
-        raise DataError(
-            "{label} is in several currencies, such as {several}: name the currency in a column of its own.",
-            label=label,
-            several=several,
-        )
+        template = "{label} is in several currencies, such as {several}: name the currency in a column of its own."
+        raise DataError(template, label=label, several=several)
     if currency not in ("XXX", *common):
         example = markers[next(iter(known))]
-        raise DataError(
+        template = (
             "{label} holds {example!r}, but the report is in {currency}: set [report] currency, or name the "
-            "currency in a column of its own.",
-            label=label,
-            example=example,
-            currency=currency,
+            "currency in a column of its own."
         )
+        raise DataError(template, label=label, example=example, currency=currency)
 
 
 def find_other_signs(
@@ -288,14 +279,11 @@ def find_other_signs(
     if rows:
         detail = sentence("quality.details.sign_beside", column=name, value=quoted(example), currency=currency)
     if rows > REFUSED * filled:
-        raise DataError(
+        template = (
             "The {table} have the sign of another currency than their column 'currency' names in {rows:,} of "
-            "{filled:,} rows, {detail}: map currency to the one that the amounts are in.",
-            table=table,
-            rows=rows,
-            filled=filled,
-            detail=detail,
+            "{filled:,} rows, {detail}: map currency to the one that the amounts are in."
         )
+        raise DataError(template, table=table, rows=rows, filled=filled, detail=detail)
     return [Finding("sign of another currency", rows, detail)] if rows else []
 
 

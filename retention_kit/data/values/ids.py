@@ -173,15 +173,11 @@ def _read(
     filled = sum(rows for rows, _ in kinds.values())
     cut, example = kinds.get("cut", (0, ""))
     if cut * 2 > filled:
-        raise DataError(
+        template = (
             "The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a "
-            "spreadsheet has put them so and their last digits are lost, export them again with the column as text.",
-            table=table,
-            name=name,
-            cut=cut,
-            filled=filled,
-            example=example,
+            "spreadsheet has put them so and their last digits are lost, export them again with the column as text."
         )
+        raise DataError(template, table=table, name=name, cut=cut, filled=filled, example=example)
     words = [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]
     if words:
         text = f"CASE WHEN {upper} NOT IN ({', '.join(map(literal, nobody))}) THEN {text} END"

@@ -112,15 +112,11 @@ def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
         if alone or (good and bad and max(good)[0] < min(bad)[0]):
             ends = dict.fromkeys(repr(one[1]) for one in (min(good or [low]), max(bad or [high])))
             turned = f"{low[0] + high[0]:f} - CAST(regexp_extract(score, '[0-9]+') AS INTEGER)"
-            raise DataError(
+            template = (
                 "The {name} answers run the other way, from the best to the worst: {ends}. Turn them round, such "
-                'as score = "{turned}" where the scale ends at {low:f} and {high:f}.',
-                name=name,
-                ends=Listed(ends, " and "),
-                turned=turned,
-                low=low[0],
-                high=high[0],
+                'as score = "{turned}" where the scale ends at {low:f} and {high:f}.'
             )
+            raise DataError(template, name=name, ends=Listed(ends, " and "), turned=turned, low=low[0], high=high[0])
 
 
 def _scores(answers: dict[str, int]) -> dict[Decimal, int]:

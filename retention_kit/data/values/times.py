@@ -81,12 +81,8 @@ def read_times(
     if kind == "VARCHAR" or kind.startswith("ENUM") or is_number:
         return _read_texts(engine, part, name, text, kind if is_number else "", zone, report, target)
     if engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
-        raise DataError(
-            "The {table} column {name!r} holds {kind} values, not dates.",
-            table=target.table,
-            name=name,
-            kind=kind.lower(),
-        )
+        template = "The {table} column {name!r} holds {kind} values, not dates."
+        raise DataError(template, table=target.table, name=name, kind=kind.lower())
     return TimeColumn(name)
 
 
@@ -128,12 +124,8 @@ def _read_texts(
     parsed = [form for form in forms if form.parts or form.mask in ISO]
     refuse_numbers(target, name, [form[:1] + form[2:] for form in forms])
     if number and forms and not parsed:
-        raise DataError(
-            "The {table} column {name!r} holds {number} values, not dates.",
-            table=target.table,
-            name=name,
-            number=number.lower(),
-        )
+        template = "The {table} column {name!r} holds {number} values, not dates."
+        raise DataError(template, table=target.table, name=name, number=number.lower())
     timed = [form for form in parsed if form.is_timed]
     without = [form for form in timed if not form.zone]
     with_zone = [form for form in timed if form.zone]
@@ -249,14 +241,11 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
         f"ORDER BY count(*) DESC, form LIMIT {_MOST_FORMS + 1}"
     )
     if len(rows) > _MOST_FORMS:
-        raise DataError(
+        template = (
             "The {table} column {name!r} holds no dates: its values are written in more than {most:,} ways, such "
-            "as {rows!r}: see which column is which.",
-            table=target.table,
-            name=name,
-            most=_MOST_FORMS,
-            rows=rows[0][2],
+            "as {rows!r}: see which column is which."
         )
+        raise DataError(template, table=target.table, name=name, most=_MOST_FORMS, rows=rows[0][2])
     is_plain = all(mask in ISO for mask, *_ in rows)  # whose parts nobody asks for
     return [Form(mask, None if is_plain else parse_form(mask), *more) for mask, *more in rows]
 
@@ -271,8 +260,9 @@ def _day_order(
     full = [form for form in parsed if form.mask in ISO or form.year_digits == 4]
     short = [form for form in parsed if form.year_digits == 2]
     if short and sum(form.rows for form in short) > sum(form.rows for form in full):
+        template = "The {table} column {name!r} writes years with two digits, such as {least!r}: {order_offers}"
         raise DataError(
-            "The {table} column {name!r} writes years with two digits, such as {least!r}: {order_offers}",
+            template,
             table=target.table,
             name=name,
             least=short[0].least,
@@ -304,14 +294,11 @@ def _day_order(
     )
     ((day_first, month_first, open_, least, last),) = engine.rows(query)
     if day_first and month_first:
-        raise DataError(
+        template = (
             "The {table} column {name!r} writes the day first ({day_first!r}) and the month first "
-            "({month_first!r}): write all of its dates one way.",
-            table=target.table,
-            name=name,
-            day_first=day_first,
-            month_first=month_first,
+            "({month_first!r}): write all of its dates one way."
         )
+        raise DataError(template, table=target.table, name=name, day_first=day_first, month_first=month_first)
     if numbers and open_ and not (day_first or month_first):
         raise DataError(
             "The {table} column {name!r} does not show whether the day or the month comes first, such as {open!r}: "

@@ -73,21 +73,13 @@ def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints
             "{label} is neither a column nor an SQL expression: did you mean {nearest!r}?", label=label, nearest=nearest
         )
     if tree is None:
-        raise DataError(
-            "{label} is no SQL expression{where}: {hint}",
-            label=label,
-            where=_error_position(engine, text),
-            hint=advice(_near(columns, text)),
-        )
+        template = "{label} is no SQL expression{where}: {hint}"
+        raise DataError(template, label=label, where=_error_position(engine, text), hint=advice(_near(columns, text)))
     fault, inner = find_fault(engine, _root(tree))
     if fault:
         alone = _to_sql(engine, inner) if inner else ""
-        raise DataError(
-            "{label} {fault}: {hint}",
-            label=label,
-            fault=Phrase(fault),
-            hint=advice(_near(columns, text), alone),
-        )
+        template = "{label} {fault}: {hint}"
+        raise DataError(template, label=label, fault=Phrase(fault), hint=advice(_near(columns, text), alone))
     before = json.dumps(tree)
     typing = _Typing(engine, relation, columns, label, hints)
     try:

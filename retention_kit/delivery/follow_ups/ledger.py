@@ -214,12 +214,8 @@ def publish(path: Path) -> None:
         _part_of(path).replace(path)
         sync(path.parent)
     except OSError as error:
-        raise ReportError(
-            "{file} cannot be put into {folder!r}: {reason}.",
-            file=path.name,
-            folder=str(path.parent),
-            reason=error.strerror,
-        ) from None
+        template = "{file} cannot be put into {folder!r}: {reason}."
+        raise ReportError(template, file=path.name, folder=str(path.parent), reason=error.strerror) from None
 
 
 def _recover(ledger: Ledger) -> None:
@@ -245,7 +241,5 @@ def _refuse_lost(folder: Path) -> None:
     """Raise ReportError if there are lists but no ledger, or an empty one: everybody would be listed again."""
     digit = "[0-9]"
     if any(folder.glob(f"{digit * 4}-{digit * 2}-{digit * 2}/*.csv")):  # the folder of a day, unlike packs
-        raise ReportError(
-            "The ledger in {folder!r} is empty although there are lists: restore it, or move the folder away.",
-            folder=str(folder),
-        )
+        template = "The ledger in {folder!r} is empty although there are lists: restore it, or move the folder away."
+        raise ReportError(template, folder=str(folder))

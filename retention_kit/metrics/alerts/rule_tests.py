@@ -96,11 +96,9 @@ def _case(raw: Any, where: Phrase) -> Case:
         case = msgspec.convert(raw, Case)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
+        template = "{where}{path}: {problem}."
         raise SettingsError(
-            "{where}{path}: {problem}.",
-            where=where,
-            path=path.rstrip("`"),
-            problem=f"{problem[0].lower()}{problem[1:]}",
+            template, where=where, path=path.rstrip("`"), problem=f"{problem[0].lower()}{problem[1:]}"
         ) from None
     if (case.states is None) is (case.firings is None):
         raise SettingsError("{where} expects nothing, or twice: give states or firings.", where=where)
@@ -119,11 +117,8 @@ def _run(case: Case, where: Phrase, rules_by_name: Mapping[str, Rule]) -> Result
         check_choice(SettingsError, template, rule.metrics, where=where, name=name)
     lengths = {name: len(case.figures[name]) for name in rule.metrics if name in case.figures}
     if missing := [name for name in rule.metrics if name not in lengths]:
-        raise SettingsError(
-            "{where}.figures: the alert asks for {metric} too: give as many as of the others.",
-            where=where,
-            metric=missing[0],
-        )
+        template = "{where}.figures: the alert asks for {metric} too: give as many as of the others."
+        raise SettingsError(template, where=where, metric=missing[0])
     count = min(lengths.values())
     if len({*lengths.values(), *([len(case.states)] if case.states else [])}) > 1 or not count:
         raise SettingsError(
@@ -137,13 +132,8 @@ def _run(case: Case, where: Phrase, rules_by_name: Mapping[str, Rule]) -> Result
     figures = {name: _series(case, name, first, f"{where}.figures.{name}") for name in rule.metrics}
     periods = [first.shift(at) for at in range(count)]
     if outside := [period for period in begins if period not in map(str, periods)]:
-        raise SettingsError(
-            "{where}.firings: {outside} lies outside {first} to {last}.",
-            where=where,
-            outside=outside[0],
-            first=periods[0],
-            last=periods[-1],
-        )
+        template = "{where}.firings: {outside} lies outside {first} to {last}."
+        raise SettingsError(template, where=where, outside=outside[0], first=periods[0], last=periods[-1])
     value = rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
     states = list(judge(rule, value, figures, periods, {}))
     return Result(case.name or case.alert, _rows(case, states, begins))
@@ -190,13 +180,8 @@ def _point(given: Any, name: str, target: float | None, where: str) -> Point:
         return Point(None, target=target, note="The test gives none.")
     for key, value in parts.items():
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise SettingsError(
-                "{where}.{key} cannot be {value!r}: write a number or {no_data!r}.",
-                where=where,
-                key=key,
-                value=value,
-                no_data=NO_DATA,
-            )
+            template = "{where}.{key} cannot be {value!r}: write a number or {no_data!r}."
+            raise SettingsError(template, where=where, key=key, value=value, no_data=NO_DATA)
     numbers = {key: number(value, METRICS[name], f"{where}.{key}") for key, value in parts.items()}
     if {*numbers} not in ({"value"}, {"value", "low", "high"}):
         raise SettingsError("{where} needs a value, and low and high both or neither.", where=where)

@@ -50,22 +50,14 @@ def number(given: float | str, metric: Metric, path: str) -> float:
                 form = Phrase('0.25 or "25%"')
             raise SettingsError("{path} cannot be {given!r}: write {form}.", path=path, given=given, form=form)
         if metric.unit != "fraction":
-            raise SettingsError(
-                "{path} is a per cent, but {name} is none: write {example}.",
-                path=path,
-                name=metric.name,
-                example=match[1],
-            )
+            template = "{path} is a per cent, but {name} is none: write {example}."
+            raise SettingsError(template, path=path, name=metric.name, example=match[1])
         value = round(float(match[1]) / 100, 12)
     else:
         value = float(given)
         if not isfinite(value):
-            raise SettingsError(
-                "{path} cannot be {value}: write a number, such as {example}.",
-                path=path,
-                value=value,
-                example=_example(metric),
-            )
+            template = "{path} cannot be {value}: write a number, such as {example}."
+            raise SettingsError(template, path=path, value=value, example=_example(metric))
         if abs(value) > MOST:
             raise SettingsError(
                 "{path} cannot be {value:g}: write a number up to {most:,.0f}.", path=path, value=value, most=MOST
@@ -77,12 +69,8 @@ def number(given: float | str, metric: Metric, path: str) -> float:
             nearest = Phrase("write {example}", example=_example(metric))
             if is_percent:
                 nearest = Phrase('write {part:g} or "{percent:g}%"', part=abs(value) / 100, percent=abs(value))
-            raise SettingsError(
-                "{path} cannot be {given}, as a rate is a part of 1: {nearest}.",
-                path=path,
-                given=given,
-                nearest=nearest,
-            )
+            template = "{path} cannot be {given}, as a rate is a part of 1: {nearest}."
+            raise SettingsError(template, path=path, given=given, nearest=nearest)
     if metric.unit == "points" and abs(value) > MOST_POINTS:
         raise SettingsError(
             "{path} cannot be {given}: {name} lies between -100 and 100.", path=path, given=given, name=metric.name

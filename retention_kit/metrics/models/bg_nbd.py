@@ -135,13 +135,11 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
     has_repeat = rows.x > 0
     buyers, repeats = float(rows.counts[has_repeat].sum()), float(rows.counts @ rows.x)
     if buyers < FEWEST and repeats < 10 * FEWEST:
-        raise ModelError(
+        template = (
             "Too few repeat buyers: {buyers:,.0f} of {customers:,.0f} customers bought again, and a model of "
-            "purchases needs {fewest}.",
-            buyers=buyers,
-            customers=rows.counts.sum(),
-            fewest=FEWEST,
+            "purchases needs {fewest}."
         )
+        raise ModelError(template, buyers=buyers, customers=rows.counts.sum(), fewest=FEWEST)
     unit = float(rows.T.max()) / SPAN
     scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)
     maximum = _fit(scaled)

@@ -88,11 +88,8 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
             buyers=np.count_nonzero(m <= 0),
         )
     if n.sum() < FEWEST:
-        raise ModelError(
-            "Too few repeat buyers: {buyers:,.0f}, and a model of their spend needs {fewest}.",
-            buyers=n.sum(),
-            fewest=FEWEST,
-        )
+        template = "Too few repeat buyers: {buyers:,.0f}, and a model of their spend needs {fewest}."
+        raise ModelError(template, buyers=n.sum(), fewest=FEWEST)
     order = np.lexsort((m, x))
     x, m, n = x[order], m[order], n[order]
     unit = float(n @ m / n.sum())

@@ -56,11 +56,8 @@ def counts_of(counts: Any, rows: int) -> np.ndarray | None:
         return None
     array = column("counts", counts)
     if len(array) != rows:
-        raise ModelError(
-            "Columns differ in length: counts has {rows_of_counts}, the others have {rows}.",
-            rows_of_counts=len(array),
-            rows=rows,
-        )
+        template = "Columns differ in length: counts has {rows_of_counts}, the others have {rows}."
+        raise ModelError(template, rows_of_counts=len(array), rows=rows)
     _refuse(array < 0, array, "Counts cannot be negative")
     if not (array > 0).any():
         raise ModelError("There are no customers: all counts are 0.")

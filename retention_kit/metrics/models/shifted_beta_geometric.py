@@ -99,12 +99,8 @@ def fit_sbg(alive: Any) -> ShiftedBetaGeometric:
             raise ModelError("alive counts customers: {least:g} is below 0.", least=cohort.min())
         if (np.diff(cohort) > 0).any():
             at = int(np.argmax(np.diff(cohort) > 0))
-            raise ModelError(
-                "A cohort cannot grow: {before:g} customers became {after:g} at renewal {renewal}.",
-                before=cohort[at],
-                after=cohort[at + 1],
-                renewal=at + 1,
-            )
+            template = "A cohort cannot grow: {before:g} customers became {after:g} at renewal {renewal}."
+            raise ModelError(template, before=cohort[at], after=cohort[at + 1], renewal=at + 1)
     renewals = max(len(cohort) - 1 for cohort in cohorts)
     exposed, lost = np.zeros(max(renewals, 1)), np.zeros(max(renewals, 1))
     for cohort in cohorts:
@@ -124,13 +120,11 @@ def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
     same_length(exposed=exposed, lost=lost)
     if (wrong := (lost < 0) | (lost > exposed)).any():
         at = int(np.argmax(wrong))
-        raise ModelError(
+        template = (
             "Of {exposed:g} customers {lost:g} cannot leave at renewal {renewal}: it has to be between 0 and their "
-            "number.",
-            exposed=exposed[at],
-            lost=lost[at],
-            renewal=at + 1,
+            "number."
         )
+        raise ModelError(template, exposed=exposed[at], lost=lost[at], renewal=at + 1)
     if not exposed.any():
         raise ModelError("There are no customers who came to a renewal.")
     if not lost.any():

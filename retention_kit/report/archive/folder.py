@@ -129,11 +129,8 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
                 file.seek(0)
                 holder = file.read().strip()
             who = Phrase(" (process {number})" if holder else "", number=holder)
-            raise SettingsError(
-                "Another run{who} is writing to {folder!r}: wait until it is done, or give another --output.",
-                who=who,
-                folder=str(path.parent),
-            ) from None
+            template = "Another run{who} is writing to {folder!r}: wait until it is done, or give another --output."
+            raise SettingsError(template, who=who, folder=str(path.parent)) from None
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its owner removed it meanwhile
                 with suppress(OSError):

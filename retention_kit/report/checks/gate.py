@@ -215,13 +215,8 @@ def _check_integrity(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding
     for name, about in manifest.get("lists", {}).items():
         rows = _rows(folder / name)
         if rows is not None and rows != about["customers"]:
-            yield blocked(
-                "{name} has {rows} customers, and its figure is {figure}: {todo}.",
-                name=name,
-                rows=rows,
-                figure=about["customers"],
-                todo=REBUILD,
-            )
+            template = "{name} has {rows} customers, and its figure is {figure}: {todo}."
+            yield blocked(template, name=name, rows=rows, figure=about["customers"], todo=REBUILD)
 
 
 def _rows(path: Path) -> int | None:

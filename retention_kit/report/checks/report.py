@@ -236,13 +236,8 @@ def _check_html(report: Report) -> Iterator[Finding]:
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
     drawn = [picture for picture in pictures if "<svg" in picture and _SHAPE.search(picture.partition("<svg")[2])]
     if missing := max(len(pictures), report.record.charts) - len(drawn):
-        yield blocked(
-            "{file} lacks {missing} of its {count} charts.",
-            file=path.name,
-            missing=missing,
-            count=len(drawn) + missing,
-            is_reported=is_reported,
-        )
+        template = "{file} lacks {missing} of its {count} charts."
+        yield blocked(template, file=path.name, missing=missing, count=len(drawn) + missing, is_reported=is_reported)
     if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
         yield blocked("{file} has a chart without a description.", file=path.name)
     yield from _named_customers(report, page)
@@ -270,11 +265,8 @@ def _named_customers(report: Report, page: str) -> Iterator[Finding]:
             ),
         )
     if len(named) > len(in_own):
-        yield blocked(
-            "report.{report}.html names {count} of the customers that the lists hold.",
-            report=report.name,
-            count=len(named) - len(in_own),
-        )
+        template = "report.{report}.html names {count} of the customers that the lists hold."
+        yield blocked(template, report=report.name, count=len(named) - len(in_own))
 
 
 def foreign_hosts(report: Report, page: str) -> list[str]:

@@ -191,11 +191,8 @@ def run_notebooks(plan: Plan, workers: Workers, progress: Progress) -> Iterator[
             (startup / "frames.py").write_text(FRAMES, "utf-8")
             save_snapshot(plan.page.data, snapshot, plan.page.computed)
         except OSError as error:
-            raise ReportError(
-                "The summaries could not be written to {folder!r}: {reason}.",
-                folder=str(private),
-                reason=error.strerror,
-            ) from error
+            template = "The summaries could not be written to {folder!r}: {reason}."
+            raise ReportError(template, folder=str(private), reason=error.strerror) from error
         own = {SNAPSHOT: str(snapshot), "IPYTHONDIR": str(private / "ipython"), "PYTHONHASHSEED": "0"}
         run = NotebookRun(plan, {**os.environ, **own}, workers, progress)
         try:

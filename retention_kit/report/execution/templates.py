@@ -158,13 +158,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         )
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code" and (fault := _fault(cell.source, name)):
-            raise TemplateError(
-                "{name}, cell {number}, line {line}: {problem}.",
-                name=name,
-                number=number,
-                line=fault.lineno,
-                problem=fault.msg,
-            )
+            template = "{name}, cell {number}, line {line}: {problem}."
+            raise TemplateError(template, name=name, number=number, line=fault.lineno, problem=fault.msg)
     known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         template = "{name} has no parameter {parameter!r}: {hint}"
@@ -172,14 +167,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         hint = known[parameter]
         if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
             given = type(value).__name__
-            raise TemplateError(
-                "{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}.",
-                name=name,
-                parameter=parameter,
-                hint=hint,
-                value=value,
-                given=given,
-            )
+            template = "{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}."
+            raise TemplateError(template, name=name, parameter=parameter, hint=hint, value=value, given=given)
     return notebook
 
 
