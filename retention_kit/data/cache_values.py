@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from retention_kit.lazy import np, pd
+
 _PLAIN = (type(None), bool, float, str)
 _NUMBERS = "biufmM"  # kinds of numpy types that are their bytes
 _PACKAGE = __name__.partition(".")[0] + "."
@@ -32,9 +34,6 @@ def from_bytes(content: bytes) -> Any:
 
 def _written(value: Any) -> Any:
     """Plain values as they are, all else as a list that begins with its kind."""
-    import numpy as np
-    import pandas as pd
-
     kind = type(value)
     if kind in _PLAIN or (kind is int and -(2**63) <= value < 2**63):
         return value
@@ -65,8 +64,6 @@ def _written(value: Any) -> Any:
 
 
 def _written_frame(frame: Any) -> list:
-    import pandas as pd
-
     index = frame.index
     if type(index) is not pd.RangeIndex or index.name is not None or frame.columns.names != [None]:
         raise NotKept("index")
@@ -75,9 +72,6 @@ def _written_frame(frame: Any) -> list:
 
 
 def _written_column(column: Any) -> list:
-    import numpy as np
-    import pandas as pd
-
     kind = column.dtype
     if isinstance(kind, np.dtype) and kind.kind in _NUMBERS:
         return ["array", kind.str, [len(column)], np.ascontiguousarray(column.to_numpy()).tobytes()]
@@ -99,14 +93,10 @@ def _read_pairs(*parts: Any) -> dict:
 
 
 def _read_array(kind: str, shape: list[int], content: bytes) -> Any:
-    import numpy as np
-
     return np.frombuffer(content, kind).reshape(shape).copy()
 
 
 def _read_frame(index: list[int], attrs: Any, *columns: Any) -> Any:
-    import pandas as pd
-
     series = [_read_column(*column) for _, column in columns]
     frame = pd.DataFrame(dict(enumerate(series)), index=pd.RangeIndex(*index))
     frame.columns = pd.Index([_read(name) for name, _ in columns])
@@ -115,9 +105,6 @@ def _read_frame(index: list[int], attrs: Any, *columns: Any) -> Any:
 
 
 def _read_column(kind: str, *parts: Any) -> Any:
-    import numpy as np
-    import pandas as pd
-
     if kind == "array":
         return _read_array(*parts)
     if kind == "texts":

@@ -10,10 +10,9 @@ from retention_kit.data.cleaning.raw_columns import added_columns, is_capped
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.union import FILE, UNKNOWN
 from retention_kit.errors import UnknownNameError, check_choice
+from retention_kit.lazy import pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 MOST = 1_000  # rows of a table that are fetched
@@ -57,16 +56,12 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
 
 
 def _lines(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
     findings = [one for part in data.parts.get(table, ()) for one in part.findings if one.check in checks]
     lines = [(one.check, one.file, line, text) for one in findings for line, text in one.examples]
     return pd.DataFrame(lines, columns=["check", "file", "line", "text"])
 
 
 def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
     frames = [_rows_in_table(data, table, [name for name in checks if name not in _LEFT_OUT])]
     for check in [name for name in checks if name in _LEFT_OUT]:
         for source in [source for source in data.parts.get(table, ()) if source.left_out]:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from retention_kit import bidi
@@ -21,6 +21,7 @@ from retention_kit.delivery.dispatch import Queued, deliver, queue_mail
 from retention_kit.delivery.outbox import OWNERS, Key, Outbox, Row, reading, sending
 from retention_kit.delivery.smtp import Server, refuse_localhost, server_of
 from retention_kit.errors import Phrase, ReportError, SettingsError
+from retention_kit.lazy import pd
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import gate
@@ -28,9 +29,6 @@ from retention_kit.settings import Settings, read_settings
 from retention_kit.settings.addresses import parse_address
 from retention_kit.settings.mail import Recipient, unique_recipients
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SETTLED = ("sent", "already sent")
 _REPEATED = "on request, though the first may have arrived: it may be there twice"
@@ -67,8 +65,6 @@ class Sending:
     @property
     def outcomes(self) -> pd.DataFrame:
         """recipient, language, segment (empty: the whole), state, reply of the server or reason."""
-        import pandas as pd
-
         return pd.DataFrame(self.results, columns=Result._fields)
 
     @property

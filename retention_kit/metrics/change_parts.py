@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import fsum, sqrt
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.lazy import np, pd
 from retention_kit.metrics.catalogue import SMALL
 from retention_kit.metrics.decomposition import Decomposition, rate_and_mix
 from retention_kit.metrics.formulas import Z95
@@ -20,8 +21,6 @@ from retention_kit.metrics.scorecard import scorecard
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 COLUMNS = (
@@ -71,8 +70,6 @@ def segment_changes(
     the sum, without a denominator; guests are a separate row with the value "". Empty for the first period. `rows` is a
     scorecard of both periods by the column, if already computed.
     """
-    import pandas as pd
-
     before = period.shift(-1)
     if before.index < Period.of(data.start, period.every).index:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -115,9 +112,6 @@ def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
 
 def _sums(data: Dataset, metric: str, period: Period, column: str) -> pd.DataFrame:
     """Rows of a summary of two periods: sums, with intervals of their changes from the variance over customers."""
-    import numpy as np
-    import pandas as pd
-
     name, total, spread, count = _SUMS[metric]
     frame = in_currency(data, name, summary(data, name, Granularity(period.every), column))
     then, now = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit import bidi
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.lazy import pd
 from retention_kit.metrics.forecasts.horizon import is_control
 from retention_kit.metrics.queries.follow_ups import MOST, happened
 from retention_kit.metrics.queries.lives import second_purchase_gaps
@@ -183,8 +184,6 @@ def _occasion(rule: When, when: date) -> str:
 
 
 def _moment(given: Any) -> datetime:
-    import pandas as pd
-
     return pd.Timestamp(given).to_pydatetime()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.decomposition import rate_and_mix
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import available_summaries, missing_reason, summary
@@ -12,8 +13,6 @@ from retention_kit.metrics.summary_rows import columns
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 
@@ -76,8 +75,6 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
 
 def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     """The periods of all additive figures, a row for each figure and period; the sums of the parts; and the whole."""
-    import pandas as pd
-
     wholes, parts = [], []
     for name in available_summaries(data):
         figures = [*columns(name, "exact"), *columns(name, "weighted")]
@@ -91,8 +88,6 @@ def _parts_of_changes(
     data: Dataset, granularity: Granularity, column: str
 ) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     """The periods of changes of retention and of the net promoter score; the sums of their parts; and the changes."""
-    import pandas as pd
-
     rows: list[tuple[int, float, float]] = []
     rates = (("movements", "retained", "", "start"), ("feedback", "promoters", "detractors", "nps_weight"))
     for name, plus, minus, below in rates:

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, check_choice
+from retention_kit.lazy import pd
 from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, OVERLAPPING, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.forecasts.lives import lives
@@ -30,8 +31,6 @@ from retention_kit.periods import Period
 from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 
@@ -52,8 +51,6 @@ def scorecard(
     Metrics whose table is missing are absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError,
     UnknownNameError or DataError.
     """
-    import pandas as pd
-
     from retention_kit.metrics.frames import Scorecard, shown_as
 
     selected = _chosen_metrics(data, metrics)

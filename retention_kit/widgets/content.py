@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
 from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.queries.spans import Granularity
@@ -24,10 +25,6 @@ from retention_kit.report.pages.overview import MOST_CARDS
 from retention_kit.widgets.background import Step
 from retention_kit.widgets.lists import CustomerLists, Listing
 from retention_kit.widgets.selection import values_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 TABS = ("trend", "movements", "cohorts", "segments", "customers", "goals", "about")
 
@@ -189,8 +186,6 @@ class Content(CustomerLists):
 
     def cells(self) -> pd.DataFrame:
         """The cells of the heat map: `Page.cells`, or an empty frame with `cohort` and `period`."""
-        import pandas as pd
-
         cells = self.page.cells()
         return pd.DataFrame({name: [] for name in ("cohort", "period")}) if cells is None else cells
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.forecasts.horizon import horizon_kind
 from retention_kit.metrics.forecasts.lists import RISK_LISTS, STAKES, risk_lists, risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
@@ -17,8 +18,6 @@ from retention_kit.widgets.selection import Selection
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 ACTIVE, CELL = "active", "cell"
@@ -65,8 +64,6 @@ class CustomerLists:
 
     def customers(self, listing: Listing) -> pd.DataFrame:
         """All customers of a list, a row for each; empty if the data have no customers."""
-        import pandas as pd
-
         chosen, page = self.selection, self.page
         if missing_reason(self.data, "movements"):
             return pd.DataFrame({"customer_id": []})
@@ -140,8 +137,6 @@ class CustomerLists:
         return label or self.words.isolate(str(name).removeprefix("segment."))
 
     def _cell(self, name: str, value: Any) -> str:
-        import pandas as pd
-
         if pd.isna(value):
             return self.words.value(None, "count")
         if name in _MONEY:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.scorecard import scorecard
 from retention_kit.metrics.trend import TREND, trend_periods
 from retention_kit.report.page import Page
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class ExplorerPage(Page):
@@ -25,8 +22,6 @@ class ExplorerPage(Page):
 
     def _by_period(self) -> pd.DataFrame:
         """The result of `trend_rows`, computed only for the periods that are not cached."""
-        import pandas as pd
-
         if missing := self.unknown_periods():
             self.rows_of(missing)
         frames = [self.computed[key] for key in self._period_keys().values()]

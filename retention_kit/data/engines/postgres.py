@@ -13,15 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retention_kit.data.engines.dialects import Statement, shorten_name, transpile
 from retention_kit.data.engines.remote import RemoteEngine
 from retention_kit.data.engines.sql_text import fill_placeholders, is_query, quote
 from retention_kit.errors import DataError, did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
+from retention_kit.lazy import pd
 
 # Whatever the server or the user has set: times and texts are read one way, rows come in one order.
 _SESSION = """
@@ -154,8 +152,6 @@ class Postgres(RemoteEngine):
 
     def frame(self, sql: str, **parts: str) -> pd.DataFrame:
         """The rows of a query as a DataFrame, with the dtypes that DuckDB gives."""
-        import pandas as pd
-
         result = self._execute(transpile(fill_placeholders(sql, parts), "postgres").text)
         kinds = [
             (self._full_names.get(name, name), _KINDS.get(code, "VARCHAR"))
@@ -303,8 +299,6 @@ def _read_all_times(connection: Any) -> None:
 
 
 def _series(values: tuple, kind: str) -> pd.Series:
-    import pandas as pd
-
     is_missing = None in values
     if kind == "VARCHAR" and not any(value is not None for value in values):
         return pd.Series(values, dtype="object")

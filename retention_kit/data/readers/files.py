@@ -16,6 +16,7 @@ from retention_kit.data.readers.text_cache import read_text_cached
 from retention_kit.data.readers.text_files import TEXTS, TextOptions
 from retention_kit.data.readers.workbooks import check_workbook
 from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
+from retention_kit.lazy import pd
 from retention_kit.settings import Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
@@ -143,7 +144,6 @@ def _read_sheet(
     """The columns and rows of a sheet, with typed cells, and findings: the chosen sheet, the one named like the table,
     or the only one.
     """
-    import pandas as pd
     from python_calamine import CalamineError
 
     wanted, (names_in_book, is_merged) = source.sheet, _inspect_workbook(path)

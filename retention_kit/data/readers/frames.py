@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.errors import DataError, Phrase
-
-if TYPE_CHECKING:
-    import pandas as pd
+from retention_kit.lazy import pd
 
 
 class Stream:
@@ -33,7 +31,6 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     that a table cannot have.
     """
     import duckdb
-    import pandas as pd
 
     name = f"_{table}_frame"
     if isinstance(frame, pd.DataFrame):
@@ -106,8 +103,6 @@ def _without_mixtures(engine: DuckDB, name: str, frame: pd.DataFrame, objects: l
 
 def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with periods as their start times, and sparse columns as dense ones."""
-    import pandas as pd
-
     ways = {
         pd.PeriodDtype: lambda column: column.dt.to_timestamp(),
         pd.SparseDtype: lambda column: column.sparse.to_dense(),
@@ -147,16 +142,12 @@ def with_microseconds(engine: DuckDB, relation: str) -> str:
 
 def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
     """A DataFrame whose columns are typed by their cells: numbers, times, dates or booleans; else text."""
-    import pandas as pd
-
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     frame = pd.concat([_column(values) for values in columns], axis=1) if names else pd.DataFrame()
     return frame.set_axis(list(names), axis=1)
 
 
 def _column(values: Sequence[object]) -> pd.Series:
-    import pandas as pd
-
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pd.Series(values, dtype="boolean")

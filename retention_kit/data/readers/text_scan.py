@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from retention_kit.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
+from retention_kit.lazy import np
 
 _BLOCK = 1 << 20
 _LF, _CR, _QUOTE = 10, 13, 34
@@ -48,8 +46,6 @@ def plain_records(path: Path, delimiter: str, width: int, label: str) -> PlainFi
 
 def _blocks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The bytes after a byte order mark in blocks, each with the bytes shifted by one."""
-    import numpy as np
-
     with path.open("rb") as file:
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
@@ -80,8 +76,6 @@ class _Scan:
         self.returns: set[bool] = set()  # whether line ends have a carriage return
 
     def add(self, body: np.ndarray, following: np.ndarray) -> None:
-        import numpy as np
-
         if not body.all():
             line = self.line + int(np.count_nonzero(body[: int(np.argmin(body))] == _LF)) + 1
             template = "{label} line {line} holds a NUL character: it is no text file, or damaged."
@@ -105,8 +99,6 @@ class _Scan:
 
     def _outside(self, body: np.ndarray, preceding: np.ndarray, following: np.ndarray) -> np.ndarray | None:
         """A mask of the bytes outside quotes; None if all are."""
-        import numpy as np
-
         quotes = body == _QUOTE
         positions = np.flatnonzero(quotes)
         if not (positions.size or self.is_inside):
@@ -122,8 +114,6 @@ class _Scan:
 
     def _count(self, size: int, feeds: np.ndarray, delimiters: np.ndarray, after_return: np.ndarray) -> None:
         """Count the records that end in a block, by the positions of its line feeds and delimiters."""
-        import numpy as np
-
         if not feeds.size:
             self.delimiters, self.length = self.delimiters + int(delimiters.size), self.length + size
             return

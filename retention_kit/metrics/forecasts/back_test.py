@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
+from retention_kit.lazy import np
 from retention_kit.metrics.formulas import wilson
-
-if TYPE_CHECKING:
-    import numpy as np
 
 BETTER = 0.05  # relative difference of Brier scores from which on a model is better
 SHORT, FULL = 12, 24  # months of history: up to SHORT no verdict, below FULL a warning
@@ -120,7 +117,6 @@ def rising_rule(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> C
 
     The function interpolates between the given ranks, and is constant outside.
     """
-    import numpy as np
     from scipy.optimize import isotonic_regression
 
     ranks, index = np.unique(order, return_inverse=True)
@@ -135,8 +131,6 @@ def _brier(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> fl
 
 def _auc(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
     """The probability that a customer who is gone ranks higher than one who is not; ties count half."""
-    import numpy as np
-
     _, index = np.unique(order, return_inverse=True)
     lost = np.bincount(index, gone)
     stayed = np.bincount(index, customers) - lost
@@ -147,8 +141,6 @@ def _auc(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
 
 def _lift(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
     """The share gone in the tenth ranked highest, relative to that of all; ties at its edge count in part."""
-    import numpy as np
-
     _, index = np.unique(-order, return_inverse=True)
     n, lost = np.bincount(index, customers), np.bincount(index, gone)
     size = n.sum() / BINS
@@ -158,8 +150,6 @@ def _lift(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
 
 def _bins(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> tuple[Bin, ...]:
     """Tenths of the customers by predicted probability; equal ones are in the same bin."""
-    import numpy as np
-
     ranks, index = np.unique(predicted, return_inverse=True)
     n, lost = np.bincount(index, customers), np.bincount(index, gone)
     middle = (np.cumsum(n) - n / 2) / n.sum()

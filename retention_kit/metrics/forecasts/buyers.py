@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import ModelError
+from retention_kit.lazy import np, pd
 from retention_kit.metrics.forecasts.horizon import MONTH, cutoff_date, discounts, interval, interval_factor, undefined
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
 from retention_kit.metrics.models.bg_nbd import BLOCK, AliveChances
@@ -22,9 +23,6 @@ from retention_kit.periods import Period, add_months
 from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 WEEK = 7  # days
@@ -90,8 +88,6 @@ def horizon_weeks(data: Dataset) -> float:
 
 def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A row of sums for each segment value."""
-    import pandas as pd
-
     group_values, values = pd.factorize(frame["segment_value"])
     forecast = Forecast(frame, data.minor, group_values, len(values))
     customers = forecast.group_sums(forecast.customers)
@@ -129,9 +125,6 @@ class Forecast:
     """
 
     def __init__(self, frame: pd.DataFrame, minor: int, place: np.ndarray | None = None, values: int = 1):
-        import numpy as np
-        import pandas as pd
-
         self.place, self.values = np.zeros(len(frame), int) if place is None else place, values
         self.x, self.t_x, self.T = times(frame)
         self.customers = frame["customers"].to_numpy(float)
@@ -147,8 +140,6 @@ class Forecast:
 
     def group_sums(self, amounts: np.ndarray) -> np.ndarray:
         """Sums over the rows of each segment value."""
-        import numpy as np
-
         return np.bincount(self.place, amounts, self.values)
 
     def purchases(self, model: BgNbd, worth: list[float]) -> np.ndarray:
@@ -171,8 +162,6 @@ class Forecast:
         The interval is by the delta method on the logarithm, for the uncertainty of the parameters; its slopes take all
         purchases at the discount of the horizon's end.
         """
-        import numpy as np
-
         model, spend = fit.purchases, fit.spend
         no_interval = np.full(self.values, np.inf)
         if model is None or spend is None:
@@ -209,8 +198,6 @@ class Forecast:
 
     def _expected(self, model: BgNbd, weights: list[float]) -> np.ndarray:
         """Expected purchases of one customer of each row, up to each month's end, weighted and summed."""
-        import numpy as np
-
         bought = [
             (weight, self._while_alive(model, month * MONTH / WEEK))
             for month, weight in enumerate(weights, 1)
@@ -236,8 +223,6 @@ class Forecast:
 
 def _slopes(model: Any, total: Callable[[Any], np.ndarray]) -> np.ndarray:
     """The derivatives of log totals by the logarithms of a model's parameters: a row for each parameter."""
-    import numpy as np
-
     step, at, slopes = 1e-4, model.log_parameters, []
     for number in range(len(at)):
         moved = step * (np.arange(len(at)) == number)

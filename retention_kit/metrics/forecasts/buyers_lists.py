@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit import bidi
 from retention_kit.data.engines.sql_text import fill_placeholders
+from retention_kit.lazy import np, pd
 from retention_kit.metrics.forecasts.buyers import UNLIKELY, USUAL, WEEK, cached_fit, horizon_weeks, times
 from retention_kit.metrics.forecasts.buyers_back_test import back_test
 from retention_kit.metrics.forecasts.horizon import cutoff_date, horizon_column, is_control
@@ -18,9 +19,6 @@ from retention_kit.periods import Period
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 LATEST = 0.8  # quantile of an active customer's gaps: the latest date to act
@@ -35,8 +33,6 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
 
     Columns as in `lists.risk_lists`.
     """
-    import numpy as np
-
     model = cached_fit(data, period).purchases
     if model is None:
         return None
@@ -62,8 +58,6 @@ def second_purchase(data: Dataset, period: Period, columns: Sequence[str], only:
 
     Columns as in `lists.risk_lists`; None if fewer than 20 customers bought again.
     """
-    import numpy as np
-
     gaps = _gaps(data, period)
     if gaps is None:
         return None
@@ -94,8 +88,6 @@ def gap_quantiles(frame: pd.DataFrame) -> tuple[int, int] | None:
 
     `frame` is that of `second_purchase_gaps`.
     """
-    import numpy as np
-
     if frame["customers"].sum() < FEWEST:
         return None
     share = frame["customers"].cumsum() / frame["customers"].sum()
@@ -144,8 +136,6 @@ def _list_frame(
     known: set[str],
 ) -> pd.DataFrame:
     """The list `name` with readable columns; `known` are the customers on the previous list."""
-    import pandas as pd
-
     words = Words.of(data.settings.report)
     last = pd.to_datetime(rows["last_day"]).dt.date
     silent = rows["age_days"] + 1 - rows["recency_days"]

@@ -7,12 +7,11 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.lazy import np
 from retention_kit.metrics.formulas import Z95
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from retention_kit.data.dataset import Dataset
     from retention_kit.settings import Definitions
 
@@ -39,8 +38,6 @@ def discounts(definitions: Definitions) -> list[float]:
 
 def interval_factor(deviations: np.ndarray) -> np.ndarray:
     """The factor from a forecast to the upper end of its 95% interval, by the standard error of its logarithm."""
-    import numpy as np
-
     with np.errstate(over="ignore"):
         return np.exp(Z95 * deviations)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit import bidi
 from retention_kit.data.values.vocabulary import interval_step
+from retention_kit.lazy import pd
 from retention_kit.metrics.forecasts.horizon import cutoff_date, horizon_column, is_control
 from retention_kit.metrics.forecasts.members import RISK_RATIO, back_test, cached_fit, current_members, usual_chance
 from retention_kit.metrics.forecasts.renewal_model import RenewalGroups, interval_words
@@ -17,8 +18,6 @@ from retention_kit.periods import Period, add_months
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 Only = tuple[str, str] | None
@@ -78,8 +77,6 @@ def _list_frame(
     data: Dataset, period: Period, rows: pd.DataFrame, values: list[pd.Series], known: set[str]
 ) -> pd.DataFrame:
     """The list with readable columns; `known` are the customers on the previous list."""
-    import pandas as pd
-
     cut = pd.Timestamp(cutoff_date(data, period))
     mrr = rows["mrr"] / (data.minor * 12)
     has_plan = traits_of(data)[:1] == ("plan",)

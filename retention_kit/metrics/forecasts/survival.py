@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import SMALL
 from retention_kit.metrics.forecasts.horizon import cutoff_date
 from retention_kit.metrics.forecasts.members import cached_fit
@@ -18,8 +19,6 @@ from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 MAX_CURVES = 4  # values with their own curves
@@ -93,8 +92,6 @@ def _grouped(data: Dataset, period: Period, column: str | None) -> tuple[pd.Data
 
 def _curve(values: tuple[str, ...], times: pd.DataFrame, ahead: pd.DataFrame) -> Curve:
     """The curve of some values; `ahead` has the `projection` of each."""
-    import pandas as pd
-
     months, n = times["months"].to_numpy(int), times["customers"].to_numpy(float)
     at_risk = np.cumsum(np.bincount(months, n)[::-1])[::-1]
     seen = kaplan_meier(times["months"], times["lost"], times["customers"])
@@ -124,8 +121,6 @@ def projection(data: Dataset, period: Period, column: str | None) -> pd.DataFram
 
 
 def _projection(data: Dataset, cut: date, column: str | None) -> pd.DataFrame:
-    import pandas as pd
-
     fit = cached_fit(data, cut)
     if fit.model is None:
         return pd.DataFrame({"segment_value": [], "month": [], "share": [], "customers": []})

@@ -14,6 +14,7 @@ import pandas as pd
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from retention_kit import bidi
+from retention_kit.lazy import alt
 from retention_kit.report.charts.direction import mirrored, right_to_left
 from retention_kit.wording import MINUS, Words
 
@@ -27,21 +28,8 @@ BRICK = "#a04a2c"  # terracotta, dark enough for text
 _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
 
 
-class _Altair:
-    """Altair, imported when the first chart is built, as rendering finished charts does not need it."""
-
-    def __getattr__(self, name: str) -> object:
-        import altair
-
-        return getattr(altair, name)
-
-
-if TYPE_CHECKING:
-    import altair as alt
-
+if TYPE_CHECKING:  # use encodings as objects: Altair takes milliseconds to parse a shorthand text
     Position = TypeVar("Position", alt.X, alt.Y)
-else:
-    alt = _Altair()  # use encodings as objects: Altair takes milliseconds to parse a shorthand text
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.hijri import with_hijri
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric, ranked
 from retention_kit.metrics.forecasts.lists import risk_totals
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, segment_claims, significant
@@ -25,8 +26,6 @@ from retention_kit.report.pages import narrative
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from retention_kit.data.dataset import Dataset
 
 Cached = TypeVar("Cached")
@@ -72,8 +71,6 @@ class Context:
 
     def scorecard(self) -> pd.DataFrame:
         """All figures of the report, of the whole and by segment, with English texts."""
-        import pandas as pd
-
         whole = self._trend()
         if self.alone:
             column, value = self.alone

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from retention_kit.data.values.scales import top_boxes
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import SMALL, Measure
 from retention_kit.metrics.formulas import difference, share
 from retention_kit.metrics.insights import LEVEL, Claim, p_value
@@ -15,9 +15,6 @@ from retention_kit.report.charts import series
 from retention_kit.report.charts.base import ChartSpec, join_items
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Context
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUPS = {
     "nps": ("detractors", "passives", "promoters"),
@@ -136,8 +133,6 @@ def _p_value(worst: Measure, *others: Measure) -> float | None:
 
 def _segment_rows(shares: dict[str, Measure], labels: dict[str, str], period: str, label: str) -> pd.DataFrame:
     """The shares as rows for the chart of segments, the best first."""
-    import pandas as pd
-
     columns = {"label": label, "segment": "", "period": period, "complete": True}
     rows = [tables.share_row(one, segment_value=labels[name], **columns) for name, one in reversed(shares.items())]
     return pd.DataFrame(rows)

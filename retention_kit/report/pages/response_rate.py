@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from math import fsum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from retention_kit.data.cleaning.invitations import DAYS
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import SMALL, Measure
 from retention_kit.metrics.definitions.feedback import SURVEYS
 from retention_kit.metrics.formulas import difference, share
@@ -20,9 +21,6 @@ from retention_kit.report.charts.base import interval_text, join_items
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import MOST_NAMES, Blocks, Context, rows_for
 from retention_kit.report.pages.narrative import is_known
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Characteristics of customers when they were invited, and their values in the order of the table.
 GROUPS = {
@@ -79,8 +77,6 @@ class ResponseBlocks(Context):
         return Blocks(filter(None, [] if rates is None else [self._rate_trend(rates), self._rate_table()]))
 
     def _rate_trend(self, rates: pd.DataFrame) -> Block | None:
-        import pandas as pd
-
         known = {int(row.period): (int(row.invited), int(row.answered)) for row in rates.itertuples()}
         periods = trend_periods(self.data, self.period)
         measures = {str(one): share(*known.get(one.index, (0, 0))[::-1], "") for one in periods}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from retention_kit.lazy import pd
 from retention_kit.metrics.forecasts.survival import Curve, survival_curves, survival_difference
 from retention_kit.metrics.insights import Claim
 from retention_kit.metrics.queries.memberships import traits_of
@@ -12,9 +11,6 @@ from retention_kit.report.charts.survival import survival
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Blocks, Context
 from retention_kit.wording import DASH
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_COLUMNS = 2  # with curves
 LEAST_LOST = 5  # customers lost, for curves to be shown
@@ -53,8 +49,6 @@ class SurvivalBlocks(Context):
         return Blocks(block for column in survival_columns(self) for block in self._survival_by(column))
 
     def _survival_by(self, column: str | None) -> list[Block]:
-        import pandas as pd
-
         curves = survival_curves(self.data, self.period, column)
         p = None if column is None else survival_difference(self.data, self.period, column)
         if sum(curve.lost for curve in curves) < LEAST_LOST:
@@ -157,8 +151,6 @@ def _share(curve: Curve, month: int) -> float:
 
 def _steps(curve: Curve) -> pd.DataFrame:
     """A curve from its start to its end, a row for each step: month, share, low, high and at_risk."""
-    import pandas as pd
-
     steps = curve.seen.rename(columns={"time": "month", "survival": "share"})[
         ["month", "share", "low", "high", "at_risk"]
     ]
