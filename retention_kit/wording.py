@@ -23,23 +23,9 @@ if TYPE_CHECKING:
     from babel.numbers import NumberPattern
 
 __all__ = [
-    "AND",
-    "COMMA",
-    "DASH",
-    "MINUS",
-    "SEMICOLON",
-    "Figure",
-    "Number",
-    "Sentence",
-    "Verbatim",
-    "Words",
-    "Written",
-    "declared",
-    "languages",
-    "money_decimals",
-    "quoted",
-    "sentence",
-]
+    "AND", "COMMA", "DASH", "MINUS", "SEMICOLON", "Figure", "Number", "Sentence", "Verbatim", "Words", "Written",
+    "declared", "languages", "money_decimals", "quoted", "sentence",
+]  # fmt: skip  # words by the line
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"

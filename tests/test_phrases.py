@@ -21,7 +21,7 @@ PACKAGE = Path(errors.__file__).parent
 LANGUAGES = sorted(path.name.removesuffix(".toml") for path in FOLDER.joinpath("phrases").iterdir())
 ERRORS = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
 # Where a template is an argument: the place of it; in the command line also what help says.
-ANYWHERE = {**dict.fromkeys([*ERRORS, "Phrase", "blocked"], 0), "wrong": 1, "check_choice": 1}
+ANYWHERE = {**dict.fromkeys([*ERRORS, "Phrase", "blocked", "degraded"], 0), "wrong": 1, "check_choice": 1}
 IN_COMMANDS = {"translated": 0, "say": 0, "show": 0, "end": 1}
 
 

@@ -26,28 +26,9 @@ OVERLAPPING = ("trailing_year", "lives")  # computed for one period at a time, a
 SMALL = 30  # n below which a rate or mean has a note
 # Columns of a scorecard; numbers are floats, NaN if undefined.
 COLUMNS = (
-    "metric",
-    "label",
-    "period",
-    "segment",
-    "segment_value",
-    "value",
-    "unit",
-    "numerator",
-    "denominator",
-    "n",
-    "low",
-    "high",
-    "previous",
-    "change",
-    "change_low",
-    "change_high",
-    "year_ago",
-    "complete",
-    "target",
-    "status",
-    "note",
-)
+    "metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
+    "high", "previous", "change", "change_low", "change_high", "year_ago", "complete", "target", "status", "note",
+)  # fmt: skip  # words by the line
 NUMBERS = tuple(
     name
     for name in COLUMNS

@@ -24,19 +24,9 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 COLUMNS = (
-    "metric",
-    "value",
-    "before_numerator",
-    "before_denominator",
-    "numerator",
-    "denominator",
-    "before",
-    "now",
-    "low",
-    "high",
-    "n_before",
-    "n",
-)
+    "metric", "value", "before_numerator", "before_denominator", "numerator", "denominator", "before", "now", "low",
+    "high", "n_before", "n",
+)  # fmt: skip  # words by the line
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,6 @@ from retention_kit.metrics.models.shifted_beta_geometric import ShiftedBetaGeome
 from retention_kit.metrics.models.survival import kaplan_meier, log_rank
 
 __all__ = [
-    "BgNbd",
-    "GammaGamma",
-    "ShiftedBetaGeometric",
-    "fit_bg_nbd",
-    "fit_gamma_gamma",
-    "fit_sbg",
-    "fit_sbg_renewals",
-    "kaplan_meier",
-    "log_rank",
-]
+    "BgNbd", "GammaGamma", "ShiftedBetaGeometric", "fit_bg_nbd", "fit_gamma_gamma", "fit_sbg", "fit_sbg_renewals",
+    "kaplan_meier", "log_rank",
+]  # fmt: skip  # words by the line

@@ -26,7 +26,7 @@ from retention_kit.report.checks import record as record_checks
 from retention_kit.report.checks import report as report_checks
 from retention_kit.report.checks import secrets as secret_checks
 from retention_kit.report.checks.figures import Figures, flat, summarise, text_of_pdf
-from retention_kit.report.checks.report import REBUILD, STATES, Finding, Report, State, blocked
+from retention_kit.report.checks.report import REBUILD, STATES, Finding, Report, State, blocked, degraded
 from retention_kit.wording import Words
 
 _SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}  # created by file managers
@@ -63,11 +63,8 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
     if manifest["state"] != "ok" and verdict_of(findings).state != "blocked":
         findings.append(blocked("A part of the report failed: {todo}.", todo=REBUILD))
     if late:
-        findings.append(
-            Finding("degraded", Phrase("The data end on {late}, before the last period that is over.", late=late))
-        )
-    verdict = verdict_of(findings)
-    return verdict._replace(late=late)
+        findings.append(degraded("The data end on {late}, before the last period that is over.", late=late))
+    return verdict_of(findings)._replace(late=late)
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:
@@ -104,13 +101,9 @@ def check_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
 
 
 def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[bytes]]) -> Iterator[str]:
+    template = "{name} holds {leak}: take it out of the data or the settings, and {todo}."
     for leak in dict.fromkeys(one for content in contents for one in secret_checks.leaks(content, known)):
-        yield Phrase(
-            "{name} holds {leak}: take it out of the data or the settings, and {todo}.",
-            name=name,
-            leak=leak,
-            todo=REBUILD,
-        )
+        yield Phrase(template, name=name, leak=leak, todo=REBUILD)
 
 
 def check_report(folder: Path, manifest: dict[str, Any], name: str) -> list[Finding]:
@@ -175,8 +168,8 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
             for label in [report.figures.label_of(card)]
             for part in report.figures.card_faults(label, card.replace(f"{flat(label)}: ", f"{flat(label)} ", 1))
         ]
-        if wrong:
-            yield summarise(wrong, Phrase("its {where} tells other figures than the scorecard, which has", where=where))
+        template = "its {where} tells other figures than the scorecard, which has"
+        yield from filter(None, [summarise(wrong, Phrase(template, where=where))])
     finding = flat(report.manifest["reports"][report.name]["headline"])
     if body.headlines != [finding]:
         yield Phrase("its headline is not the finding of the report, {finding!r}.", finding=finding)
@@ -186,13 +179,10 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
         if notice not in body.text or notice not in flat_text:
             yield Phrase("it does not show the notice {notice!r}.", notice=notice)
     subject = str(message["Subject"])
-    customers = message_checks.named_customers(
-        f"{subject}\n{body.text}\n{text}", report.customers, report.allowed_names
-    )
-    if customers:
-        yield Phrase(
-            "it names {count} of the customers that the lists hold, and those are never mailed.", count=len(customers)
-        )
+    said = f"{subject}\n{body.text}\n{text}"
+    if customers := message_checks.named_customers(said, report.customers, report.allowed_names):
+        template = "it names {count} of the customers that the lists hold, and those are never mailed."
+        yield Phrase(template, count=len(customers))
 
 
 def _cards_of(text: str, figures: Figures) -> list[str]:
@@ -208,9 +198,8 @@ def _check_integrity(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding
         yield blocked("{name} is not what was written there: {todo}.", name=name, todo=REBUILD)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or (
-            path.is_file() and name not in {*manifest["files"], manifests.NAME} and path.name not in _SYSTEM_FILES
-        ):
+        is_known = name in (*manifest["files"], manifests.NAME) or path.name in _SYSTEM_FILES
+        if path.is_symlink() or (path.is_file() and not is_known):
             yield blocked("{name} was put there by somebody else: {todo}.", name=name, todo=REBUILD)
     for name, about in manifest.get("lists", {}).items():
         rows = _rows(folder / name)

@@ -25,17 +25,8 @@ FORBIDDEN_TAGS = {
 }  # fmt: skip  # words by the line
 VOID_TAGS = {"area", "br", "col", "hr", "img", "meta", "source", "track", "wbr"}
 LOADING_ATTRIBUTES = {
-    "src",
-    "srcset",
-    "background",
-    "poster",
-    "data",
-    "action",
-    "formaction",
-    "lowsrc",
-    "xlink:href",
-    "ping",
-}
+    "src", "srcset", "background", "poster", "data", "action", "formaction", "lowsrc", "xlink:href", "ping",
+}  # fmt: skip  # words by the line
 TEXT_ATTRIBUTES = {"alt", "title", "aria-label"}  # attributes with texts
 _STYLE_LOADS = re.compile(r"(?i)url\s*\(|@import|expression\s*\(|-moz-binding|behavior\s*:")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
@@ -74,9 +65,8 @@ def faults(raw: bytes) -> Iterator[str]:
     if html is None or text is None:
         return
     if len(html.encode("utf-8", "replace")) > MOST_HTML:
-        yield Phrase(
-            "its HTML has more than {most} KB, and many programs cut such a message off", most=MOST_HTML // 1000
-        )
+        template = "its HTML has more than {most} KB, and many programs cut such a message off"
+        yield Phrase(template, most=MOST_HTML // 1000)
     yield from dict.fromkeys(read(html).faults)
 
 
@@ -126,9 +116,8 @@ def _header_faults(raw: bytes, message: EmailMessage) -> Iterator[str]:
     names = [name.lower() for name in message.keys()]  # noqa: SIM118  has repeated headers
     for name in dict.fromkeys(names):
         if name not in HEADERS:
-            yield Phrase(
-                "it has a header {name!r} that is not ours: a name with a line break may have made it", name=name
-            )
+            template = "it has a header {name!r} that is not ours: a name with a line break may have made it"
+            yield Phrase(template, name=name)
         elif names.count(name) > 1:
             yield Phrase("it has the header {name!r} {count} times", name=name, count=names.count(name))
     for name, value in BytesHeaderParser(policy=policy.compat32).parsebytes(raw).items():
@@ -183,13 +172,8 @@ class _Reader(HTMLParser):
             self._close(len(self._open))
             self._open.pop()
         elif tag in [name for name, _ in self._open]:
-            self._add_fault(
-                Phrase(
-                    "its tags are nested wrongly, or one is not closed: </{tag}> comes while <{parent}> is open",
-                    tag=tag,
-                    parent=self._parent,
-                )
-            )
+            template = "its tags are nested wrongly, or one is not closed: </{tag}> comes while <{parent}> is open"
+            self._add_fault(Phrase(template, tag=tag, parent=self._parent))
             while self._open.pop()[0] != tag:
                 pass
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from html.parser import HTMLParser
@@ -55,6 +55,17 @@ class Finding(NamedTuple):
 def blocked(template: str, /, *, is_reported: bool = False, **values: Any) -> Finding:
     """A finding that blocks a report, with a template and its values as the reason."""
     return Finding("blocked", Phrase(template, **values), is_reported)
+
+
+def degraded(template: str, /, *, is_reported: bool = False, notice: str = "", **values: Any) -> Finding:
+    """A finding with which a report may be sent, marked."""
+    return Finding("degraded", Phrase(template, **values), is_reported, notice)
+
+
+def _differing(parts: Iterable[str], where: str, is_reported: bool = False) -> Iterator[Finding]:
+    """A finding that blocks a report if there are any differing parts."""
+    if reason := summarise(parts, where):
+        yield Finding("blocked", reason, is_reported)
 
 
 @dataclass(frozen=True)
@@ -167,19 +178,12 @@ def of_manifest(report: Report) -> Iterator[Finding]:
         yield blocked("Nobody was active in {period}: its report is empty.", period=report.manifest["period"])
     leading = report.manifest["reports"][report.name]["figures"]
     known = {name: row.value for name, row in report.figures.metrics.items()}
-    if reason := summarise(
-        [name for name in leading if name in known and known[name] != leading[name]],
-        Phrase("Scorecard and {manifest} tell different figures", manifest=manifests.NAME),
-    ):
-        yield Finding("blocked", reason)
+    wrong = [name for name in leading if name in known and known[name] != leading[name]]
+    yield from _differing(wrong, Phrase("Scorecard and {manifest} tell different figures", manifest=manifests.NAME))
     yield from _boxes(report)
     if not report.about["complete"]:
-        reason = Phrase(
-            "{period} is not over: the data end before {as_of}.",
-            period=report.manifest["period"],
-            as_of=report.about["as_of"],
-        )
-        yield Finding("degraded", reason, notice="incomplete")
+        template = "{period} is not over: the data end before {as_of}."
+        yield degraded(template, notice="incomplete", period=report.manifest["period"], as_of=report.about["as_of"])
 
 
 def _boxes(report: Report) -> Iterator[Finding]:
@@ -190,29 +194,22 @@ def _boxes(report: Report) -> Iterator[Finding]:
         if not (boxes := report.manifest.get("missing_characters", {}).get(file)):
             continue
         first, characters = boxes[0], {one["character"] for one in boxes}
-        reason = Phrase(
+        template = (
             "{file} has boxes for characters that no font of the report has, such as {character} in {text!r}: "
-            "name a font that has them in [report] fonts.",
-            file=file,
-            character=first["character"],
-            text=first["text"],
+            "name a font that has them in [report] fonts."
         )
-        if 2 * sum(letter in characters for letter in letters) > len(letters):
-            yield Finding("blocked", reason, is_reported=True)
-        else:
-            yield Finding("degraded", reason, is_reported=True, notice="boxes")
+        found = degraded(template, is_reported=True, notice="boxes", file=file, **first)
+        is_unreadable = 2 * sum(letter in characters for letter in letters) > len(letters)
+        yield found._replace(state="blocked", notice="") if is_unreadable else found
 
 
 def of_files(report: Report) -> Iterator[Finding]:
     """Findings from the files: figures other than the scorecard's, missing parts, and content that must not leave."""
     for error in report.record.errors:
-        yield blocked(
-            "A notebook of {report} ended with an error: {error}.", report=report.name, error=error, is_reported=True
-        )
-    if reason := summarise(
-        report.record.faults(report.figures), Phrase("Scorecard and notebooks tell different figures")
-    ):
-        yield Finding("blocked", reason)
+        template = "A notebook of {report} ended with an error: {error}."
+        yield blocked(template, report=report.name, error=error, is_reported=True)
+    wrong = report.record.faults(report.figures)
+    yield from _differing(wrong, Phrase("Scorecard and notebooks tell different figures"))
     yield from _check_html(report)
     yield from _check_pdf(report)
     yield from _check_brief(report)
@@ -229,10 +226,8 @@ def _check_html(report: Report) -> Iterator[Finding]:
     for title in failed:
         yield blocked("{file} has a part that failed: {title}.", file=path.name, title=flat(title), is_reported=True)
     is_reported = bool(failed)  # other findings follow from it
-    if reason := summarise(
-        report.record.missing_in(text_of_html(page)), Phrase("{file} does not say what was recorded", file=path.name)
-    ):
-        yield Finding("blocked", reason, is_reported)
+    missing_lines = report.record.missing_in(text_of_html(page))
+    yield from _differing(missing_lines, Phrase("{file} does not say what was recorded", file=path.name), is_reported)
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
     drawn = [picture for picture in pictures if "<svg" in picture and _SHAPE.search(picture.partition("<svg")[2])]
     if missing := max(len(pictures), report.record.charts) - len(drawn):
@@ -243,10 +238,8 @@ def _check_html(report: Report) -> Iterator[Finding]:
     yield from _named_customers(report, page)
     for host in foreign_hosts(report, bare):
         state: State = "degraded" if host in report.own_cells else "blocked"
-        yield Finding(
-            state,
-            Phrase("{file} links to {host}, which [mail] allowed_hosts does not name.", file=path.name, host=host),
-        )
+        template = "{file} links to {host}, which [mail] allowed_hosts does not name."
+        yield Finding(state, Phrase(template, file=path.name, host=host))
     for fetched in dict.fromkeys(_external_files(bare)):
         yield blocked("{file} asks for a file of another place: {address!r}.", file=path.name, address=fetched[:60])
 
@@ -256,14 +249,8 @@ def _named_customers(report: Report, page: str) -> Iterator[Finding]:
     customers = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]  # numbers may be figures
     named = named_customers(text_of_html(page), customers, report.allowed_names)
     if in_own := [one for one in named if one in report.own_cells]:
-        yield Finding(
-            "degraded",
-            Phrase(
-                "report.{report}.html names {count} customers in a section of its own.",
-                report=report.name,
-                count=len(in_own),
-            ),
-        )
+        template = "report.{report}.html names {count} customers in a section of its own."
+        yield degraded(template, report=report.name, count=len(in_own))
     if len(named) > len(in_own):
         template = "report.{report}.html names {count} of the customers that the lists hold."
         yield blocked(template, report=report.name, count=len(named) - len(in_own))
@@ -292,8 +279,7 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
     if is_reported := flat(report.words.text("document.failed")) in text:
         yield blocked("{file} has a part that failed.", file=path.name, is_reported=True)
     missing = report.record.missing_in_pdf(text, is_ordered=report.words.direction == "ltr")
-    if reason := summarise(missing, Phrase("{file} does not say what was recorded", file=path.name)):
-        yield Finding("blocked", reason, is_reported)
+    yield from _differing(missing, Phrase("{file} does not say what was recorded", file=path.name), is_reported)
 
 
 def _check_brief(report: Report) -> Iterator[Finding]:
@@ -307,10 +293,7 @@ def _check_brief(report: Report) -> Iterator[Finding]:
         wrong = [
             part for label, card in zip(labels, cards, strict=True) for part in report.figures.card_faults(label, card)
         ]
-        if reason := summarise(
-            wrong, Phrase("{name} tells other figures than the scorecard, which has", name=html.name)
-        ):
-            yield Finding("blocked", reason)
+        yield from _differing(wrong, Phrase("{name} tells other figures than the scorecard, which has", name=html.name))
         wanted += [report.figures.key_figure(label) for label in labels if label]
         yield from _check_texts(report, html, text_of_html(page), wanted)
     else:
@@ -335,8 +318,7 @@ def _check_texts(
     if is_reported := flat(report.words.text("document.failed")) in text:
         yield blocked("{file} has a part that failed.", file=path.name, is_reported=True)
     missing = [part for part in wanted if part not in text] if is_ordered else PdfFigures(text).missing(wanted)
-    if reason := summarise(missing, Phrase("{file} does not say", file=path.name)):
-        yield Finding("blocked", reason, is_reported)
+    yield from _differing(missing, Phrase("{file} does not say", file=path.name), is_reported)
 
 
 def _missing(report: Report, path: Path) -> Iterator[Finding]:

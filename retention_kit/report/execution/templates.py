@@ -22,16 +22,9 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 ORDER = (
-    "overview",
-    "retention",
-    "repeat_purchase",
-    "lifetime_value",
-    "revenue",
-    "feedback",
-    "cohorts",
-    "at_risk",
+    "overview", "retention", "repeat_purchase", "lifetime_value", "revenue", "feedback", "cohorts", "at_risk",
     "goals",
-)
+)  # fmt: skip  # words by the line
 _RESET = "get_ipython().reset()"
 CELL_TIMEOUT = 600  # seconds until a hanging cell is ended
 _UNSAFE = re.compile(r'(?i)[\x00-\x1f<>:"/\\|?*]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)')
