@@ -16,13 +16,11 @@ def check_fonts(files: Iterable[str | Path]) -> None:
     for file in map(Path, files):
         if not file.is_file():
             near = sorted(one.name for one in file.parent.glob("*") if one.suffix.lower() in SUFFIXES)
-            raise SettingsError(
-                "report.fonts: there is no file {file!r}: {hint}", file=str(file), hint=did_you_mean(file.name, near)
-            )
+            template = "report.fonts: there is no file {file!r}: {hint}"
+            raise SettingsError(template, file=str(file), hint=did_you_mean(file.name, near))
         if file.suffix.lower() not in SUFFIXES or not _is_font(file):
-            raise SettingsError(
-                "report.fonts: {file} is no font: name a file of TrueType or OpenType, .ttf or .otf.", file=file.name
-            )
+            template = "report.fonts: {file} is no font: name a file of TrueType or OpenType, .ttf or .otf."
+            raise SettingsError(template, file=file.name)
 
 
 def _is_font(file: Path) -> bool:

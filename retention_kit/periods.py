@@ -79,9 +79,8 @@ class Period:
             period.end  # noqa: B018  the calendar ends with the year 9999
             return period
         except ValueError:
-            raise PeriodError(
-                "{text!r} is not a period: the calendar has no such {length}.", text=text, length=Phrase(length)
-            ) from None
+            template = "{text!r} is not a period: the calendar has no such {length}."
+            raise PeriodError(template, text=text, length=Phrase(length)) from None
 
     @property
     def start(self) -> date:

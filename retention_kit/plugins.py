@@ -28,9 +28,8 @@ def run_plugins(files: Iterable[str | Path]) -> None:
     for file in map(Path, files):
         if not file.is_file():
             near = [found.name for found in file.parent.glob("*.py")]
-            raise SettingsError(
-                "report.plugins: there is no file {file!r}: {hint}", file=str(file), hint=did_you_mean(file.name, near)
-            )
+            template = "report.plugins: there is no file {file!r}: {hint}"
+            raise SettingsError(template, file=str(file), hint=did_you_mean(file.name, near))
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
         name = f"retention_kit_plugin_{file.stem}_{digest}"
         spec = spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))
@@ -44,6 +43,5 @@ def run_plugins(files: Iterable[str | Path]) -> None:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() too: nothing was done, whatever code it names
-            raise SettingsError(
-                "report.plugins: {file} fails: {kind}: {error}", file=file.name, kind=type(error).__name__, error=error
-            ) from error
+            template = "report.plugins: {file} fails: {kind}: {error}"
+            raise SettingsError(template, file=file.name, kind=type(error).__name__, error=error) from error

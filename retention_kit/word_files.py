@@ -37,9 +37,8 @@ def locale_of(language: str) -> str:
     try:
         return str(Locale.parse(f"{name}_{region}"))
     except (UnknownLocaleError, ValueError):
-        raise SettingsError(
-            "Nothing is known of how {name!r} is written in {region!r}: write {name!r} alone.", name=name, region=region
-        ) from None
+        template = "Nothing is known of how {name!r} is written in {region!r}: write {name!r} alone."
+        raise SettingsError(template, name=name, region=region) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -54,9 +53,8 @@ def word_file(name: str) -> dict[str, Any]:
     sentences = _read(FOLDER / f"{name}.toml")
     if name != "en" and (faults := list(faults_of(sentences, word_file("en")))):
         more = Phrase(" (and {count} more)" if len(faults) > 1 else "", count=len(faults) - 1)
-        raise SettingsError(
-            "The words of {name!r} are not whole: {fault}{more}.", name=name, fault=faults[0], more=more
-        )
+        template = "The words of {name!r} are not whole: {fault}{more}."
+        raise SettingsError(template, name=name, fault=faults[0], more=more)
     return sentences
 
 

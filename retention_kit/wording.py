@@ -380,7 +380,6 @@ def money_decimals(currency: str) -> int:
     from babel.numbers import get_currency_precision, list_currencies
 
     if currency not in list_currencies():
-        raise SettingsError(
-            "There is no currency {currency!r}: write its three-letter code, such as GBP or USD.", currency=currency
-        )
+        template = "There is no currency {currency!r}: write its three-letter code, such as GBP or USD."
+        raise SettingsError(template, currency=currency)
     return get_currency_precision(currency)

@@ -145,9 +145,8 @@ def _print_back_tests(tests: list[BackTest], data: Dataset) -> None:
         evaluated = Phrase("{count} period" if periods == 1 else "{count} periods", count=periods)
         chance = Phrase("sums and counts have no sampling error, so chance is not told")
         if test.by_chance is not None:
-            chance = Phrase(
-                "had its figures kept their mean, chance alone would give {number:.1f}", number=test.by_chance
-            )
+            template = "had its figures kept their mean, chance alone would give {number:.1f}"
+            chance = Phrase(template, number=test.by_chance)
         name = printable(test.alert.name)
         show("{name}: {fired} in {periods}; {chance}.", name=name, fired=fired, periods=evaluated, chance=chance)
     if tests:

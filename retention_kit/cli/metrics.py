@@ -90,6 +90,7 @@ def _metrics(arguments: argparse.Namespace) -> int:
 
 def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> None:
     said = words(data.settings.report)
+    template = "{low} to {high}"
     table = [
         (
             row.period,
@@ -97,11 +98,7 @@ def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> No
             row.metric,
             said.value(row.value, row.unit, "full"),
             said.value(row.n, "count"),
-            Phrase(
-                "{low} to {high}",
-                low=said.value(row.low, row.unit, "full"),
-                high=said.value(row.high, row.unit, "full"),
-            )
+            Phrase(template, low=said.value(row.low, row.unit, "full"), high=said.value(row.high, row.unit, "full"))
             if row.low == row.low
             else "",
             said.change(row.change, row.unit, "full"),

@@ -117,9 +117,8 @@ def begin(folder: Path) -> None:
             raise SettingsError("{folder!r} is there already and not empty: name a new folder.", folder=str(folder))
         (folder / "data").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(
-            "No project can be begun in {folder!r}: {reason}.", folder=str(folder), reason=error.strerror
-        ) from error
+        template = "No project can be begun in {folder!r}: {reason}."
+        raise SettingsError(template, folder=str(folder), reason=error.strerror) from error
     for name, table in sample_tables().items():
         table.to_csv(folder / "data" / f"{name}.csv", index=False)
     (folder / "notebooks").mkdir()
@@ -140,22 +139,19 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
     Its kernels are this very Python. Raises SettingsError where there is no project or no JupyterLab.
     """
     if not folder.is_dir():
-        raise SettingsError(
-            "There is no folder {folder!r}: retention-kit init DIR makes a project.", folder=str(folder)
-        )
+        template = "There is no folder {folder!r}: retention-kit init DIR makes a project."
+        raise SettingsError(template, folder=str(folder))
     notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
     if not notebooks and not (folder / "retention.toml").is_file():
-        raise SettingsError(
-            "{folder!r} is no project, it holds neither retention.toml nor notebooks: retention-kit init DIR makes "
-            "one.",
-            folder=str(folder),
+        template = (
+            "{folder!r} is no project, it holds neither retention.toml nor notebooks: retention-kit init DIR makes one."
         )
+        raise SettingsError(template, folder=str(folder))
     try:
         from jupyterlab.labapp import LabApp
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            "JupyterLab cannot be opened ({error}): pip install 'retention-kit[lab]'.", error=error
-        ) from error
+        template = "JupyterLab cannot be opened ({error}): pip install 'retention-kit[lab]'."
+        raise SettingsError(template, error=error) from error
     # A kernel of the same name may stand for another Python in this user's folder.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     page = f"/lab/tree/notebooks/{notebooks[0].name}" if notebooks else "/lab"

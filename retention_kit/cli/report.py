@@ -187,11 +187,10 @@ def _check_segments(data: Dataset, period: Period, segments: list[str]) -> None:
             check_segment(data, column)
         other = known.setdefault(page.suffix, segment)
         if other != segment:
-            raise SettingsError(
-                "--segment {other!r} and {name!r} would write the same files: give all columns in one, with commas.",
-                other=other,
-                name=segment,
+            template = (
+                "--segment {other!r} and {name!r} would write the same files: give all columns in one, with commas."
             )
+            raise SettingsError(template, other=other, name=segment)
 
 
 def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:

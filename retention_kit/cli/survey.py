@@ -79,6 +79,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if root and not root.startswith("/"):
         raise SettingsError("--root-path {root!r} has to begin with a slash, such as /survey.", root=root)
     try:
+        template = "The form is served at {where}, its answers go into {store}."
         serve(
             arguments.store,
             arguments.host,
@@ -86,9 +87,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             company=_company(arguments),
             public_url=public_url,
             root_path=root,
-            ready=lambda where: say(
-                "The form is served at {where}, its answers go into {store}.", where=where, store=arguments.store
-            ),
+            ready=lambda where: say(template, where=where, store=arguments.store),
         )
     except KeyboardInterrupt:
         return end(INTERRUPTED, "The form is no longer served; every answer is in {store}.", store=arguments.store)

@@ -205,9 +205,8 @@ def load(
     if (is_path and has_tables) or (source is None and not has_tables):
         raise DataError("Give either a path (a retention.toml, a folder or a table) or the tables as DataFrames.")
     if is_path and frames:
-        raise DataError(
-            "Give either a path or DataFrames: name the {table} in the retention.toml.", table=next(iter(frames))
-        )
+        template = "Give either a path or DataFrames: name the {table} in the retention.toml."
+        raise DataError(template, table=next(iter(frames)))
     if isinstance(as_of := settings.get("as_of"), datetime):
         if as_of.time() != time():
             raise SettingsError("as_of must be a date or a midnight, not {as_of}.", as_of=as_of)

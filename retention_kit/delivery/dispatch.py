@@ -91,13 +91,8 @@ def keep_trying(
 
     def report_wait(state: RetryCallState) -> None:
         if progress and state.outcome and state.next_action:
-            progress(
-                Phrase(
-                    "{error}; trying again in {seconds:g} s",
-                    error=state.outcome.exception(),
-                    seconds=state.next_action.sleep,
-                )
-            )
+            template = "{error}; trying again in {seconds:g} s"
+            progress(Phrase(template, error=state.outcome.exception(), seconds=state.next_action.sleep))
 
     attempts = Retrying(
         stop=is_last, wait=pause, retry=retry_if_exception_type(Deferred), before_sleep=report_wait, sleep=time.sleep

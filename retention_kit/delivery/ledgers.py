@@ -25,9 +25,8 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             connection.close()
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's message about a damaged file
         said = " ".join(str(error).split())
-        raise ReportError(
-            "The ledger in {folder!r} cannot be used: {said}.", folder=str(path.parent), said=said
-        ) from error
+        template = "The ledger in {folder!r} cannot be used: {said}."
+        raise ReportError(template, folder=str(path.parent), said=said) from error
 
 
 @contextmanager
@@ -43,9 +42,8 @@ def version_of(path: Path, connection: sqlite3.Connection, newest: int) -> int:
     """The version of a ledger, 0 if new; raises ReportError if it is newer than `newest`."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > newest:
-        raise ReportError(
-            "The ledger in {folder!r} was written by a newer retention-kit: upgrade this one.", folder=str(path.parent)
-        )
+        template = "The ledger in {folder!r} was written by a newer retention-kit: upgrade this one."
+        raise ReportError(template, folder=str(path.parent))
     return version
 
 

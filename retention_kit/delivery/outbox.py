@@ -141,9 +141,8 @@ class Outbox:
             content = head + (self.folder / row.file).read_bytes()
         except (OSError, TypeError, ValueError) as error:
             why = getattr(error, "strerror", None) or Phrase("the ledger names no file")
-            raise ReportError(
-                "{file} of {folder!r} cannot be read: {why}.", file=row.file, folder=str(self.folder), why=why
-            ) from None
+            template = "{file} of {folder!r} cannot be read: {why}."
+            raise ReportError(template, file=row.file, folder=str(self.folder), why=why) from None
         if hashlib.sha256(content).hexdigest() != digest:
             raise ReportError("{file} of {folder!r} is not what was queued.", file=row.file, folder=str(self.folder))
         return content
@@ -311,9 +310,8 @@ def _write(path: Path, content: bytes) -> None:
         replace_private(path, content)
         sync(path.parent)
     except OSError as error:
-        raise ReportError(
-            "No message can be written to {folder!r}: {reason}.", folder=str(path.parent), reason=error.strerror
-        ) from None
+        template = "No message can be written to {folder!r}: {reason}."
+        raise ReportError(template, folder=str(path.parent), reason=error.strerror) from None
 
 
 def _messages(folder: Path) -> Iterator[Path]:

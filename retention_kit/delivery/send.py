@@ -104,9 +104,8 @@ def send_report(
     folder = Path(pack).resolve()  # so that "." has a parent, which holds the outbox
     manifest = manifests.read(folder)
     if manifest.get("schema") != 1:
-        raise SettingsError(
-            "{path!r} is no pack: give the folder that `retention-kit report` has made.", path=str(Path(pack))
-        )
+        template = "{path!r} is no pack: give the folder that `retention-kit report` has made."
+        raise SettingsError(template, path=str(Path(pack)))
     verdict = gate.judge(folder, None, expected)  # old packs may be sent late
     period = str(manifest.get("period", ""))
     recipients: list[Recipient] = []
@@ -140,14 +139,8 @@ def send_report(
             owner.alert(outbox, results=outcomes)
         keep = owner.settings.mail.keep_outbox
         if (deleted := outbox.forget(keep)) and progress:
-            progress(
-                Phrase(
-                    "{count} messages older than {age} were deleted from {folder}",
-                    count=deleted,
-                    age=keep,
-                    folder=outbox.folder,
-                )
-            )
+            template = "{count} messages older than {age} were deleted from {folder}"
+            progress(Phrase(template, count=deleted, age=keep, folder=outbox.folder))
     return Sending(period, verdict, outcomes)
 
 
@@ -190,12 +183,11 @@ def settings_of(settings: Settings | str | Path | None, manifest: dict) -> Setti
             raise SettingsError("There is no file {path!r}: give a retention.toml.", path=str(path))
         return read_settings(path) if path.suffix == ".toml" else Settings()
     if others := manifests.other_settings(Path(manifest.get("data", {}).get("origin") or "")):
-        raise SettingsError(
+        template = (
             "This pack names the settings {others!r}, and they are not the retention.toml here: say whose "
-            "recipients get it, with --data {quote} or another.",
-            others=str(others),
-            quote=shlex.quote(str(others)),
+            "recipients get it, with --data {quote} or another."
         )
+        raise SettingsError(template, others=str(others), quote=shlex.quote(str(others)))
     here = Path("retention.toml")
     return read_settings(here) if here.is_file() else Settings()
 
@@ -248,9 +240,8 @@ def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Pa
         raise SettingsError(template, folder=folder, what=what, how=how) from None
     digest = hashlib.sha256(raw).hexdigest()
     if manifest.get("files", {}).get(name) != digest:
-        raise ReportError(
-            "{file} is not what was written there: build the report again, then send it.", file=folder / name
-        )
+        template = "{file} is not what was written there: build the report again, then send it."
+        raise ReportError(template, file=folder / name)
     return Addressed(Key(_series(manifest, to), manifest["period"], to.address.lower()), to, raw, digest)
 
 

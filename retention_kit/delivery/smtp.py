@@ -75,9 +75,8 @@ def server_of(url: str | None = None) -> Server:
     """The server of a URL, by default that of the environment; raises SettingsError, which never repeats the URL."""
     url = (os.environ.get(VARIABLE, "") if url is None else url).strip()
     if not url:
-        raise SettingsError(
-            "No mail server is named: set {variable} to {example}.", variable=VARIABLE, example=Phrase(_EXAMPLE)
-        )
+        template = "No mail server is named: set {variable} to {example}."
+        raise SettingsError(template, variable=VARIABLE, example=Phrase(_EXAMPLE))
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
@@ -107,12 +106,8 @@ def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]
     if value == "true":
         return "starttls"
     if not is_loopback(host):
-        raise _bad_url(
-            Phrase(
-                "asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1",
-                host=host,
-            )
-        )
+        template = "asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1"
+        raise _bad_url(Phrase(template, host=host))
     return "none"
 
 

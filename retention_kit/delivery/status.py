@@ -69,30 +69,16 @@ def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> 
     problems: list[str] = []
     line = next(line for line in lines if line.period == str(due))
     if not line.built:
-        problems.append(
-            Phrase(
-                "The report of {due} is missing since {end}: `retention-kit run` makes it once the data reach that "
-                "day.",
-                due=due,
-                end=due.end,
-            )
+        template = (
+            "The report of {due} is missing since {end}: `retention-kit run` makes it once the data reach that day."
         )
+        problems.append(Phrase(template, due=due, end=due.end))
     elif line.built == "failed" or line.gate == "blocked":
-        problems.append(
-            Phrase(
-                "The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.", due=due
-            )
-        )
+        template = "The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it."
+        problems.append(Phrase(template, due=due))
     elif (missing := line.expected - sum(row.period == str(due) for row in rows)) > 0:
-        problems.append(
-            Phrase(
-                "{missing} of {expected} messages of {due} were not sent yet: `retention-kit send {pack}`.",
-                missing=missing,
-                expected=line.expected,
-                due=due,
-                pack=output / str(due),
-            )
-        )
+        template = "{missing} of {expected} messages of {due} were not sent yet: `retention-kit send {pack}`."
+        problems.append(Phrase(template, missing=missing, expected=line.expected, due=due, pack=output / str(due)))
     for row in rows:
         pack = output / row.period
         if row.state in ("unknown", "data"):

@@ -81,9 +81,8 @@ def webhook_of(target: str, environment: Mapping[str, str] | None = None) -> Web
     variable = variable_of(name)
     url = (os.environ if environment is None else environment).get(variable, "").strip()
     if not url:
-        raise SettingsError(
-            "{kind}:{name} has no address: set {variable} to its URL.", kind=kind, name=name, variable=variable
-        )
+        template = "{kind}:{name} has no address: set {variable} to its URL."
+        raise SettingsError(template, kind=kind, name=name, variable=variable)
     if kind != "apprise":  # whose addresses have schemes of their own
         _check_url(url, kind, variable)
     return Webhook(kind, name, url)
@@ -96,22 +95,18 @@ def _check_url(url: str, kind: str, variable: str) -> None:
         host.encode("idna")
         _ = parts.port
     except ValueError:  # its text would show the URL
-        raise SettingsError(
-            "{variable} cannot be read: write it like https://hooks.example.com/services/….", variable=variable
-        ) from None
+        template = "{variable} cannot be read: write it like https://hooks.example.com/services/…."
+        raise SettingsError(template, variable=variable) from None
     rest = parts.path + parts.query
     if parts.scheme not in ("https", "http") or not host or not (rest.isascii() and url.isprintable()) or " " in url:
-        raise SettingsError(
-            "{variable} is no address of a webhook: write it like https://hooks.example.com/….", variable=variable
-        )
+        template = "{variable} is no address of a webhook: write it like https://hooks.example.com/…."
+        raise SettingsError(template, variable=variable)
     if parts.scheme == "http" and not is_loopback(host):
-        raise SettingsError(
-            "{variable} is unencrypted: http is for this machine alone; write https://….", variable=variable
-        )
+        template = "{variable} is unencrypted: http is for this machine alone; write https://…."
+        raise SettingsError(template, variable=variable)
     if parts.fragment or parts.username is not None or parts.password is not None:
-        raise SettingsError(
-            "{variable} cannot have a user name, a password or a part after #: they are not sent.", variable=variable
-        )
+        template = "{variable} cannot have a user name, a password or a part after #: they are not sent."
+        raise SettingsError(template, variable=variable)
     if kind == "teams" and _RETIRED.search(host.lower()):
         raise SettingsError(
             '{variable} is a connector of Office 365, which Microsoft has retired: make a workflow in Teams ("Post '

@@ -225,11 +225,10 @@ def make_settings(raw: dict[str, Any]) -> Settings:
                 "data.engine holds a password: write ${PGPASSWORD} for it and set that in the environment."
             )
         if secret := re.search(_SECRET, settings.data.engine):
-            raise SettingsError(
-                "data.engine holds a secret, {secret}: write ${{{variable}}} for it and set that in the environment.",
-                secret=secret[1],
-                variable=secret[1].upper(),
+            template = (
+                "data.engine holds a secret, {secret}: write ${{{variable}}} for it and set that in the environment."
             )
+            raise SettingsError(template, secret=secret[1], variable=secret[1].upper())
     for name in (*TABLES[1:], *SIDE_TABLES):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
             raise SettingsError('data.{name}.rows: only orders may be given as "lines".', name=name)
@@ -354,15 +353,13 @@ def _check_text(source: Table) -> None:
             template = "There is no encoding {encoding!r}: {hint}"
             raise SettingsError(template, encoding=source.encoding, hint=did_you_mean(source.encoding, similar))
     if source.delimiter is not None and (len(source.delimiter) != 1 or source.delimiter in '"\r\n\0'):
-        raise SettingsError(
-            'delimiter cannot be {delimiter!r}: write one character, such as ";" or "\\t".', delimiter=source.delimiter
-        )
+        template = 'delimiter cannot be {delimiter!r}: write one character, such as ";" or "\\t".'
+        raise SettingsError(template, delimiter=source.delimiter)
 
 
 def _check_zone(zone: str | None) -> None:
     try:
         zone is None or ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise SettingsError(
-            "There is no time zone {zone!r}: use an IANA name such as Europe/London.", zone=zone
-        ) from None
+        template = "There is no time zone {zone!r}: use an IANA name such as Europe/London."
+        raise SettingsError(template, zone=zone) from None

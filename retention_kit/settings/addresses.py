@@ -21,9 +21,8 @@ def parse_address(text: str) -> tuple[str, str]:
     name, address = (match[1] or "").strip(), match[2] or match[3] or ""
     local, _, domain = address.rpartition("@")
     if local and not local.isascii():
-        raise SettingsError(
-            "{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others.", text=text
-        )
+        template = "{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
+        raise SettingsError(template, text=text)
     try:
         unicode_domain, domain = domain, domain.encode("idna").decode().lower()
         is_same = unicode_domain.isascii() or domain.encode().decode("idna") == unicodedata.normalize(

@@ -28,9 +28,8 @@ def check_owner(owner: str | None, path: str) -> None:
 def check_segment(segment: str, path: str) -> None:
     """Raise SettingsError where `segment` is not of the form column=value."""
     if not re.fullmatch(r"[^=]+=.+", segment):
-        raise SettingsError(
-            '{path}.segment cannot be {segment!r}: write it like "country=France".', path=path, segment=segment
-        )
+        template = '{path}.segment cannot be {segment!r}: write it like "country=France".'
+        raise SettingsError(template, path=path, segment=segment)
 
 
 def check_target_names(targets: Sequence[str], path: str, choices: Sequence[str]) -> None:
@@ -42,11 +41,10 @@ def check_target_names(targets: Sequence[str], path: str, choices: Sequence[str]
             check_address(name, path)
         elif colon and f"{kind}:NAME" in choices:
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
-                raise SettingsError(
+                template = (
                     "{path} cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a "
-                    "variable in the environment.",
-                    path=path,
-                    target=target,
+                    "variable in the environment."
                 )
+                raise SettingsError(template, path=path, target=target)
         else:
             check_choice(SettingsError, "{path} cannot be {target!r}: {hint}", choices, path=path, target=target)

@@ -105,9 +105,8 @@ def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
         files[follow_up.file] = name
         rule = follow_up.rule
         if rule.kind == "score" and follow_up.due_within is not None:
-            raise SettingsError(
-                "{path}.due_within is said by when, {when!r}: leave one of them out.", path=path, when=follow_up.when
-            )
+            template = "{path}.due_within is said by when, {when!r}: leave one of them out."
+            raise SettingsError(template, path=path, when=follow_up.when)
         for key in ("contact", "consent"):
             if (column := getattr(follow_up, key)) is not None and not column.strip():
                 raise SettingsError("{path}.{key} is empty: name a column of your tables.", path=path, key=key)
@@ -126,9 +125,8 @@ def _check_text(follow_up: FollowUp, path: str) -> None:
         raise SettingsError(template, path=path, number=len(follow_up.text), most=_MAX_CHARACTERS)
     for name in _PLACEHOLDER.findall(follow_up.text):
         if not name.strip() or name != name.strip():
-            raise SettingsError(
-                "{path}.text: {{{name}}} names nothing: write {{customer_id}} or a column.", path=path, name=name
-            )
+            template = "{path}.text: {{{name}}} names nothing: write {{customer_id}} or a column."
+            raise SettingsError(template, path=path, name=name)
         if name == "contact" and follow_up.contact is None:
             raise SettingsError('{path}.text names {{contact}}: say which column it is, contact = "…".', path=path)
     if brace := re.search(r"[{}]", _PLACEHOLDER.sub("", follow_up.text)):

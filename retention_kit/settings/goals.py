@@ -57,17 +57,15 @@ def check_forms(goals: dict[str, Goal]) -> None:
     """Raise SettingsError for keys that do not fit the kind of a goal, and for invalid periods."""
     for name, goal in goals.items():
         if goal.kind and (goal.metric or goal.target is not None or goal.start is not None):
-            raise SettingsError(
-                "goals.{name} is yes or no: it has no metric, target or start, but done = true or false.", name=name
-            )
+            template = "goals.{name} is yes or no: it has no metric, target or start, but done = true or false."
+            raise SettingsError(template, name=name)
         if not goal.kind and goal.metric is None:
             raise SettingsError('goals.{name} names no metric: give it one, or kind = "yes/no".', name=name)
         if not goal.kind and goal.target is None:
             raise SettingsError("goals.{name} needs a target, such as target = 0.25.", name=name)
         if goal.done and not goal.kind:
-            raise SettingsError(
-                'goals.{name}.done is of goals with kind = "yes/no": those of a figure are reached by it.', name=name
-            )
+            template = 'goals.{name}.done is of goals with kind = "yes/no": those of a figure are reached by it.'
+            raise SettingsError(template, name=name)
         try:
             goal.by and Period.parse(goal.by)
         except PeriodError as error:

@@ -81,9 +81,8 @@ def check_mail(mail: Mail) -> None:
         if text is not None and not re.fullmatch(rf"({'|'.join(schemes)}):[!#-;=?-~]+", text):
             ways = ["https://example.com/reports", "leave@example.com"]
             example = Listed(ways[: 2 if name == "unsubscribe" else 1], " or ")
-            raise SettingsError(
-                "mail.{name} cannot be {text!r}: write it like {example}.", name=name, text=text, example=example
-            )
+            template = "mail.{name} cannot be {text!r}: write it like {example}."
+            raise SettingsError(template, name=name, text=text, example=example)
         if name == "unsubscribe" and text and text.startswith("mailto:"):
             check_address(text.removeprefix("mailto:").partition("?")[0], f"mail.{name}")
     for group in mail.recipients:

@@ -137,9 +137,8 @@ def parse_when(text: str, path: str) -> When:
             template = "is not understood at {text!r} (character {number})"
         wrong = rest[0][:30] if rest else text.strip()[-20:]
         what = Phrase(template, text=wrong, number=position + 1) if text.strip() else Phrase("is empty")
-        raise SettingsError(
-            "{path} = {text!r} {what}: {hint}", path=path, text=text, what=what, hint=_nearest(text)
-        ) from None
+        template = "{path} = {text!r} {what}: {hint}"
+        raise SettingsError(template, path=path, text=text, what=what, hint=_nearest(text)) from None
     when = _read(tree.children[0])
     if when.days > MAX_DAYS:
         template = "{path} = {text!r} looks {days:,} days away: {most:,} are the most."
@@ -149,9 +148,8 @@ def parse_when(text: str, path: str) -> When:
         template = "{path} = {text!r} is of nobody: {survey} runs from {low} to {high}."
         raise SettingsError(template, path=path, text=text, survey=when.survey.upper(), low=low, high=high)
     if when.hours == 0 and when.kind not in ("purchase", "subscribing", "leaving"):
-        raise SettingsError(
-            "{path} = {text!r} needs a span of at least one: {hint}", path=path, text=text, hint=_nearest(text)
-        )
+        template = "{path} = {text!r} needs a span of at least one: {hint}"
+        raise SettingsError(template, path=path, text=text, hint=_nearest(text))
     return when
 
 

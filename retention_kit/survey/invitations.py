@@ -142,9 +142,8 @@ def export(store: Store, path: Path) -> int:
     rows = store.responses()
     head = rows_csv([COLUMNS])
     if path.is_file() and not path.read_bytes().startswith(head.encode()):
-        raise SettingsError(
-            "{path!r} is there and no export of a survey: name another file with --output.", path=str(path)
-        )
+        template = "{path!r} is there and no export of a survey: name another file with --output."
+        raise SettingsError(template, path=str(path))
     texts = [tuple("" if value is None else str(value) for value in row) for row in rows]
     _write(path, rows_csv([COLUMNS, *texts]))
     return len(rows)

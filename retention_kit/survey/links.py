@@ -14,9 +14,8 @@ _TOKEN = "x" * 32
 
 def check_public_url(url: str) -> str:
     """The public address of the form without a final slash; raises SettingsError if it is invalid."""
-    wrong = SettingsError(
-        "--public-url {url!r} is no address of a form: write it like https://survey.example.com.", url=url
-    )
+    template = "--public-url {url!r} is no address of a form: write it like https://survey.example.com."
+    wrong = SettingsError(template, url=url)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -25,18 +24,16 @@ def check_public_url(url: str) -> str:
     if not host or not re.fullmatch(r"[!-~]+", url) or parts.query or parts.fragment or parts.username:
         raise wrong
     if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
-        raise SettingsError(
-            "--public-url {url!r} has to begin with https://: links are as good as a signature.", url=url
-        )
+        template = "--public-url {url!r} has to begin with https://: links are as good as a signature."
+        raise SettingsError(template, url=url)
     url = url.rstrip("/")
     longest = max(len(make_link(url, _TOKEN, "ar", name, high)) for name, (_, high) in SCALES.items())
     if longest > LONGEST:
-        raise SettingsError(
+        template = (
             "--public-url is too long: links would have {longest} characters, and some mail programs break those "
-            "of more than {most}.",
-            longest=longest,
-            most=LONGEST,
+            "of more than {most}."
         )
+        raise SettingsError(template, longest=longest, most=LONGEST)
     return url
 
 

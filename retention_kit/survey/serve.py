@@ -32,9 +32,8 @@ def serve(
 
         from retention_kit.survey.app import make_app
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            "The form cannot be served ({error}): pip install 'retention-kit[survey]'.", error=error
-        ) from None
+        template = "The form cannot be served ({error}): pip install 'retention-kit[survey]'."
+        raise SettingsError(template, error=error) from None
     store = Store(path)
     listener = _listen(host, port)
     try:
@@ -68,7 +67,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if listener:
             listener.close()
-        raise ReportError(
-            "The form cannot be served at {host}:{port}: {reason}.", host=host, port=port, reason=error.strerror
-        ) from None
+        template = "The form cannot be served at {host}:{port}: {reason}."
+        raise ReportError(template, host=host, port=port, reason=error.strerror) from None
     return listener

@@ -111,9 +111,8 @@ class Store:
             self._reading = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             self._reading.execute("PRAGMA query_only = ON")
         except sqlite3.Error as error:
-            raise SettingsError(
-                "{path} cannot be used as a file of answers: {error}.", path=path, error=error
-            ) from None
+            template = "{path} cannot be used as a file of answers: {error}."
+            raise SettingsError(template, path=path, error=error) from None
 
     def _open(self) -> None:
         run = self._connection.execute
@@ -126,9 +125,8 @@ class Store:
         header = [run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
         if header != [_APPLICATION_ID, _VERSION]:
             self._connection.close()
-            raise SettingsError(
-                "{path} is a database, but holds no invitations and answers of this program.", path=self.path
-            )
+            template = "{path} is a database, but holds no invitations and answers of this program."
+            raise SettingsError(template, path=self.path)
         self._use_write_ahead_log()
         run("PRAGMA synchronous = FULL")
         run("PRAGMA fullfsync = ON")

@@ -47,9 +47,8 @@ def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise ReportError(
-                "No notebook can be written to {folder!r}: {reason}.", folder=str(folder), reason=error.strerror
-            ) from error
+            template = "No notebook can be written to {folder!r}: {reason}."
+            raise ReportError(template, folder=str(folder), reason=error.strerror) from error
 
 
 def _section(data: Dataset, selection: Selection) -> library.Section:

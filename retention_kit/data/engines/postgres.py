@@ -85,9 +85,8 @@ class Postgres(RemoteEngine):
         try:
             self._connection = bind.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
         except Exception as error:
-            raise DataError(
-                "{database} cannot be reached: {reason}", database=self.database, reason=_first_line(error)
-            ) from None
+            template = "{database} cannot be reached: {reason}"
+            raise DataError(template, database=self.database, reason=_first_line(error)) from None
         self._driver = self._connection.connection.driver_connection
         _read_all_times(self._driver)
         self._connection.detach()  # a pool would keep the session, and with it the tables
@@ -100,12 +99,11 @@ class Postgres(RemoteEngine):
                 resources.files("retention_kit.data.engines").joinpath("sql", "postgres.sql").read_text("utf-8")
             )
         except PostgresError as error:
-            raise DataError(
+            template = (
                 "{database} allows no temporary tables, which the figures are made in: GRANT TEMP on the database "
-                "to its user ({reason})",
-                database=self.database,
-                reason=_first_line(error),
-            ) from None
+                "to its user ({reason})"
+            )
+            raise DataError(template, database=self.database, reason=_first_line(error)) from None
 
     @classmethod
     def connect(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Postgres:
@@ -137,9 +135,8 @@ class Postgres(RemoteEngine):
                 kind=type(given).__name__,
             )
         if given.dialect.name != "postgresql":
-            raise DataError(
-                "A connection to {name} cannot be used yet, one to postgresql can.", name=given.dialect.name
-            )
+            template = "A connection to {name} cannot be used yet, one to postgresql can."
+            raise DataError(template, name=given.dialect.name)
         return cls(given.engine)
 
     def run(self, sql: str, **parts: str) -> None:

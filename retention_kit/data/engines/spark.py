@@ -104,17 +104,15 @@ class Spark(RemoteEngine):
                 session = builder.getOrCreate()
             except Exception as error:
                 reason = _first_sentence(error).replace(url, address).replace(rest, address.partition("://")[2])
-                raise DataError(
-                    "Spark cannot be started at {address}: {reason}", address=address, reason=reason
-                ) from None
+                template = "Spark cannot be started at {address}: {reason}"
+                raise DataError(template, address=address, reason=reason) from None
         running = session.conf.get("spark.master", "") or Phrase("another address")
         if not (running.split("[")[0] == "local" if is_local else running == url):
-            raise DataError(
+            template = (
                 "data.engine names {address}, but a Spark session of {running} runs here: stop it, or load from it "
-                "with rk.load(session).",
-                address=address,
-                running=mask_url(running),
+                "with rk.load(session)."
             )
+            raise DataError(template, address=address, running=mask_url(running))
         return cls(session, memory_limit, files)
 
     @classmethod

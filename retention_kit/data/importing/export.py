@@ -55,9 +55,8 @@ def read_export(path: Path) -> Export:
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in header)
         rows = engine.rows(f"SELECT {texts} FROM {reader} LIMIT {SAMPLE}")
     except engine.error as error:
-        raise DataError(
-            "{file} cannot be read: {reason}.", file=path.name, reason=str(error).strip().splitlines()[0].rstrip(".")
-        ) from None
+        template = "{file} cannot be read: {reason}."
+        raise DataError(template, file=path.name, reason=str(error).strip().splitlines()[0].rstrip(".")) from None
     return _checked(path, header, rows)
 
 

@@ -73,9 +73,5 @@ def _unclosed_quote(raw: list[str], line: int, delimiter: str, label: str) -> st
             break
     line += len(text[:position].splitlines()) - (1 if position and text[:position][-1] not in "\r\n" else 0)
     beginning = text[position : position + 40].splitlines()[0]
-    return Phrase(
-        "{label} line {line}: the quote that opens {beginning!r} is never closed.",
-        label=label,
-        line=line,
-        beginning=beginning,
-    )
+    template = "{label} line {line}: the quote that opens {beginning!r} is never closed."
+    return Phrase(template, label=label, line=line, beginning=beginning)

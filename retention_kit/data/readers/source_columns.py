@@ -86,19 +86,16 @@ def check_query(engine: Engine, query: str, label: str, setting: str, text: str,
             if nearest
             else explain_error(engine.embedded, error_sentence(error), types)
         )
-        raise DataError(
-            "{label}: {setting} does not work: {reason}", label=label, setting=setting, reason=reason
-        ) from None
+        template = "{label}: {setting} does not work: {reason}"
+        raise DataError(template, label=label, setting=setting, reason=reason) from None
 
 
 def error_sentence(error: Exception) -> str:
     """The first line of an engine's error message, as a sentence."""
     text = str(error).strip().splitlines()[0].rstrip(".") + "."
     if "disabled by configuration" in text:
-        text = Phrase(
-            "Only the files that sources name can be read, by an expression too: {reason}.",
-            reason=text.partition(" - ")[0],
-        )
+        template = "Only the files that sources name can be read, by an expression too: {reason}."
+        text = Phrase(template, reason=text.partition(" - ")[0])
     if any(sign in text for sign in _FULL):
         text = Phrase(
             "There is too little room in memory ([data] memory_limit) or on the disk for temporary files: {reason}",

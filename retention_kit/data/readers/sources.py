@@ -318,12 +318,11 @@ def _tables_of_folder(folder: Path) -> dict[str, str]:
         if files:
             tables[name] = files[0]
     if not set(tables) & set(TABLES):
-        raise DataError(
+        template = (
             "The folder {folder!r} holds no table: name them orders, subscriptions or responses ({formats}), or "
-            "put a retention.toml beside them.",
-            folder=str(folder),
-            formats=Listed(FORMATS),
+            "put a retention.toml beside them."
         )
+        raise DataError(template, folder=str(folder), formats=Listed(FORMATS))
     return tables
 
 

@@ -31,9 +31,8 @@ def check_workbook(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(4)
     if head == _OLE:
-        raise DataError(
-            "{file} is protected by a password or is an old .xls: save it as .xlsx without a password.", file=path.name
-        )
+        template = "{file} is protected by a password or is an old .xls: save it as .xlsx without a password."
+        raise DataError(template, file=path.name)
     try:
         with zipfile.ZipFile(path) as book:
             parts = book.infolist()
@@ -74,9 +73,8 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
     last_row, last_column, before, is_merged = 0, 0, b"", False
     for chunk in chunks:
         if not size and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError(
-                "{file}: {name} is not written in UTF-8: save the workbook again.", file=path.name, name=name
-            )
+            template = "{file}: {name} is not written in UTF-8: save the workbook again."
+            raise DataError(template, file=path.name, name=name)
         size += len(chunk)
         text = before + chunk
         is_merged = is_merged or b"mergeCell" in text
@@ -84,9 +82,8 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
         last_column = max([last_column, *map(_number, set(_COLUMN.findall(text)))])
         last_row = max([last_row, *map(int, set(_ROW.findall(text)))])
         if cells > MAX_CELLS:
-            raise DataError(
-                "{file} has more than {most:,} cells: save the table as CSV or Parquet.", file=path.name, most=MAX_CELLS
-            )
+            template = "{file} has more than {most:,} cells: save the table as CSV or Parquet."
+            raise DataError(template, file=path.name, most=MAX_CELLS)
         before = text[-_OVERLAP:]
     area = last_row * last_column
     if cells and area > SMALL and area > SPARSE * cells:

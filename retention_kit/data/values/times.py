@@ -300,13 +300,12 @@ def _day_order(
         )
         raise DataError(template, table=target.table, name=name, day_first=day_first, month_first=month_first)
     if numbers and open_ and not (day_first or month_first):
-        raise DataError(
+        template = (
             "The {table} column {name!r} does not show whether the day or the month comes first, such as {open!r}: "
-            "{order_offers}",
-            table=target.table,
-            name=name,
-            open=open_,
-            order_offers=order_offers(target, name, numbers),
+            "{order_offers}"
+        )
+        raise DataError(
+            template, table=target.table, name=name, open=open_, order_offers=order_offers(target, name, numbers)
         )
     span = [least and int(least), last and int(last)] if len(full) == len(parsed) else [0, int(last or 0)]
     return not month_first, span

@@ -60,18 +60,16 @@ def type_expression(engine: Engine, text: str, relation: str, label: str, hints:
     try:
         return _type_expression(engine, text, relation, label, hints)
     except RecursionError:
-        raise DataError(
-            "{label} holds too many operations within one another: write it as columns of a query.", label=label
-        ) from None
+        template = "{label} holds too many operations within one another: write it as columns of a query."
+        raise DataError(template, label=label) from None
 
 
 def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
     columns = engine.types(relation)
     tree = _parse(engine, text)
     if nearest := close_column(text, columns) if tree is None else "":
-        raise DataError(
-            "{label} is neither a column nor an SQL expression: did you mean {nearest!r}?", label=label, nearest=nearest
-        )
+        template = "{label} is neither a column nor an SQL expression: did you mean {nearest!r}?"
+        raise DataError(template, label=label, nearest=nearest)
     if tree is None:
         template = "{label} is no SQL expression{where}: {hint}"
         raise DataError(template, label=label, where=_error_position(engine, text), hint=advice(_near(columns, text)))

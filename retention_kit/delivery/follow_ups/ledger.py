@@ -203,9 +203,8 @@ def stage_file(path: Path, content: str) -> None:
         sync(part.parent.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise ReportError(
-            "No list can be written to {folder!r}: {reason}.", folder=str(path.parent), reason=error.strerror
-        ) from None
+        template = "No list can be written to {folder!r}: {reason}."
+        raise ReportError(template, folder=str(path.parent), reason=error.strerror) from None
 
 
 def publish(path: Path) -> None:

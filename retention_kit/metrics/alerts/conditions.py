@@ -151,13 +151,8 @@ def _check_number(figure: Figure, number: Number, unit: str, sign: str = "") -> 
         examples = [_example(unit)]
         if figure.function == "change" and sign and value > -1:
             examples.append(f"{figure.metric} {sign} {1 + value:g} * previous({figure.metric})")
-        raise wrong(
-            number.at,
-            "{figure} is {unit}, not a per cent: write a number such as {examples}.",
-            figure=named,
-            unit=Phrase(_IS[unit]),
-            examples=Listed(examples, ", or "),
-        )
+        template = "{figure} is {unit}, not a per cent: write a number such as {examples}."
+        raise wrong(number.at, template, figure=named, unit=Phrase(_IS[unit]), examples=Listed(examples, ", or "))
     is_money, is_change = metric.parts[0] == "money", figure.function == "change"
     if unit == "fraction":
         bounds = (-MOST_SHARE, MOST_SHARE) if is_money else (-1, 1) if is_change else (0, 1)

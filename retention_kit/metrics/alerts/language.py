@@ -128,9 +128,8 @@ def parse(text: str) -> Node:
     from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
     if len(text) > MOST_CHARACTERS:
-        raise SettingsError(
-            "a condition has at most {most} characters, and this one {number}.", most=MOST_CHARACTERS, number=len(text)
-        )
+        template = "a condition has at most {most} characters, and this one {number}."
+        raise SettingsError(template, most=MOST_CHARACTERS, number=len(text))
     try:
         tree: Any = _parser().parse(text)
     except UnexpectedCharacters as error:
@@ -165,9 +164,8 @@ def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoRetur
         raise wrong(position + 1, "the condition ends where {wanted} is missing.", wanted=wanted)
     for start, end in ((max(position - 1, 0), position + 1), (position, position + 2), (position, position + 1)):
         if (fragment := text[start:end]) in _CORRECTIONS:
-            raise wrong(
-                start + 1, "{text!r} is not known here: write {sign}.", text=fragment, sign=_CORRECTIONS[fragment]
-            )
+            template = "{text!r} is not known here: write {sign}."
+            raise wrong(start + 1, template, text=fragment, sign=_CORRECTIONS[fragment])
     if text[position] == "," and text[position - 1 : position].isdigit():
         raise wrong(position + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
     printed = repr(unexpected) if unexpected.isprintable() else f"U+{ord(unexpected[0]):04X}"

@@ -121,9 +121,8 @@ def _run(case: Case, where: Phrase, rules_by_name: Mapping[str, Rule]) -> Result
         raise SettingsError(template, where=where, metric=missing[0])
     count = min(lengths.values())
     if len({*lengths.values(), *([len(case.states)] if case.states else [])}) > 1 or not count:
-        raise SettingsError(
-            "{where}: give as many figures of each metric, and states, as there are periods.", where=where
-        )
+        template = "{where}: give as many figures of each metric, and states, as there are periods."
+        raise SettingsError(template, where=where)
     try:
         first = Period.parse(case.first, rule.every) if case.first else Period.of(BEGINS, rule.every)
         begins = [str(Period.parse(text, rule.every)) for text in case.firings or ()]

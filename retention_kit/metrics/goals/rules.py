@@ -59,9 +59,8 @@ def number(given: float | str, metric: Metric, path: str) -> float:
             template = "{path} cannot be {value}: write a number, such as {example}."
             raise SettingsError(template, path=path, value=value, example=_example(metric))
         if abs(value) > MOST:
-            raise SettingsError(
-                "{path} cannot be {value:g}: write a number up to {most:,.0f}.", path=path, value=value, most=MOST
-            )
+            template = "{path} cannot be {value:g}: write a number up to {most:,.0f}."
+            raise SettingsError(template, path=path, value=value, most=MOST)
     if metric.unit == "fraction":
         low, high = (-MOST_SHARE, MOST_SHARE) if metric.parts[0] == "money" else (0, 1)
         if not low <= value <= high:
@@ -72,13 +71,11 @@ def number(given: float | str, metric: Metric, path: str) -> float:
             template = "{path} cannot be {given}, as a rate is a part of 1: {nearest}."
             raise SettingsError(template, path=path, given=given, nearest=nearest)
     if metric.unit == "points" and abs(value) > MOST_POINTS:
-        raise SettingsError(
-            "{path} cannot be {given}: {name} lies between -100 and 100.", path=path, given=given, name=metric.name
-        )
+        template = "{path} cannot be {given}: {name} lies between -100 and 100."
+        raise SettingsError(template, path=path, given=given, name=metric.name)
     if metric.unit == "count" and value < 0:
-        raise SettingsError(
-            "{path} cannot be {given}: {name} is counted, from 0 on.", path=path, given=given, name=metric.name
-        )
+        template = "{path} cannot be {given}: {name} is counted, from 0 on."
+        raise SettingsError(template, path=path, given=given, name=metric.name)
     return value
 
 

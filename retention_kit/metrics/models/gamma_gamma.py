@@ -62,9 +62,8 @@ class GammaGamma:
         """p x + q - 1, the divisor in `expected_value`; raises ModelError if it is not positive."""
         divisor = self.p * x + self.q - 1
         if (divisor <= 0).any():
-            raise ModelError(
-                "The mean spend of all customers does not exist: q is {q:.3g}, and has to be above 1.", q=self.q
-            )
+            template = "The mean spend of all customers does not exist: q is {q:.3g}, and has to be above 1."
+            raise ModelError(template, q=self.q)
         return divisor
 
 

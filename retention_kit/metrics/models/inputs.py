@@ -30,9 +30,8 @@ def column(name: str, values: Any) -> np.ndarray:
     except (TypeError, ValueError):
         raise ModelError("{name} has to hold numbers only.", name=name) from None
     if array.ndim != 1:
-        raise ModelError(
-            "{name} has to be one column of numbers, not of {dimensions} dimensions.", name=name, dimensions=array.ndim
-        )
+        template = "{name} has to be one column of numbers, not of {dimensions} dimensions."
+        raise ModelError(template, name=name, dimensions=array.ndim)
     if array.dtype.kind == "f":
         capitalised = name[:1].upper() + name[1:]
         _refuse(~np.isfinite(array), array, Phrase("{name} has to hold finite numbers", name=capitalised))
@@ -43,9 +42,8 @@ def same_length(**columns: np.ndarray) -> None:
     """Raise ModelError for columns of different lengths, and for empty ones."""
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise ModelError(
-            "Columns differ in length: {lengths}.", lengths=Listed((f"{n} has {k}" for n, k in lengths.items()))
-        )
+        template = "Columns differ in length: {lengths}."
+        raise ModelError(template, lengths=Listed((f"{n} has {k}" for n, k in lengths.items())))
     if not all(lengths.values()):
         raise ModelError("There are no customers: {lengths} are empty.", lengths=Listed(lengths))
 
@@ -153,9 +151,8 @@ def as_numbers(least: float = 0.0, **values: Any) -> list[np.ndarray]:
             raise ModelError("{name} has to hold numbers only.", name=name) from None
         if not (is_valid := (numbers >= least) & np.isfinite(numbers)).all():
             first = numbers.ravel()[np.argmin(is_valid)]
-            raise ModelError(
-                "{name} has to be a number from {least:g}; it is {first:g}.", name=name, least=least, first=first
-            )
+            template = "{name} has to be a number from {least:g}; it is {first:g}."
+            raise ModelError(template, name=name, least=least, first=first)
         arrays.append(numbers)
     return arrays
 

@@ -77,9 +77,8 @@ def wrap_os_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ReportError(
-            "The pack could not be written to {folder!r}: {reason}.", folder=str(folder), reason=_reason(error)
-        ) from error
+        template = "The pack could not be written to {folder!r}: {reason}."
+        raise ReportError(template, folder=str(folder), reason=_reason(error)) from error
 
 
 def swap(building: Path, folder: Path, staging: Path) -> None:
@@ -92,9 +91,8 @@ def swap(building: Path, folder: Path, staging: Path) -> None:
         if not folder.exists() and (staging / BEFORE).exists():
             (staging / BEFORE).rename(folder)
         if isinstance(error, OSError):
-            raise ReportError(
-                "The pack could not be put in place at {folder}: {reason}.", folder=folder, reason=error.strerror
-            ) from error
+            template = "The pack could not be put in place at {folder}: {reason}."
+            raise ReportError(template, folder=folder, reason=error.strerror) from error
         raise
 
 

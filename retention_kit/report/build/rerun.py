@@ -67,9 +67,8 @@ def rerun(
     """
     before = manifests.read(pack)
     if not (builds := manifests.builds(before)):
-        raise SettingsError(
-            "{pack!r} is no pack that can be made again: it has no manifest that tells how.", pack=str(pack)
-        )
+        template = "{pack!r} is no pack that can be made again: it has no manifest that tells how."
+        raise SettingsError(template, pack=str(pack))
     figures, every = [], []
     # Among the engines' temporary folders: the next run removes it if this one is killed.
     with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_path().parent) as staging:

@@ -171,9 +171,8 @@ def of_manifest(report: Report) -> Iterator[Finding]:
                     is_reported=True,
                 )
     if not report.figures.rows:
-        yield blocked(
-            "scorecard{suffix}.csv tells nothing of {period}.", suffix=report.suffix, period=report.manifest["period"]
-        )
+        template = "scorecard{suffix}.csv tells nothing of {period}."
+        yield blocked(template, suffix=report.suffix, period=report.manifest["period"])
     elif report.figures.is_empty:
         yield blocked("Nobody was active in {period}: its report is empty.", period=report.manifest["period"])
     leading = report.manifest["reports"][report.name]["figures"]

@@ -95,9 +95,8 @@ def _check_names(paths: dict[str, Path]) -> None:
     for name, path in paths.items():
         others = [other for other in paths if other != name and other.lower() == name.lower()]
         if others:
-            raise TemplateError(
-                "{file} and {other}.ipynb differ in capitals alone: rename one.", file=path.name, other=others[0]
-            )
+            template = "{file} and {other}.ipynb differ in capitals alone: rename one."
+            raise TemplateError(template, file=path.name, other=others[0])
         if len(name) > 60 or _UNSAFE.search(name):
             raise TemplateError("{file}: on Windows no file may be called so: rename it.", file=path.name)
 
@@ -146,9 +145,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         raise TemplateError("{name} is not a notebook: {reason}.", name=name, reason=lines[0]) from None
     tagged = [cell for cell, (*_, tags) in zip(notebook.cells, kinds, strict=True) if "parameters" in tags]
     if len(tagged) != 1:
-        raise TemplateError(
-            "{name} needs one cell tagged 'parameters'; it has {number}.", name=name, number=len(tagged)
-        )
+        template = "{name} needs one cell tagged 'parameters'; it has {number}."
+        raise TemplateError(template, name=name, number=len(tagged))
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code" and (fault := _fault(cell.source, name)):
             template = "{name}, cell {number}, line {line}: {problem}."

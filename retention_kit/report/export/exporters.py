@@ -199,9 +199,8 @@ class RetentionPDFExporter(_BlockExporter):
         except typst.TypstError as error:
             raise ReportError("The PDF could not be made: {reason}.", reason=error.message) from error
         if warnings:
-            raise ReportError(
-                "The PDF could not be made: {reason}.", reason="; ".join(warning.message for warning in warnings)
-            )
+            template = "The PDF could not be made: {reason}."
+            raise ReportError(template, reason="; ".join(warning.message for warning in warnings))
         assert isinstance(pdf, bytes), "one PDF, and not a picture of each page"
         return pdf
 
@@ -304,9 +303,8 @@ def draw_svg(spec: dict, files: Sequence[str] = ()) -> str:
     try:
         return _draw(json.dumps(spec), fonts.folder(files))
     except ValueError as error:
-        raise ReportError(
-            "A chart could not be drawn: {reason}", reason=" ".join(str(error).splitlines()[:2])
-        ) from error
+        template = "A chart could not be drawn: {reason}"
+        raise ReportError(template, reason=" ".join(str(error).splitlines()[:2])) from error
 
 
 def draw_png(spec: dict, scale: float, files: Sequence[str] = ()) -> bytes:

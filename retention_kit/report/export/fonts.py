@@ -116,18 +116,16 @@ def note(boxes: dict[str, str], is_message: bool = False) -> Phrase:
     characters, text = list(boxes), next(iter(boxes.values()))
     named = " ".join(characters[:MAX_NAMED]) + (" …" if len(characters) > MAX_NAMED else "")
     if is_message:
-        return Phrase(
+        template = (
             "no font of the report has the letters of {text!r}: boxes stand for them in its pictures. Name a font that "
-            "has {characters} in [report] fonts.",
-            text=text,
-            characters=named,
+            "has {characters} in [report] fonts."
         )
-    return Phrase(
+        return Phrase(template, text=text, characters=named)
+    template = (
         "no font of the report has the letters of {text!r}: boxes stand for them, and the PDF is no PDF/UA. Name a "
-        "font that has {characters} in [report] fonts.",
-        text=text,
-        characters=named,
+        "font that has {characters} in [report] fonts."
     )
+    return Phrase(template, text=text, characters=named)
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -167,9 +167,8 @@ def preview_files(raw: bytes) -> dict[str, bytes]:
     try:
         return _preview_files(message_from_bytes(raw, policy=policy.default))
     except Exception as error:  # the library raises many kinds for a broken message
-        raise ReportError(
-            "The message cannot be read ({kind}): build the report again.", kind=type(error).__name__
-        ) from None
+        template = "The message cannot be read ({kind}): build the report again."
+        raise ReportError(template, kind=type(error).__name__) from None
 
 
 def _preview_files(message: EmailMessage) -> dict[str, bytes]:
