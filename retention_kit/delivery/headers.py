@@ -28,15 +28,11 @@ _PERSONAL = {b"to", b"cc", b"bcc", b"date", b"message-id", b"references", b"in-r
         b"list-unsubscribe", b"list-unsubscribe-post", b"return-path"}  # fmt: skip  # words by the line
 
 
-def headers_of(raw: bytes) -> EmailMessage:
-    """The parsed headers of a message, without its body."""
-    return BytesHeaderParser(policy=SMTP).parsebytes(raw)
-
-
 def sender_of(raw: bytes) -> str:
     """The sender's address of a message; raises ReportError if there is none, or several."""
     try:
-        addresses: tuple[Address, ...] = getattr(headers_of(raw)["From"], "addresses", ())
+        parsed = BytesHeaderParser(policy=SMTP).parsebytes(raw)
+        addresses: tuple[Address, ...] = getattr(parsed["From"], "addresses", ())
     except Exception:  # the library raises many types for an invalid header
         addresses = ()
     if len(addresses) != 1 or not addresses[0].domain:

@@ -56,7 +56,9 @@ def body_of(kind: str, message: Message) -> bytes:
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(body, enc_hook=_plain_value)
+    return msgspec.json.encode(
+        body, enc_hook=lambda value: value.item() if hasattr(value, "item") else str(value)
+    )  # NumPy's scalars
 
 
 def _plain(message: Message) -> dict[str, Any]:
@@ -121,8 +123,3 @@ def _apprise(message: Message) -> dict[str, Any]:
 def _without_mentions(text: str, direction: str) -> str:
     """One line with a zero-width space after each sign that would begin a mention."""
     return _MENTIONS.sub("\\g<0>\u200b", brief(text, MOST_LENGTH, direction))
-
-
-def _plain_value(value: Any) -> Any:
-    """A NumPy scalar as a Python number, anything else as text."""
-    return value.item() if hasattr(value, "item") else str(value)

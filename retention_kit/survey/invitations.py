@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 from retention_kit.data.engines.duckdb import DuckDB
@@ -25,7 +23,7 @@ from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.settings import Table
 from retention_kit.survey.links import check_public_url, make_link
-from retention_kit.survey.page import question_text
+from retention_kit.survey.page import question_text, template
 from retention_kit.survey.questions import SCALES
 from retention_kit.survey.store import COLUMNS, Store
 from retention_kit.survey.words import number, words
@@ -117,7 +115,7 @@ def mail_block(surveys: Sequence[str], language: str, company: str = "") -> dict
         company=company or texts["company"]
     )
     question, is_left = question_text(name, language, company), texts["direction"] == "ltr"
-    html = _template("mail.html.j2").render(
+    html = template("mail.html.j2").render(
         language=language,
         words=texts,
         subject=subject,
@@ -163,7 +161,3 @@ def _new_name(folder: Path, stem: str) -> Path:
     names = [stem, *(f"{stem}-{number}" for number in range(2, 1_000))]
     taken = {path.stem for path in folder.glob("links-*")} if folder.is_dir() else set()
     return folder / f"{next(name for name in names if name not in taken)}.csv"
-
-
-def _template(name: str) -> Template:
-    return Environment(autoescape=True).from_string(files(__package__).joinpath(name).read_text("utf-8"))

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from markupsafe import Markup
 
 from retention_kit.survey.questions import COMMENT, SCALES, Answers
@@ -111,10 +111,10 @@ def _target(name: str) -> str:
 
 
 @cache
-def _template() -> Any:
-    source = files(__package__).joinpath("page.html.j2").read_text("utf-8")
-    return Environment(autoescape=True).from_string(source)
+def template(name: str) -> Template:
+    """A template of this room by its file's name."""
+    return Environment(autoescape=True).from_string(files(__package__).joinpath(name).read_text("utf-8"))
 
 
 def _render(language: str, **values: Any) -> str:
-    return _template().render(language=language, words=words(language), style=Markup(style()), **values)
+    return template("page.html.j2").render(language=language, words=words(language), style=Markup(style()), **values)

@@ -178,10 +178,8 @@ class Content(CustomerLists):
         block = self.page.cohorts()
         if block is None or block.kind == "text":
             return TitledChart(block.data["text"]) if block else self._sentence("no_cohorts")
-        cells = self.cells()
-        chart = cohort_charts.heat_map(
-            cells.assign(value=cells["retention"]), self.words, self.page.every, "fraction", select=True
-        )
+        cells = self.cells().rename(columns={"retention": "value"})
+        chart = cohort_charts.heat_map(cells, self.words, self.page.every, "fraction", select=True)
         return TitledChart(block.data["title"], _with_description(chart), block.data["caption"])
 
     def cells(self) -> pd.DataFrame:
@@ -256,11 +254,10 @@ class Content(CustomerLists):
 
 
 def _titled_chart(block: Block) -> TitledChart:
+    data = block.data
     if block.kind == "text":
-        return TitledChart(block.data["text"])
-    return TitledChart(
-        block.data["title"], _with_description(ChartSpec(block.data["spec"], block.data["alt"])), block.data["caption"]
-    )
+        return TitledChart(data["text"])
+    return TitledChart(data["title"], data["spec"] | {"description": data["alt"]}, data["caption"])
 
 
 def _with_description(chart: ChartSpec | None) -> dict:

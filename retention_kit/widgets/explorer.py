@@ -23,7 +23,7 @@ from retention_kit.widgets.panels import Progress, cards_html, markup
 from retention_kit.widgets.prefetch import next_selections
 from retention_kit.widgets.reporting import REPORT, Reporting, error_message
 from retention_kit.widgets.selection import Selection, check_selection
-from retention_kit.widgets.tabs import TabCallbacks, Tabs, check_listing, fits
+from retention_kit.widgets.tabs import Tabs, check_listing, fits
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -53,18 +53,7 @@ class Explorer(W.VBox):
     values = T.Any(())
     compare = T.Any("")
 
-    def __init__(
-        self,
-        data: Dataset,
-        *,
-        period: str = "",
-        every: str = "",
-        metric: str = "",
-        segment: str = "",
-        compare: str = "previous",
-        language: str = "",
-        output: str | Path | None = None,
-    ):
+    def __init__(self, data: Dataset, *, language: str = "", output: str | Path | None = None, **selection: str):
         self._is_syncing = True  # until there is a selection
         data = _in_language(data, language) if language else data
         # Only the workers' threads query the engine; everything else uses cached summaries.
@@ -78,14 +67,14 @@ class Explorer(W.VBox):
         self._error: Exception | None = None
         self._request_number = 0
         self._listing = Listing(ACTIVE)
-        self._requested = self._check_selection(period, every, metric, segment, (), compare)
+        self._requested = self._check_selection(**selection)
 
         self._words = words = Words.of(data.settings.report)
         self._controls = Controls(self._cached_data, words, self._select)
         self._status = Progress(words, "rk-status")
         self._status.cancel.on_click(lambda _: self._worker.cancel(CONTENT))
         self._cards = markup("rk-cards")
-        self._tabs = Tabs(words, TabCallbacks(lambda: self._select(self._requested), self._list, self._save))
+        self._tabs = Tabs(words, lambda: self._select(self._requested), self._list, self._save)
         self._reporting = Reporting(data, words, self._report_worker, output, lambda: self._requested)
         self._front = FrontEnd(labels=_labels(words))
         super().__init__(children=[self._controls, self._status, self._cards, self._tabs, self._reporting, self._front])
@@ -190,8 +179,8 @@ class Explorer(W.VBox):
 
     # Events
 
-    def _check_selection(self, *args: Any, **kwargs: Any) -> Selection:
-        return self._query(lambda data: check_selection(data, *args, **kwargs))
+    def _check_selection(self, **chosen: Any) -> Selection:
+        return self._query(lambda data: check_selection(data, **chosen))
 
     def _query(self, query: Callable[[Dataset], Any]) -> Any:
         """The result of a query, from cached summaries if possible, else from the engine."""
@@ -298,8 +287,7 @@ class Explorer(W.VBox):
         if self._content is not None:
             self._sync_traits(self._content.selection)
             self._controls.set(self._requested, self._content.values())
-        message = self._words.text("explorer.cancelled") if is_cancelled else error_message(error, self._words)
-        self._status.rest(message, is_error=not is_cancelled)
+        self._status.rest(error_message(error, self._words), is_error=not is_cancelled)
         self.remove_class("rk-busy")
 
     def _list(self, listing: Listing) -> None:

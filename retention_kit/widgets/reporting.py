@@ -101,11 +101,7 @@ class Reporting(W.VBox):
 
     def _failed(self, error: Exception) -> None:
         self.button.disabled = False
-        is_cancelled = isinstance(error, Cancelled)
-        self._progress.rest(
-            self._words.text("explorer.cancelled") if is_cancelled else error_message(error, self._words),
-            is_error=not is_cancelled,
-        )
+        self._progress.rest(error_message(error, self._words), is_error=not isinstance(error, Cancelled))
 
     def _link(self, text: str, paths: Iterable[Path]) -> None:
         """Show links to files, relative to the notebook's folder: JupyterLab resolves them from there.
@@ -131,6 +127,8 @@ def output_folder(data: Dataset) -> Path:
 
 def error_message(error: Exception, words: Words) -> str:
     """An error as a sentence in the reader's language."""
+    if isinstance(error, Cancelled):
+        return words.text("explorer.cancelled")
     if isinstance(error, RetentionKitError):
         return words.say(error)
     return words.text("explorer.failed", error=f"{type(error).__name__}: {error}".splitlines()[0])

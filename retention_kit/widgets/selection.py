@@ -58,7 +58,13 @@ class Selection:
 
 
 def check_selection(
-    data: Dataset, period: str, every: str, metric: str, segment: str, values: Iterable[str], compare: str
+    data: Dataset,
+    period: str = "",
+    every: str = "",
+    metric: str = "",
+    segment: str = "",
+    values: Iterable[str] = (),
+    compare: str = "previous",
 ) -> Selection:
     """A selection from a user's input; empty values, and None, take their defaults.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import ipywidgets as W
@@ -22,20 +21,20 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 
-@dataclass
-class TabCallbacks:
-    """Called when a user opens a tab, chooses a list of customers, and downloads it."""
-
-    on_open: Callable[[], None]
-    on_list: Callable[[Listing], None]
-    on_save: Callable[[], None]
-
-
 class Tabs(W.Tab):
-    """Trend, movements, cohorts, segments, customers, goals with alerts, and data and definition."""
+    """Trend, movements, cohorts, segments, customers, goals with alerts, and data and definition.
 
-    def __init__(self, words: Words, callbacks: TabCallbacks):
-        self._words, self._callbacks = words, callbacks
+    `on_open`, `on_list` and `on_save` are called when a user opens a tab, chooses a list of customers, downloads it.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        on_open: Callable[[], None],
+        on_list: Callable[[Listing], None],
+        on_save: Callable[[], None],
+    ):
+        self._words, self._on_list = words, on_list
         self._content: Content | None = None
         self._listing = Listing(ACTIVE)
         self._drawn: set[str] = set()  # the tabs that show the current content
@@ -70,14 +69,12 @@ class Tabs(W.Tab):
         self.titles = [text(f"explorer.tab_{name}") for name in TABS]
         self.selected_index = 0
         self.add_class("rk-tabs")
-        self.observe(lambda _: callbacks.on_open(), "selected_index")
+        self.observe(lambda _: on_open(), "selected_index")
         self._kind.observe(lambda _: self._draw_movements(), "value")
         self._cohort.observe(lambda _: self._offer_periods(), "value")
-        self._cell_button.on_click(
-            lambda _: callbacks.on_list(Listing(CELL, self._cohort.value, self._cohort_period.value))
-        )
+        self._cell_button.on_click(lambda _: on_list(Listing(CELL, self._cohort.value, self._cohort_period.value)))
         self._list.observe(self._choose_list, "value")
-        self._save.on_click(lambda _: callbacks.on_save())
+        self._save.on_click(lambda _: on_save())
 
     @property
     def current(self) -> str:
@@ -138,7 +135,7 @@ class Tabs(W.Tab):
 
     def _clicked(self, change: dict) -> None:
         for one in change["new"].value or []:
-            self._callbacks.on_list(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
+            self._on_list(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
             self._drawn.discard("cohorts")  # drawn again it has no selected cell, so that each can be clicked
 
     def _draw_segments(self) -> None:
@@ -163,7 +160,7 @@ class Tabs(W.Tab):
 
     def _choose_list(self, change: dict) -> None:
         if not self._is_updating and change["new"] and change["new"] != CELL:
-            self._callbacks.on_list(Listing(change["new"]))
+            self._on_list(Listing(change["new"]))
 
     def _draw_goals(self) -> None:
         self._goals.value = html(*filter(None, [self.content.page.goal_bars(), self.content.page.alerts()]))

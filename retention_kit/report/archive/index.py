@@ -54,12 +54,10 @@ def _page(packs: list[StoredPack]) -> str:
     companies = {company for _, company, _ in groups}
     only = next(iter(companies)) if len(companies) == 1 else ""
 
-    def company_label(company: str) -> str:
-        return words.isolate(company) if len(companies) > 1 else ""
-
     def title(every: str, company: str, synthetic: bool) -> str:
         sample = words.text("document.sample") if synthetic else ""
-        return " · ".join(filter(None, [words.text(f"index.{every}"), company_label(company), sample]))
+        label = words.isolate(company) if len(companies) > 1 else ""
+        return " · ".join(filter(None, [words.text(f"index.{every}"), label, sample]))
 
     return _template().render(
         language=words.language,

@@ -106,17 +106,14 @@ def _plain(nodes: list[dict]) -> list[dict]:
         if kind == "block_quote":
             node["children"] = _alert(node["children"])
         if kind == "image":
-            node = {"type": "text", "raw": "" if _is_inside(node) else text_of(node)}
+            is_inside = node["attrs"]["url"].startswith(("attachment:", "data:image/"))
+            node = {"type": "text", "raw": "" if is_inside else text_of(node)}
         elif kind == "link" and urlsplit(node["attrs"]["url"]).scheme not in ("http", "https", "mailto"):
             node = {"type": "text", "raw": text_of(node)}
         elif kind == "text" and "raw" in node:
             node["raw"] = html.unescape(node["raw"])
         plain.append(node)
     return plain
-
-
-def _is_inside(image: dict) -> bool:
-    return image["attrs"]["url"].startswith(("attachment:", "data:image/"))
 
 
 def _inline(nodes: list[dict]) -> list[dict]:

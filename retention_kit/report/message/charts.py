@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.report.charts import base as base_charts
@@ -61,11 +61,9 @@ def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
     """
     leading = page.leading()
     first = "" if leading is None else leading.metric
-    trends = [
-        row.metric
-        for row in page.now(dict.fromkeys([first, *ranked("mail_chart")])).itertuples()
-        if _has_trend(page, row)
-    ]
+    rows = page.now(dict.fromkeys([first, *ranked("mail_chart")])).itertuples()
+    known = [row.metric for row in rows if narrative.is_known(row.value)]
+    trends = [name for name in known if rows_for(page.rows, name)["value"].notna().sum() > 1]
     if leading is not None and first in trends:
         yield page.trend(first), leading.label
     yield page.movements(), ""
@@ -77,10 +75,6 @@ def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
             yield page.trend(name), ""
     for survey in SCORES:
         yield page.answers(survey), ""
-
-
-def _has_trend(page: Page, row: Any) -> bool:
-    return narrative.is_known(row.value) and rows_for(page.rows, row.metric)["value"].notna().sum() > 1
 
 
 def _picture(block: Block, title: str, fonts: Sequence[str]) -> Picture:
