@@ -56,9 +56,8 @@ def body_of(kind: str, message: Message) -> bytes:
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(
-        body, enc_hook=lambda value: value.item() if hasattr(value, "item") else str(value)
-    )  # NumPy's scalars
+    # NumPy has scalars of its own.
+    return msgspec.json.encode(body, enc_hook=lambda value: value.item() if hasattr(value, "item") else str(value))
 
 
 def _plain(message: Message) -> dict[str, Any]:
