@@ -58,7 +58,7 @@ def _run(argv: list[str] | None) -> int:
     try:
         with interrupts:
             parser().parse_args(argv, arguments)
-            switch_language(getattr(arguments, "spoken", ""))
+            switch_language(getattr(arguments, "command_language", ""))
             if hasattr(arguments, "before_threads"):
                 arguments.before_threads(arguments)
             interrupts.listen()

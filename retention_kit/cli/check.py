@@ -66,8 +66,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _named(data: Dataset, check: str) -> str:
     """The English name of a check, which is given so or as the table of checks has it."""
-    said = words()
-    return {plain(said.say(one)): str(one) for one in data.quality["check"]}.get(check, check)
+    texts = words()
+    return {plain(texts.say(one)): str(one) for one in data.quality["check"]}.get(check, check)
 
 
 def _print_rows(data: Dataset, check: str) -> None:
@@ -98,8 +98,8 @@ def _printable(text: str) -> str:
     """A sentence of cleaning in the language of the commands."""
     from retention_kit.display import printable
 
-    said = words()
-    return printable(said.say(text), said.direction)
+    texts = words()
+    return printable(texts.say(text), texts.direction)
 
 
 def _cell(value: object) -> str:

@@ -75,7 +75,7 @@ def add_language(parser: argparse.ArgumentParser) -> None:
     """Add `--language`, which `requested_language` reads before the parser does."""
     parser.add_argument(
         "--language",
-        dest="spoken",
+        dest="command_language",
         metavar="LANGUAGE",
         default=argparse.SUPPRESS,
         help="in which language the command speaks, such as ar (default: that of the environment)",

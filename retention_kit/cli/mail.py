@@ -243,9 +243,9 @@ def _preview(arguments: argparse.Namespace) -> int:
         available = [
             path.name.removeprefix("message.").removesuffix(".eml") for path in arguments.pack.glob("message.*.eml")
         ]
-        asked = ".".join(filter(None, [arguments.language or "", arguments.segment]))
+        requested = ".".join(filter(None, [arguments.language or "", arguments.segment]))
         template = "{pack} has no such message: {hint}"
-        raise SettingsError(template, pack=arguments.pack, hint=did_you_mean(asked, available))
+        raise SettingsError(template, pack=arguments.pack, hint=did_you_mean(requested, available))
     message = arguments.pack / f"message.{names[0]}.eml"
     if message.name in manifest.altered(arguments.pack, loaded) or message.name not in loaded.get("files", {}):
         raise ReportError("{message} is not what was written there: build the report again.", message=message)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.language import translated, translated_each, words
-from retention_kit.cli.options import SETTINGS, add_selection, load_data, periods_asked
+from retention_kit.cli.options import SETTINGS, add_selection, load_data, selected_periods
 from retention_kit.cli.output import DONE, print_table
 from retention_kit.errors import Listed, Phrase
 
@@ -61,8 +61,8 @@ def _list(arguments: argparse.Namespace) -> int:
         print(rows_csv([[*rows[0]], *([*row.values()] for row in rows)]), end="")
     else:
         heads = [name for name in rows[0] if name != "formula"]
-        said = words()
-        print_table(translated_each(*heads), [[said.say(row[name]) for name in heads] for row in rows])
+        texts = words()
+        print_table(translated_each(*heads), [[texts.say(row[name]) for name in heads] for row in rows])
     return DONE
 
 
@@ -73,7 +73,7 @@ def _metrics(arguments: argparse.Namespace) -> int:
 
     data = load_data(arguments)
     rows = scorecard(
-        data, periods=periods_asked(data, arguments), segment=arguments.segment, metrics=arguments.metric or None
+        data, periods=selected_periods(data, arguments), segment=arguments.segment, metrics=arguments.metric or None
     )
     if arguments.json:
         import json
@@ -89,20 +89,20 @@ def _metrics(arguments: argparse.Namespace) -> int:
 
 
 def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> None:
-    said = words(data.settings.report)
+    texts = words(data.settings.report)
     template = "{low} to {high}"
     table = [
         (
             row.period,
             f"{row.segment}={row.segment_value}" if row.segment else "",
             row.metric,
-            said.value(row.value, row.unit, "full"),
-            said.value(row.n, "count"),
-            Phrase(template, low=said.value(row.low, row.unit, "full"), high=said.value(row.high, row.unit, "full"))
+            texts.value(row.value, row.unit, "full"),
+            texts.value(row.n, "count"),
+            Phrase(template, low=texts.value(row.low, row.unit, "full"), high=texts.value(row.high, row.unit, "full"))
             if row.low == row.low
             else "",
-            said.change(row.change, row.unit, "full"),
-            said.say(row.note),
+            texts.change(row.change, row.unit, "full"),
+            texts.say(row.note),
         )
         for row in rows.itertuples()
     ]

@@ -66,7 +66,7 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
     return sample(**chosen)
 
 
-def periods_asked(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
+def selected_periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
     """The periods asked for, each inside the data."""
     from retention_kit.metrics.queries.summaries import periods_of, pick_period
     from retention_kit.periods import Period

@@ -18,7 +18,7 @@ from retention_kit.cli.options import (
     add_selection,
     check_jobs,
     load_data,
-    periods_asked,
+    selected_periods,
 )
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, nothing_changed, print_table, say, show
 from retention_kit.cli.terminal import progress
@@ -105,20 +105,20 @@ def _build(arguments: argparse.Namespace) -> int:
     from retention_kit.report.execution.plan import make_plan
 
     segments: list[str | None] = [*dict.fromkeys(arguments.segment or [None])]
-    periods = periods_asked(data, arguments)
+    periods = selected_periods(data, arguments)
     if len(segments) > 1:
         _check_segments(data, periods[0], arguments.segment)
 
     def name(period: Period, segment: str | None) -> str:
         return f"{period} {segment}" if len(segments) > 1 else str(period)
 
-    asked = [(period, segment) for period in periods for segment in segments]
-    names = [name(*one) for one in asked]
+    requests = [(period, segment) for period in periods for segment in segments]
+    names = [name(*one) for one in requests]
     chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
     latest: list[Plan] = []
 
     def plans() -> Iterator[Plan]:
-        for period, segment in asked:
+        for period, segment in requests:
             latest[:] = [make_plan(data, period, None, segment, *chosen)]
             yield latest[0]
 
@@ -133,10 +133,10 @@ def _build(arguments: argparse.Namespace) -> int:
         return _end_interrupted(names, number)
 
     arguments.interrupted = interrupted
-    with progress() as tell:
+    with progress() as update:
 
         def report_progress(plan: Plan, *done: Any) -> None:
-            tell(name(plan.page.period, plan.segment), *done)
+            update(name(plan.page.period, plan.segment), *done)
 
         with closing(build_packs(plans(), arguments.output, arguments.force, arguments.jobs, report_progress)) as built:
             for pack in built:
@@ -145,7 +145,7 @@ def _build(arguments: argparse.Namespace) -> int:
                 packs.append(pack)
                 _print_pack(pack, names[number], is_one_of_many=len(names) > 1)
     if packs:
-        _print_what_to_do(
+        _print_next_steps(
             packs[-1], first_of(packs[-1], latest[0].suffix, latest[0].languages), is_opened=arguments.open
         )
     failed = [one for one, pack in zip(names, packs, strict=True) if pack.failures]
@@ -206,7 +206,7 @@ def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:
         say(template, period=name, failure=failure)
 
 
-def _print_what_to_do(pack: Pack, report: Path, *, is_opened: bool) -> None:
+def _print_next_steps(pack: Pack, report: Path, *, is_opened: bool) -> None:
     """The lists of a pack and, on the last line, a command that opens its report; perhaps open it, too."""
     from retention_kit.report.archive.pack import lists_of
 
@@ -230,8 +230,8 @@ def _rerun(arguments: argparse.Namespace) -> int:
     from retention_kit.report.build.rerun import rerun
 
     pack = arguments.pack
-    with progress() as tell:
-        again = rerun(pack, partial(tell, pack.name), data=arguments.data, templates=arguments.templates)
+    with progress() as update:
+        again = rerun(pack, partial(update, pack.name), data=arguments.data, templates=arguments.templates)
 
     def why(causes: tuple[str, ...]) -> Listed | Phrase:
         return Listed((Phrase(_CAUSES[cause]) for cause in causes), " or ") or Phrase("unexplained")
