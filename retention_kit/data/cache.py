@@ -20,20 +20,7 @@ from typing import Any
 
 import msgspec
 
-from retention_kit.data.cache_folder import (
-    begin_entry,
-    beside,
-    describe_entry,
-    digest_of,
-    open_entry,
-    own_folder,
-    prune,
-    put_in_place,
-    read_checked,
-    remove,
-    remove_left,
-    write_checked,
-)
+from retention_kit.data import cache_folder
 from retention_kit.data.cache_values import NotKept, to_bytes
 from retention_kit.data.checks import WHEN
 from retention_kit.data.choose_engine import content_of, fill_variables
@@ -78,7 +65,7 @@ class Entry:
         ]
         name = sha256(msgspec.json.encode(decided)).hexdigest()
         self._path = own / f"{self._code[:16]}-{name[:40]}"
-        self._building = beside(self._path)
+        self._building = cache_folder.beside(self._path)
         self._cleaned = date.min  # until when events counted as past when the tables were cleaned
 
     @property
@@ -97,7 +84,7 @@ class Entry:
         import duckdb
 
         tomorrow = self._tomorrow()
-        found = open_entry(self._path, lambda written: written[1] <= tomorrow <= written[2])
+        found = cache_folder.open_entry(self._path, lambda written: written[1] <= tomorrow <= written[2])
         if found is None:
             return None
         tables, (views, cleaned, _, fields) = found
@@ -112,7 +99,7 @@ class Entry:
     def keep_texts(self, engine: DuckDB) -> None:
         """Let the engine keep the rows of text files, where a source is in several."""
         with suppress(OSError):
-            remove_left(self._path.parent)
+            cache_folder.remove_left(self._path.parent)
         engine.text_folders = self._texts()
 
     def _texts(self) -> dict[Path, tuple[str, Path, Path]]:
@@ -135,19 +122,19 @@ class Entry:
         tomorrow, building = self._tomorrow(), self._building
         self._cleaned = tomorrow
         try:
-            remove_left(self._path.parent)
-            views = engine.save_tables(begin_entry(building))
-            describe_entry(building, [views, tomorrow, self._first_planned(engine, tomorrow), fields])
+            cache_folder.remove_left(self._path.parent)
+            views = engine.save_tables(cache_folder.begin_entry(building))
+            cache_folder.describe_entry(building, [views, tomorrow, self._first_planned(engine, tomorrow), fields])
             (building / _summaries_of(tomorrow)).mkdir(mode=0o700)
             is_as_read = (self._find_files(), self._read_digests()) == (self._found, self._by_file)
             if is_as_read and fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'":
-                put_in_place(building, self._path)
+                cache_folder.put_in_place(building, self._path)
                 with suppress(FileNotFoundError):  # another process writes or deletes there: the next one prunes
-                    prune(self._path, self._code[:16])
+                    cache_folder.prune(self._path, self._code[:16])
         except (duckdb.Error, OSError, NotKept, DataError) as error:
             return unusable(error)
         finally:
-            remove(building)
+            cache_folder.remove(building)
         return ""
 
     def _tomorrow(self) -> date:
@@ -183,7 +170,7 @@ class Entry:
 
     def _read_digests(self) -> dict[Path, str]:
         paths = {path for parts in self._found.values() for _, several in parts for path in several}
-        return {path: digest_of(path) for path in paths}
+        return {path: cache_folder.digest_of(path) for path in paths}
 
 
 class Summaries(dict[SummaryKey, Any]):
@@ -217,14 +204,14 @@ class Summaries(dict[SummaryKey, Any]):
         super().__setitem__(key, value)
         with suppress(OSError, NotKept):  # another run makes it anew
             if _is_held(key) and self._is_as_read():
-                write_checked(self._file(to_bytes(key)), (key, value))
+                cache_folder.write_checked(self._file(to_bytes(key)), (key, value))
 
     def _has_read(self, key: Any) -> bool:
         """Whether a summary is in its file; from then on it is at hand."""
         if not _is_held(key):
             return False
         try:
-            found, value = read_checked(self._file(to_bytes(key))) or (None, None)
+            found, value = cache_folder.read_checked(self._file(to_bytes(key))) or (None, None)
         except NotKept:
             return False
         if found == key:
@@ -244,7 +231,7 @@ def entry_for(settings: Settings, sources: Mapping[str, list[Table]], folder: Pa
             "data.cache keeps what was read of files: of tables in a database nothing is kept, so take it out."
         )
     try:
-        own = own_folder()
+        own = cache_folder.own_folder()
     except (OSError, RuntimeError, ValueError) as error:  # no home, or one of another user's
         return None, unusable(error)
     try:

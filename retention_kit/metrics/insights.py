@@ -47,8 +47,8 @@ class Claim:
         return self.metric, self.against, column, self.value
 
 
-def significant(claims: Iterable[Claim], level: float = LEVEL) -> frozenset[tuple[str, str, str, str]]:
-    """The keys of the claims that hold at `level` for all of them together (Holm 1979, within families, then over
+def significant(claims: Iterable[Claim]) -> frozenset[tuple[str, str, str, str]]:
+    """The keys of the claims that hold at `LEVEL` for all of them together (Holm 1979, within families, then over
     them).
     """
     families: dict[tuple[str, ...], list[Claim]] = {}
@@ -57,7 +57,7 @@ def significant(claims: Iterable[Claim], level: float = LEVEL) -> frozenset[tupl
     adjusted = {name: _holm(members) for name, members in families.items()}
     significant_keys: set[tuple[str, str, str, str]] = set()
     for rank, name in enumerate(sorted(families, key=lambda name: min(adjusted[name].values()))):
-        keys = {key for key, p in adjusted[name].items() if p <= level / (len(families) - rank)}
+        keys = {key for key, p in adjusted[name].items() if p <= LEVEL / (len(families) - rank)}
         if not keys:
             break
         significant_keys |= keys

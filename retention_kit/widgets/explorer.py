@@ -20,9 +20,8 @@ from retention_kit.widgets.content import TABS, Content
 from retention_kit.widgets.controls import Controls
 from retention_kit.widgets.lists import ACTIVE, Listing
 from retention_kit.widgets.panels import Progress, cards_html, markup
-from retention_kit.widgets.prefetch import next_selections
 from retention_kit.widgets.reporting import REPORT, Reporting, error_message
-from retention_kit.widgets.selection import Selection, check_selection
+from retention_kit.widgets.selection import Selection, check_selection, next_selections
 from retention_kit.widgets.tabs import Tabs, check_listing, fits
 from retention_kit.wording import Words
 

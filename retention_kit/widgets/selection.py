@@ -1,9 +1,9 @@
-"""The explorer's selection: period, metric, segment and comparison."""
+"""The explorer's selection: period, metric, segment and comparison; and those that may be next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,15 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import available_summaries, check_segment, periods_of, pick_period, summary
 from retention_kit.metrics.scorecard import missing_metrics, split_segment
-from retention_kit.periods import Period, check_every
+from retention_kit.metrics.trend import trend_periods
+from retention_kit.periods import EVERY, Period, check_every
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 COMPARE = ("previous", "year_ago", "goal")
 DEFAULT_METRIC = "customer_retention_rate"
+MOST_PERIODS = 60  # computed in advance, in addition to those of the trend
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ def check_selection(
     if not isinstance(values, Iterable):
         raise SettingsError("values must be a text or several, not {values!r}.", values=values)
     check_choice(SettingsError, "There is no comparison {compare!r}: {hint}", COMPARE, compare=compare)
-    metric = metric or default_metric(data)
-    if reason := missing_metrics(data).get(METRICS[metric].name):
+    missing = missing_metrics(data)
+    metric = metric or next(name for name in (DEFAULT_METRIC, *METRICS) if name not in missing)
+    if reason := missing.get(METRICS[metric].name):
         raise DataError("There is no {metric}: {reason}", metric=metric, reason=reason)
     when = pick_period(data, period, (check_every(every) if every else None) if period or every else None)
     column, value = split_segment(data, segment)
@@ -91,12 +94,6 @@ def check_selection(
         template = "There is no {column} {value!r} in the data: {hint}"
         check_choice(UnknownNameError, template, known, column=column, value=one)
     return Selection(when, metric, column or "", values, compare)
-
-
-def default_metric(data: Dataset) -> str:
-    """The metric that is shown if none is given."""
-    missing = missing_metrics(data)
-    return DEFAULT_METRIC if DEFAULT_METRIC not in missing else next(name for name in METRICS if name not in missing)
 
 
 def values_of(data: Dataset, column: str | None) -> list[str]:
@@ -123,3 +120,28 @@ def matching_period(data: Dataset, period: Period, every: str) -> Period:
     before = match.shift(-1)
     is_running = period.is_complete(data.as_of) and not match.is_complete(data.as_of)
     return before if is_running and before in periods_of(data, every) else match
+
+
+def next_selections(data: Dataset, chosen: Selection) -> Iterator[Selection]:
+    """Selections one or two changes away, the most likely first, to compute in advance: other periods of the trend,
+    nearest first; segment columns and their values; other period lengths; periods outside the trend.
+
+    Metric and comparison stay the same, since changing them needs no new figures.
+    """
+    trend = trend_periods(data, chosen.period)
+    yield from _with_periods(trend, chosen)
+    yield replace(chosen, column="", values=())
+    columns = [chosen.column, *(column for column in data.segments if column != chosen.column)]
+    for column in filter(None, columns):
+        yield replace(chosen, column=column, values=())
+        for value in values_of(data, column):
+            yield replace(chosen, column=column, values=(value,))
+    for every in EVERY:
+        yield replace(chosen, period=matching_period(data, chosen.period, every))
+    others = [period for period in periods_of(data, chosen.every) if period not in trend]
+    yield from _with_periods(others[-MOST_PERIODS:], chosen)
+
+
+def _with_periods(periods: list, chosen: Selection) -> Iterator[Selection]:
+    by_nearness = sorted(periods, key=lambda period: abs(period.index - chosen.period.index))
+    return (replace(chosen, period=period) for period in by_nearness)

@@ -540,7 +540,7 @@ def test_an_interrupt_leaves_nothing_unfinished(shop, place, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    for owner, name in ((text_cache, "describe_entry"), (DuckDB, "save_tables"), (cache, "put_in_place")):
+    for owner, name in ((text_cache, "describe_entry"), (DuckDB, "save_tables"), (cache_folder, "put_in_place")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupted)
             with pytest.raises(KeyboardInterrupt):
@@ -557,12 +557,12 @@ def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, 
     def full(*_):
         raise OSError(ENOSPC, "No space left on device")
 
-    for owner, name in ((DuckDB, "save_tables"), (cache, "describe_entry"), (cache, "put_in_place")):
+    for owner, name in ((DuckDB, "save_tables"), (cache_folder, "describe_entry"), (cache_folder, "put_in_place")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, full)
             refused(shop, "No space left on device")
         assert [*place.iterdir()] == []
-    monkeypatch.setattr(cache, "put_in_place", full)
+    monkeypatch.setattr(cache_folder, "put_in_place", full)
     assert main(["metrics", "--data", str(shop), "--metric", "revenue", "--csv"]) == 0
     said = capsys.readouterr()
     assert said.err == "Warning: The cache cannot be used: No space left on device.\n"

@@ -81,11 +81,10 @@ class _CsvPart(NamedTuple):
     is_parallel: bool = True
 
 
-def text_columns(path: Path, names: Names, options: TextOptions | None = None) -> list[str]:
+def text_columns(path: Path, names: Names) -> list[str]:
     """The columns in the header of a text file."""
-    options = options or TextOptions()
     with private_folder() as folder:
-        return Header.of(_open(path, names, options, folder).first[: options.header_rows]).columns
+        return Header.of(_open(path, names, TextOptions(), folder).first[:1]).columns
 
 
 def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | None]]]:

@@ -8,8 +8,8 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 from retention_kit.errors import DataError
 
@@ -43,7 +43,7 @@ def check_workbook(path: Path) -> bool:
             size, is_merged = 0, False
             for part in parts:
                 with book.open(part) as file:
-                    more, has_merged = _check_part(path, part.filename, _chunks(file))
+                    more, has_merged = _check_part(path, part.filename, iter(partial(file.read, _CHUNK), b""))
                     size, is_merged = size + more, is_merged or has_merged
                     if size > MAX_BYTES:
                         raise _too_large(path)
@@ -58,11 +58,6 @@ def check_workbook(path: Path) -> bool:
 def _too_large(path: Path) -> DataError:
     template = "{file} unpacks to more than {most:,} bytes: save the table as CSV or Parquet."
     return DataError(template, file=path.name, most=MAX_BYTES)
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while part := file.read(_CHUNK):
-        yield part
 
 
 def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bool]:

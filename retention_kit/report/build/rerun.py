@@ -53,7 +53,6 @@ class Rerun(NamedTuple):
 def rerun(
     pack: Path,
     progress: Callable[[str, int, int], None] = lambda *_: None,
-    jobs: int = 2,
     *,
     data: str | None = None,
     templates: str | None = None,
@@ -75,7 +74,7 @@ def rerun(
         folder = Path(staging) / before["period"]
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)
-            make_pack(plan, folder, pack.resolve().parent, jobs, progress)
+            make_pack(plan, folder, pack.resolve().parent, 2, progress)
             named_changes = changes(build, manifests.builds(manifests.read(folder))[plan.suffix])
             every += [one for one in named_changes if one not in every]
             name = f"scorecard{suffix}.csv"
