@@ -90,6 +90,7 @@ MAY_IMPORT = {
     "widgets": f"{COMMON} data metrics report",
     "survey.questions": "errors",
     "survey.words": "errors",
+    "survey.limits": "",
     "survey.links": "errors survey.questions",
     "survey.store": "errors survey.questions",
     "survey.page": "survey.questions survey.words",

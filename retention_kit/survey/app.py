@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from time import monotonic
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -25,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retention_kit.errors import ReportError
+from retention_kit.survey.limits import WINDOW, Limit
 from retention_kit.survey.page import form_page, policy, text_page
 from retention_kit.survey.questions import Answers, parse_body, preselected
 from retention_kit.survey.store import Invitation, Store, hash_token, is_token
@@ -32,8 +31,6 @@ from retention_kit.survey.words import choose_language
 
 BODY = 32 * 2**10  # bytes: 2,000 characters of any script, each encoded like %E2%82%AC, and the rest
 POSTS, FAILURES = 20, 300  # a minute, by token and by client
-WINDOW = 60  # seconds
-_MOST_KEYS = 10_000
 _READ_LIMIT = 2**20  # bytes read of a larger body, so that its sender can read the response
 _SECONDS = 15  # for a body to arrive
 _LOG = logging.getLogger(__name__)  # errors, without addresses and tokens
@@ -47,25 +44,6 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow, noarchive",
 }
-
-
-class Limit:
-    """At most `times` a minute for each key, counted in memory; of too many keys the oldest are dropped."""
-
-    def __init__(self, times: int, clock: Callable[[], float] = monotonic):
-        self._times, self._clock = times, clock
-        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()  # start of the minute, count
-
-    def allows(self, key: str) -> bool:
-        """Count one attempt; returns whether it is within the limit."""
-        now = self._clock()
-        while self._counts and next(iter(self._counts.values()))[0] + WINDOW <= now:
-            self._counts.popitem(last=False)
-        begun, count = self._counts.get(key, (now, 0))
-        self._counts[key] = begun, count + 1
-        if len(self._counts) > _MOST_KEYS:
-            self._counts.popitem(last=False)
-        return count < self._times
 
 
 class _Refused(Exception):
