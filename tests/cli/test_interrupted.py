@@ -90,6 +90,7 @@ def interrupted_at(number: int, arguments: list[str], *, is_caused: bool) -> tup
     return code, lines >= number
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_caused", [False, True])
 def test_the_packs_said_to_be_done_are_those_in_place(asked, capsys, is_caused):
     numbers, said = 0, set()
@@ -113,6 +114,7 @@ def test_the_packs_said_to_be_done_are_those_in_place(asked, capsys, is_caused):
     assert numbers > 60
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_caused", [False, True])
 def test_a_pack_that_replaces_another_is_done(asked, capsys, is_caused):
     """The folder is there before, so its content tells."""

@@ -97,6 +97,7 @@ def test_steady_gives_the_streams_back(capsys):
     assert capsys.readouterr().out == "said\n"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="a shell closes streams")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_closed_streams_are_no_files_of_ours(orders, closed):

@@ -169,6 +169,7 @@ def test_a_stated_sign_leaves_nothing_to_tell(tmp_path):
     assert "number that may be read in two ways" not in checks(data)
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(
     st.lists(st.integers(1, 99_999_999), min_size=1, max_size=6),

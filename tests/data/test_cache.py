@@ -149,6 +149,7 @@ def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: l
 KINDS = ("csv", "parquet", "sqlite")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seed", "name"), [(0, "orders"), (4, "subscriptions"), (8, "orders")])
 def test_what_is_kept_is_what_is_read_anew(tmp_path, cleaned, seed: int, name: str):
     """Hard cases, as text, Parquet and database."""
@@ -428,6 +429,7 @@ def spoil(path: Path, draw: random.Random) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.long
 def test_what_is_damaged_is_not_used(shop, place, cleaned, monkeypatch):
     draw = random.Random(7)
     assert revenue(shop) == 70.0
@@ -653,6 +655,7 @@ def kill_while_writing(shop: Path, place: Path, times: int) -> None:
     assert not [*place.glob(".*")], "what was not finished is left"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_killed_while_writing(shop, place):
     kill_while_writing(shop, place, 4)

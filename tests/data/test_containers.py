@@ -49,6 +49,7 @@ spoils = st.lists(st.tuples(st.sampled_from(sorted(SPOILED)), st.integers(0, 20)
 around = st.lists(st.tuples(st.sampled_from(sorted(AROUND)), st.integers(1, 20)), max_size=3)
 
 
+@pytest.mark.long
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spoils)
 def test_every_container_sets_the_same_rows_aside(tmp_path, chosen):

@@ -31,6 +31,8 @@ from retention_kit.metrics.queries.value_segments import value_segments
 from same_figures import TABLES
 from test_oracle_options import rates
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("sqlglot", reason="SQLGlot is not installed")
 PACKAGE = Path(rk.__file__).parent
 DIALECTS = ("postgres", "spark")

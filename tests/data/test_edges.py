@@ -285,6 +285,7 @@ def test_a_harmful_name_is_a_name(harmful):
     assert alone[["segment", "segment_value", "value"]].to_numpy().tolist() == [[column, harmful, 20]]
 
 
+@pytest.mark.long
 def test_a_harmful_name_comes_through_json_and_csv_as_it_was(harmful, tmp_path, capsys):
     column, orders = harmed(harmful)
     frame = rk.scorecard(rk.load(orders=orders, segments=[column], **OPTIONS), "2022-02", segment=column)

@@ -41,6 +41,7 @@ WRITTEN = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("written", "ending"),
     [
@@ -105,6 +106,7 @@ UNSEEN = [
 ]
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(
     st.lists(

@@ -265,6 +265,7 @@ def test_movements_of_todays_prices_say_so(here, name):
     assert all("expansion and contraction cannot be seen" in caption for caption in captions)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", USABLE)
 def test_an_export_saved_as_a_workbook_gives_the_same(tmp_path, name):
     """Spreadsheet programs make numbers, truths and times of what looks like them."""
@@ -329,6 +330,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("place", "name"), list(enumerate(USABLE)))
 def test_an_export_is_imported_however_its_file_is_written(here, place, name):
     """Each layout in two of the ways."""
@@ -341,6 +343,7 @@ def test_an_export_is_imported_however_its_file_is_written(here, place, name):
         assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures), way
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", USABLE)
 def test_without_any_one_column_an_export_is_imported_or_a_sentence(here, name, capsys):
     """Whatever column is lost, there is no traceback, and nothing is written by halves."""

@@ -38,6 +38,7 @@ def interrupted(data) -> str:
     return said[0]
 
 
+@pytest.mark.long
 def test_a_query_is_ended_from_another_thread_and_the_next_one_works():
     data = rk.sample()
     assert interrupted(data) == "The query was interrupted."

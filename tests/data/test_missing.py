@@ -36,6 +36,7 @@ FIGURES = {
 CASES = [(name, column) for name, frame in TABLES.items() for column in EMPTY_WORDS if column in frame]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "column"), CASES)
 def test_a_word_for_nothing_is_an_empty_cell(name, column):
     """Every word, in capitals, small letters and with blanks around, each in the cell of a customer of its own."""

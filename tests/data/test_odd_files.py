@@ -78,6 +78,7 @@ LABELS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["{} - {}", "{}", "({1}) {0}"])
 @pytest.mark.parametrize("kind", LABELS, ids=str)
 def test_labels_that_begin_with_the_best_are_refused(kind, form):

@@ -496,6 +496,7 @@ def test_answers_are_as_drawn(truth, answers, leaving):
 # --- the truth through the package's figures --------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_report_finds_plans_and_channels_in_their_true_order(truth):
     months = [f"2024-{month:02}" for month in range(1, 13)]
 

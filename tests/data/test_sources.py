@@ -755,6 +755,7 @@ def test_polars_and_arrow_are_read_as_pandas_is(kind):
     assert data.sources[0]["sha256"] == prints[0] != prints[1]
 
 
+@pytest.mark.long
 def test_little_memory_gives_the_same_figures(tmp_path):
     """What is more than the limit lies on disk meanwhile."""
     with duckdb.connect() as made:

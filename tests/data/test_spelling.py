@@ -46,6 +46,7 @@ def told(data):
     return found["effect"].iloc[0] if len(found) else ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_names_spelled_otherwise_are_read_and_told(tmp_path, container, spelling):

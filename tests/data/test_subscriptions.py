@@ -26,6 +26,7 @@ SPELLS = [  # of one subscription, whose second begins on 15 February: when the 
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("ended", "is_told"), SPELLS)
 @pytest.mark.parametrize("other", ["1", "2"])
 def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
@@ -71,6 +72,7 @@ def test_a_months_worth_of_every_interval(amount, interval, mrr):
     assert value(data, "mrr", "2024-01") == pytest.approx(mrr, abs=1e-8)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "mrr"),
     [

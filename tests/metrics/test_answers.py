@@ -163,6 +163,7 @@ def answers(draw, once: bool = False) -> list[tuple]:
     return rows
 
 
+@pytest.mark.long
 @settings(max_examples=6)
 @given(answers(), st.sampled_from([3, "mean"]))
 def test_intervals_are_those_of_the_customers_sums(rows, top):
@@ -219,6 +220,7 @@ def test_more_answers_of_the_same_customers_do_not_make_a_figure_more_certain():
     assert [row(data, METRICS["csat"], "2024-01")["n"] for data in (once, four)] == [20, 80]
 
 
+@pytest.mark.long
 def test_weighted_answers_are_added_up_the_same_way_every_time(tmp_path):
     """Processors finish in any order, and a sum of fractions is rounded at each step."""
     draws = np.random.default_rng(7)

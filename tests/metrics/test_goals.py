@@ -99,6 +99,7 @@ def test_a_goal_may_be_of_one_segment_value(tmp_path):
     assert pd.isna(targets["UK"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "said"),
     [

@@ -51,6 +51,7 @@ def recorded_lines() -> list[str]:
     return COVERAGE.FILE.read_text("utf-8").partition("\n## ")[0].splitlines()
 
 
+@pytest.mark.long
 def test_the_recorded_table_is_what_the_script_makes():
     recorded = recorded_lines()
     table = [line for line in recorded if line.startswith("| ")][1:]
@@ -155,6 +156,7 @@ def test_means_of_purchases_are_as_certain_as_resampling_says(data, buyers, metr
     assert_as_wide(data, metric, "2025-11", *bootstrap(figure, *(buyers[name] for name in columns)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", RECURRING)
 def test_ratios_of_mrr_are_as_certain_as_resampling_says(data, accounts, metric):
     figure, columns = RECURRING[metric]

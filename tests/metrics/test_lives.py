@@ -47,6 +47,7 @@ def test_online_retail_is_what_the_reference_says(two_years):
     assert "Customers who buy more often spend more at a time" in row["note"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("segment", [None, "channel"])
 def test_the_oracle_agrees(segment):
     data, books = cases.company("orders")

@@ -185,6 +185,7 @@ def test_scorecard(basis, every):
     assert cases.scorecard_differences(data, books, cases.some_periods(books, every, 5), every) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("basis", "every", "segment"), SEGMENTED)
 def test_scorecard_by_segment(basis, every, segment):
     data, books = cases.company(basis)
@@ -207,6 +208,7 @@ def test_cohorts(basis, every):
     assert cases.cohort_differences(data, books, every) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("every", cases.EVERY)
 def test_churn_reasons(every):
     data, books = cases.company("subscriptions")
@@ -216,6 +218,7 @@ def test_churn_reasons(every):
 # Hard cases
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("basis", cases.BASES)
 def test_hard_cases(basis):
     data, books = cases.tricky(range(8), basis)

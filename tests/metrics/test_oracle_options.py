@@ -16,6 +16,8 @@ import oracle_tables
 import retention_kit as rk
 from pencil import table
 
+pytestmark = pytest.mark.long
+
 # Each with the basis and the metrics that it can move; the others are compared in test_oracle
 STATES = oracle.CUSTOMER_METRICS
 MOVING = [

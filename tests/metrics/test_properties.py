@@ -138,6 +138,7 @@ def test_identities_hold(every, history):
         assert one.broken == (), one.name
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 @pytest.mark.parametrize(
@@ -160,6 +161,7 @@ def test_identities_hold_under_other_definitions(options, history):
     assert (moves["start"].iloc[1:].to_numpy() == moves["end"].iloc[:-1].to_numpy()).all()
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 def test_what_is_customer_at_a_boundary_is_so_in_either_mode(history):

@@ -190,6 +190,7 @@ def test_two_years_know_the_customers_of_the_first(shop):
     assert row(data, "new_customers", "2010-12")["value"] == 76
 
 
+@pytest.mark.long
 @every_shop
 def test_periods_agree_with_the_oracle(shop, every):
     data, books = shop
@@ -199,6 +200,7 @@ def test_periods_agree_with_the_oracle(shop, every):
     assert cases.cohort_differences(data, books, every) == []
 
 
+@pytest.mark.long
 @every_shop
 def test_countries_agree_with_the_oracle(shop, every):
     data, books = shop
@@ -225,6 +227,7 @@ def test_airport_survey_unweighted(shared, tmp_path, capsys):
     assert (round(csat["value"], 6), csat["n"]) == (0.820685, 2688)
 
 
+@pytest.mark.long
 def test_nine_years_of_the_airport(shared, tmp_path):
     """Every row of the three questions is an answer or counted: blanks (0; 11 of NPS), 6 for not applicable, no weight.
 

@@ -275,6 +275,7 @@ def test_identities_hold(everything):
     assert [one.periods for one in found] == [3] * (len(NAMES) - 1) + [2], "the first month has no change"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "table_name", "column", "segment"),
     [

@@ -79,6 +79,7 @@ def test_what_costs_most_comes_first(tmp_path, target, first):
     assert f"by £{target - 50}.00." in " ".join(items)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [{}, {"basis": "orders"}], ids=["subscriptions", "orders"])
 @pytest.mark.parametrize("only", ["", "channel=web"])
 def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):

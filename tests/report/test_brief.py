@@ -61,6 +61,7 @@ def pages_of(page: Page) -> tuple[bytes, str]:
     return tuple(exporter_of(kind, True).from_notebook_node(notebook)[0] for kind in ("pdf", "html"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "customers", "name", "goals"),
     [

@@ -283,6 +283,7 @@ def test_small_lines_run_as_time_does():
     assert sparkline(values) == sparkline(values, "ltr")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("settings", "way"), [({}, "rtl"), ({"time_direction": "ltr"}, "ltr")])
 def test_cards_say_where_their_small_lines_run(settings, way):
     data = rk.sample(languages=["ar"], **settings)

@@ -48,6 +48,7 @@ def unpacked(packed: list[Any], shared: list[Any]) -> list[Any]:
     return [whole(one, known) for one in packed]
 
 
+@pytest.mark.long
 @given(st.lists(PARTS, max_size=3))
 def test_what_is_packed_comes_back(values):
     """Each value twice, so that much of it is shared."""

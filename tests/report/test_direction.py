@@ -126,6 +126,7 @@ def test_figures_on_paper_are_compared_with_their_signs(folder):
     assert PdfFigures("12 15 x 7 12 16").missing(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
 
 
+@pytest.mark.long
 def test_paper_says_every_card_whatever_stands_beside_its_change():
     """The change of a sum from one month to a longer or shorter one has a third figure in its line: that by day."""
     days = pd.date_range("2023-01-01", "2024-12-31 23:00", freq="5h")

@@ -287,6 +287,7 @@ def test_a_pdf_tells_its_language_and_direction(language, direction, reading):
             assert [item.title for item in outline.root[0].children] == [named]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize("language", [*languages(), "ar-SA"])
 def test_the_pdf_of_a_report_is_named_in_its_language(tmp_path, language):

@@ -518,6 +518,7 @@ MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MESSAGE_DEFECTS)
 def test_a_defect_of_a_message_is_caught(pack, name):
     sow, expected = MESSAGE_DEFECTS[name]
@@ -545,6 +546,7 @@ LATER_DEFECTS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LATER_DEFECTS)
 def test_a_message_changed_after_the_build_is_caught(pack, name):
     LATER_DEFECTS[name](pack)
@@ -614,6 +616,7 @@ PLACES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("variable", "value"),

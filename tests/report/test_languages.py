@@ -177,6 +177,7 @@ def turned(table):
     return {name: turned(value) if isinstance(value, dict) else pseudo(value) for name, value in table.items()}
 
 
+@pytest.mark.long
 def test_a_third_language_is_one_file(tmp_path):
     package = Path(rk.__file__).parent
     shutil.copytree(package, tmp_path / "retention_kit", ignore=shutil.ignore_patterns("__pycache__"))

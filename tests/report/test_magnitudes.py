@@ -123,6 +123,7 @@ def _figures_as_written_in(request, monkeypatch):
     monkeypatch.setattr(wording, "locale_of", lambda _: case[3])
 
 
+@pytest.mark.long
 @cases
 def test_pdf(case):
     words = words_of(RetentionPDFExporter().from_notebook_node(notebook(*case))[0])

@@ -111,6 +111,7 @@ def goals(retail) -> Read:
     return Read(compose(Page("2011-11", "month", "", "en", with_mail(retail, goals=wanted, link=LINK))))
 
 
+@pytest.mark.long
 def test_it_is_built_as_programs_expect_it(whole, tmp_path):
     report = tmp_path / "report.en.pdf"
     report.write_bytes(b"%PDF-1.7 small")
@@ -287,6 +288,7 @@ def test_a_correction_is_the_same_message_under_a_sentence(read, whole):
     assert again.shown.replace("This corrects the report sent <before>. ", "") == read.shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("environment", [{"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "LC_ALL": "C"}])
 def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment):
     program = (
@@ -302,6 +304,7 @@ def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment
     assert to_bytes(compose(whole)) == read.raw
 
 
+@pytest.mark.long
 def test_sixty_cohorts_and_fifty_segments_fit(monkeypatch):
     first = date(2019, 3, 1)
     rows = [
@@ -338,6 +341,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_names_are_words_and_nothing_else(name):
     segment = name.encode("utf-8", "ignore").decode()  # an engine stores no half letters

@@ -127,6 +127,7 @@ def test_a_title_over_all_columns_is_the_title():
     assert [column["label"] for column in table["columns"]] == ["a", "b"]
 
 
+@pytest.mark.long
 def test_a_long_frame_is_cut_and_says_so():
     with pd.option_context("display.max_rows", None):
         bundle = {"text/html": pd.DataFrame({"a": range(10_000)})._repr_html_(), "text/plain": ""}

@@ -226,6 +226,7 @@ def test_the_html_names_no_address(either):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text_of", [html_text, pdf_text])
 def test_no_code_leaks(either, text_of):
     text = text_of(either)
@@ -258,6 +259,7 @@ def test_html_stays_within_its_budget(either):
     assert (either / "report.en.html").stat().st_size < 1_500_000
 
 
+@pytest.mark.long
 def test_a_section_run_again_elsewhere_gives_the_same_pack(sample_pack, tmp_path):
     """Same bytes, the other sections taken from the notebooks of before."""
     shutil.copytree(sample_pack, tmp_path / sample_pack.name)
@@ -540,6 +542,7 @@ def own_metric(purchases):
 """
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_an_edited_metric_or_own_template_is_made_again(data, tmp_path):
     options = {
@@ -623,6 +626,7 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError], ids=["Ctrl-C", "crash"])
 @pytest.mark.parametrize("place", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])

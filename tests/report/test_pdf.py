@@ -147,6 +147,7 @@ def test_pages_bear_the_numbers_that_they_print(pdf):
     assert [page.label for page in pdf.pages] == [str(number) for number in range(1, len(pdf.pages) + 1)]
 
 
+@pytest.mark.long
 def test_no_page_is_near_empty_but_the_last(either):
     pages = lines(either / "report.en.pdf")
     assert len(pages) > 3

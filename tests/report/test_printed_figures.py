@@ -308,6 +308,7 @@ def test_the_pdf_says_what_the_html_says(printed):
     assert len(rows) > 10
 
 
+@pytest.mark.long
 def test_the_pdf_names_no_figure_that_the_html_does_not(either, printed):
     """From its first page up to the definitions; what charts, the contents and page numbers say left aside."""
     drawn = "|".join(sorted(map(re.escape, printed.drawn), key=len, reverse=True))

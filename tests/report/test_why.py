@@ -131,6 +131,7 @@ def test_a_value_alone_is_told_by_its_own_parts():
     assert items[-1] == "Revenue fell by 62.5% to £1,500: −£2,500 by fewer customers."
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("period", "column"), [("2025-12", "channel"), ("2024-02", "country")])
 def test_the_parts_add_up_to_the_change(sample, column, period):
     looked = Page(period, segment=column, data=sample)

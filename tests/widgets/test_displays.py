@@ -372,6 +372,7 @@ def test_nothing_of_the_data_becomes_markup_or_steers_a_terminal(what, tmp_path)
 # In a terminal
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_lines_are_no_longer_than_the_terminal_and_what_has_no_room_is_named(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
