@@ -139,6 +139,9 @@ CHECKS = {
         "where is neither true nor false for it, and would cut the order in half: kept, as all its other lines are"
     ),
     "column missing in one file": Check("empty in the rows of that file", share="warned"),
+    "file that is a copy of another": Check(
+        "read as any other: rows that no id tells apart count twice, so take it away", share="always"
+    ),
     "file without a usable row": Check("as if the file were not there", share="always"),
     # Contradictions
     "row that sums the others": Check(

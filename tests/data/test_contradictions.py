@@ -131,6 +131,24 @@ def test_one_order_in_two_exports_of_whole_orders_counts_once(tmp_path):
     assert effects(data)["identical row"].endswith("1 order stands in several files, such as '1'")
 
 
+def test_a_copy_of_a_file_is_told(tmp_path):
+    january = "customer_id,ordered_at,amount\nAnn,2024-01-05,10\nBen,2024-01-06,20\n"
+    empty = "customer_id,ordered_at,amount\n"
+    data = load(tmp_path, jan=january, feb=january.replace("-01-", "-02-"), jan_again=january, may=empty, june=empty)
+    assert checks(data)["file that is a copy of another"] == 2
+    assert effects(data)["file that is a copy of another"].endswith("; jan_again.csv is jan.csv")
+    assert [warning for warning in data.warnings if "jan_again.csv is jan.csv" in warning]
+
+
+@pytest.mark.parametrize("setting", ['keep = ["Country"]', '[report]\nsegments = ["Country"]'])
+def test_a_column_that_splits_figures_and_one_file_lacks_is_told(tmp_path, setting):
+    (tmp_path / "a.csv").write_text(f"{HEAD.strip()},Country\nAnn,1,2024-01-05,10,FR\n", "utf-8")
+    (tmp_path / "b.csv").write_text(f"{HEAD}Ben,2,2024-01-05,10\n", "utf-8")
+    (tmp_path / "retention.toml").write_text(f'[data.orders]\npath = "*.csv"\n{setting}\n', "utf-8")
+    (effect,) = [effects(rk.load(tmp_path, timezone="UTC"))["column missing in one file"]]
+    assert effect.endswith("b.csv has no 'Country' for Country")
+
+
 @pytest.mark.parametrize("lost", ["customer_id", "ordered_at", "amount"])
 def test_a_column_that_one_file_lacks_is_a_sentence_where_the_table_needs_it(tmp_path, lost):
     rows = table("customer_id  order_id  ordered_at  amount\nAnn  1  2024-01-05  10")

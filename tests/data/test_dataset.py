@@ -296,7 +296,7 @@ def test_what_happens_from_the_as_of_date_on_is_not_known_yet():
 
 
 def test_an_as_of_date_before_all_data_is_refused():
-    with pytest.raises(DataError, match=r"^There is no usable row before 2023-01-01"):
+    with pytest.raises(DataError, match=r"^There is no usable row before 2023-01-01: the data begin on 2024-01-05\.$"):
         orders(ZEROS, as_of="2023-01-01")
 
 
@@ -478,7 +478,11 @@ def test_columns_without_any_value_are_no_harm():
         ("orders", "Ann  1  never  10", "column 'ordered_at' is unreadable in 1 of 1 rows"),
         ("subscriptions", "-  2024-01-05  -  10", "column 'customer_id' is empty in 1 of 1 rows"),
         ("responses", "2024-01-05  nps  11", "column 'score' lies outside the scale 0-10 in 1 of 1 nps answers"),
-        ("responses", "2024-01-05  nps  -", "The tables hold no usable row"),
+        (
+            "responses",
+            "2024-01-05  nps  -",
+            "The tables hold no usable row: of 1 rows of the responses, 1 are set aside as 'no answer'",
+        ),
     ],
 )
 def test_a_table_with_nothing_but_set_aside_rows_is_one_sentence(name, rows, message):

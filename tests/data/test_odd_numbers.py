@@ -1,5 +1,7 @@
 """What may stand in a column of numbers, in every container: it counts as the number it is, or its row is set aside."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
@@ -162,6 +164,26 @@ def test_a_rate_is_a_number_above_0_or_a_sentence(text):
     else:
         with pytest.raises(DataError, match=r"^Row 1 of the rates needs a rate above 0 and below a trillion, not "):
             rk.load(orders=orders, rates=given, **SETTINGS)
+
+
+def test_long_ids_beside_a_fraction_stay_apart(tmp_path):
+    long = [9_007_199_254_740_993, 9_007_199_254_740_992]
+    frame = pd.DataFrame({"customer_id": pd.Series([*long, 1.5], dtype="object")})
+    frame = frame.assign(
+        ordered_at="2024-01-05", amount=pd.Series([Decimal("90071992547409.93"), 1, 7.5], dtype="object")
+    )
+    path = tmp_path / "orders.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE orders (customer_id, ordered_at, amount)")
+        rows = [(who, "2024-01-05", amount) for who, amount in zip([*long, 1.5], [9.5, 1, 7.5], strict=True)]
+        connection.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)
+        connection.commit()
+    query = "SELECT customer_id FROM orders ORDER BY _row"
+    wanted = [(str(one),) for one in (*long, 1.5)]
+    assert rk.load(path, **SETTINGS).engine.rows(query) == wanted
+    data = rk.load(orders=frame, **SETTINGS)
+    assert data.engine.rows(query) == wanted
+    assert data.engine.rows("SELECT max(amount) FROM orders") == [(9_007_199_254_740_993,)]
 
 
 @pytest.mark.parametrize("place", [1, 1234, 2999])

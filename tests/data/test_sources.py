@@ -513,6 +513,18 @@ def test_a_pattern_takes_all_files_that_fit(tmp_path):
     assert rk.load(toml).sources[0]["sha256"] != before, "so do contents"
 
 
+@pytest.mark.parametrize("name", ["orders", "export"])
+def test_a_workbook_of_several_sheets_is_told_which_it_has(tmp_path, name):
+    rows = [["customer_id", "ordered_at", "amount"], ["A1", at("2024-01-05 09:00"), 1]]
+    path = tmp_path / f"{name}.xlsx"
+    sheet(path, Jan=rows, Feb=rows)
+    called = "orders" if name == "orders" else "orders, subscriptions, responses"
+    with pytest.raises(
+        DataError, match=rf"^{name}\.xlsx has the sheets Jan, Feb, none called {called}: name one, sheet"
+    ):
+        rk.load(path)
+
+
 def test_a_pattern_takes_parquet_and_workbooks_alike(tmp_path):
     for number in (1, 2):
         row = f"SELECT 'A{number}' AS customer_id, TIMESTAMP '2024-01-05 09:00:00' AS ordered_at, {number}.5 AS amount"

@@ -296,6 +296,18 @@ def test_the_order_of_day_and_month_is_the_columns():
     assert checks(rk.load(orders=bad, timezone="UTC")) == {UNREAD: 1}, "45 is no day, and proves nothing"
 
 
+@pytest.mark.parametrize("digits", ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９"])
+def test_digits_of_other_scripts_are_digits(digits):
+    texts = ["2024-01-05", "2024-01-05 10:30:00", "31/01/2024 2:05 PM", "2024/02/06"]
+    right = ["2024-01-05 00:00:00", "2024-01-05 10:30:00", "2024-01-31 14:05:00", "2024-02-06 00:00:00"]
+    theirs = [text.translate(str.maketrans("0123456789", digits)) for text in texts]
+    assert read(orders(theirs)) == read(orders(texts)) == right
+    assert read(orders([theirs[0], texts[1]])) == right[:2]
+    minutes = [f"2024-01-05 {at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}" for at in range(10_500)]
+    several = [text.translate(str.maketrans("0123456789", digits)) for text in minutes]
+    assert read(orders(several)) == minutes
+
+
 OFFERED = {
     "45296": "2024-01-05 00:00:00",
     "45296.4375": "2024-01-05 10:30:00",

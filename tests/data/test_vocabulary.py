@@ -200,7 +200,22 @@ LABELS = {
         "⭐️⭐️⭐️⭐️⭐️",
     ],
     0: ["0 – Not at all likely", "Not at all likely 0", "Bad", "0"],
-    None: ["9-10", "1 - rated 5", "great", "", "-"],
+    None: [
+        "9-10",
+        "1 - rated 5",
+        "great",
+        "",
+        "-",
+        "2024-01-05",
+        "05-01-2024",
+        "2024-01-05 10:00",
+        "10-Sep",  # what a spreadsheet makes of 9-10
+        "Sep-10",
+        "5 Jan 2024",
+        "1e999999999",
+        "inf",
+        "NaN",
+    ],
 }
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.schema import table_name
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import Verbatim, Written, sentence
 
 QUIET = 28  # days without an event that are normal
@@ -36,17 +36,36 @@ def known_span(
     )
     starts = {name: day for name, day, *_ in rows if day is not None}
     ends = {name: max(filter(None, moments)).date() for name, _, *moments in rows if any(moments)}
-    if as_of:
-        return as_of, starts, ends
     if not starts:
-        later = " UNION ALL ".join(f"SELECT _row FROM {name}_typed WHERE problem IS NULL" for name in tables)
-        is_later = engine.rows(f"SELECT count(*) FROM ({later}) AS later")[0][0] > 0
-        raise DataError(
-            "All usable rows are dated in the future: correct the dates, or set as_of."
-            if is_later
-            else "The tables hold no usable row."
+        raise DataError(_why_none(engine, tables, as_of))
+    return as_of or max(ends.values()) + timedelta(days=1), starts, ends
+
+
+def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None) -> Phrase:
+    """Why no row can be used: all are later, or set aside, most of them for one reason."""
+    counted = engine.rows(
+        " UNION ALL ".join(
+            f"SELECT '{name}' AS name, problem, count(*) AS failed, "
+            f"CAST(CAST(min({WHEN[name]}) AS DATE) AS VARCHAR) AS first FROM {name}_typed GROUP BY problem"
+            for name in tables
         )
-    return max(ends.values()) + timedelta(days=1), starts, ends
+    )
+    later = [first for _, problem, _, first in counted if problem is None]
+    if later and as_of:
+        template = "There is no usable row before {as_of}: the data begin on {first}."
+        return Phrase(template, as_of=as_of, first=min(later))
+    if later:
+        return Phrase("All usable rows are dated in the future: correct the dates, or set as_of.")
+    if not counted:
+        return Phrase("The tables hold no usable row.")
+    table, problem, failed, _ = max(counted, key=lambda one: one[2])
+    return Phrase(
+        "The tables hold no usable row: of {rows:,} rows of the {table}, {failed:,} are set aside as {problem!r}.",
+        rows=sum(count for name, _, count, _ in counted if name == table),
+        table=table,
+        failed=failed,
+        problem=problem,
+    )
 
 
 def left_behind(engine: Engine, ends: dict[str, date], as_of: date) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from retention_kit.data.engines.sql_text import literal, statements
 from retention_kit.data.readers.sources import Source, wrap_errors
 from retention_kit.data.schema import IDENTITY
 from retention_kit.data.values.ids import dominant_customer
-from retention_kit.errors import DataError, SettingsError
+from retention_kit.errors import SettingsError
 from retention_kit.periods import today
 from retention_kit.settings import SIDE_TABLES, Settings
 from retention_kit.wording import money_decimals
@@ -121,10 +121,6 @@ class Cleaning:
         tomorrow = today(report.timezone) + timedelta(days=1)
         self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow)
         self.behind = () if report.as_of else left_behind(self.engine, ends, self.as_of)
-        if not self.starts:
-            raise DataError(
-                "There is no usable row before {as_of}: see what check says of the tables.", as_of=self.as_of
-            )
         if basis and basis not in self.starts:
             raise SettingsError(
                 "definitions.basis is {basis!r}, but no row of the {basis} can be used before {as_of}.",

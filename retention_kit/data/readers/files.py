@@ -17,7 +17,7 @@ from retention_kit.data.readers.text_files import TEXTS, TextOptions
 from retention_kit.data.readers.workbooks import check_workbook
 from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 from retention_kit.lazy import pd
-from retention_kit.settings import Table
+from retention_kit.settings import TABLES, Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
 _BINARY_STARTS = {  # first bytes of files that often have the name of a text file
@@ -153,7 +153,8 @@ def _read_sheet(
         raise DataError(template, file=path.name, wanted=wanted, hint=did_you_mean(wanted, names_in_book))
     if not named and len(names_in_book) > 1:
         template = "{file} has the sheets {sheets}, none called {table}: name one, sheet = {first!r}."
-        raise DataError(template, file=path.name, sheets=Listed(names_in_book), table=table, first=names_in_book[0])
+        called, sheets = table or Listed(TABLES), Listed(names_in_book)
+        raise DataError(template, file=path.name, sheets=sheets, table=called, first=names_in_book[0])
     try:
         # Only empty cells are missing: NA is also a country.
         frame = pd.read_excel(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from retention_kit.data.engines.duckdb import DuckDB
@@ -78,7 +79,7 @@ def _copy(engine: DuckDB, name: str) -> None:
 
 def _without_mixtures(engine: DuckDB, name: str, frame: pd.DataFrame, objects: list[int]) -> pd.DataFrame:
     """A registered frame in which columns of objects, given by place, are text where the engine has no type for all of
-    their values, such as numbers beside dates, or has a less exact one, as for decimals beside NaN.
+    their values, such as numbers beside dates, or a less exact one: for decimals beside NaN, and long ids beside 7.5.
     """
     import duckdb
 
@@ -88,7 +89,7 @@ def _without_mixtures(engine: DuckDB, name: str, frame: pd.DataFrame, objects: l
         column, kind = kinds[place]
         try:
             engine.rows(f"SELECT count({quote(column)}) FROM {name}")
-            if kind == "FLOAT":
+            if kind == "FLOAT" or (kind == "DOUBLE" and any(map(_is_long, frame.iloc[:, place].dropna()))):
                 mixed.append(place)
         except duckdb.Error:
             mixed.append(place)
@@ -153,7 +154,7 @@ def _column(values: Sequence[object]) -> pd.Series:
         return pd.Series(values, dtype="boolean")
     if kinds == {int} and all(abs(value) < 2**63 for value in values if isinstance(value, int)):
         return pd.Series(values, dtype="Int64")
-    if kinds and kinds <= {int, float}:
+    if kinds and kinds <= {int, float} and not any(map(_is_long, values)):
         return pd.Series(
             [float(value) if isinstance(value, int | float) else None for value in values], dtype="Float64"
         )
@@ -163,6 +164,13 @@ def _column(values: Sequence[object]) -> pd.Series:
             return pd.Series(days, dtype="object")
         return pd.Series(pd.to_datetime(list(values))).astype("datetime64[us]")
     return pd.Series([None if value is None else _as_text(value) for value in values], dtype="str")
+
+
+def _is_long(value: object) -> bool:
+    """Whether a float is too short for a number."""
+    if isinstance(value, Decimal):
+        return len(value.as_tuple().digits) > 15
+    return isinstance(value, int) and abs(value) > 2**53
 
 
 def _is_bare(value: date) -> bool:

@@ -100,6 +100,8 @@ def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str,
 def guess_table(path: Path) -> str:
     """The table that a single file is, by its name, else by its columns; raises DataError if it is none."""
     refuse_irregular(path)
+    if by_name := [name for name in TABLES if path.stem.lower().startswith(name)]:
+        return by_name[0]
     names = Names(frozenset(name for one in TABLES for name in (*REQUIRED[one], *OPTIONAL[one])))
     if path.suffix.lower() in TEXTS:
         columns = text_columns(path, names)
@@ -108,15 +110,14 @@ def guess_table(path: Path) -> str:
         with wrap_errors(engine.error, path.name):
             columns = [*engine.types(read_file(engine, path, Table(path=""), "", "_guess", names)[0])]
     keys = set(map(name_key, columns))
-    by_name = [name for name in TABLES if path.stem.lower().startswith(name)]
     by_columns = [name for name in TABLES if set(map(name_key, _distinctive(name))) <= keys]
-    if not (by_name or by_columns):
+    if not by_columns:
         template = (
             "{file} is none of our tables: orders need {required}; it has {columns}. Map the columns in a "
             "retention.toml (retention-kit init writes one)."
         )
         raise DataError(template, file=path.name, required=Listed(REQUIRED["orders"]), columns=Listed(columns))
-    return (by_name or by_columns)[0]
+    return by_columns[0]
 
 
 def read_table(
@@ -159,7 +160,8 @@ def read_table(
         choose_columns = wanted_columns(embedded, source, names_known, segments, unread)
         readers, findings, delimiter = _read_files(embedded, table, source, files, name, names_known, choose_columns)
         reader, file_names = union_sql(readers), tuple(path.name for path in files) if len(files) > 1 else ()
-        findings += _missing_columns(embedded, table, source, files, readers)
+        findings += _missing_columns(embedded, table, source, files, readers, segments)
+        findings += tuple(_find_copies(embedded, files, readers))
     # Expressions on a file are run by the embedded engine, wherever its rows are needed.
     with wrap_errors(engine.error, title):
         hints = Hints(source.decimal, delimiter, decimals)
@@ -270,14 +272,14 @@ def _read_files(
 
 
 def _missing_columns(
-    engine: Engine, table: str, source: Table, files: list[Path], readers: list[str]
+    engine: Engine, table: str, source: Table, files: list[Path], readers: list[str], segments: Iterable[str]
 ) -> tuple[Finding, ...]:
     """Findings on columns that some of the files lack; raises DataError if the table requires one of these."""
     types_by_file = [engine.types(reader) for reader in readers] if len(files) > 1 else []
     all_columns = {name.lower(): name for findings in types_by_file for name in findings}
     constants = {"survey": source.survey, "scale": source.scale}
     findings = []
-    for column_of_ours in (*REQUIRED[table], *OPTIONAL[table], *source.columns):
+    for column_of_ours in (*REQUIRED[table], *OPTIONAL[table], *source.columns, *(source.keep or ()), *segments):
         text = source.columns.get(column_of_ours, column_of_ours)
         columns = (
             [all_columns[text.lower()]] if text.lower() in all_columns else columns_used(all_columns.values(), [text])
@@ -305,6 +307,19 @@ def _missing_columns(
                 Finding("column missing in one file", rows, sentence("quality.details.file_lacks", **texts))
             )
     return tuple(dict.fromkeys(findings))
+
+
+def _find_copies(engine: Engine, files: list[Path], readers: list[str]) -> Iterator[Finding]:
+    """Findings on files that hold the bytes of another: rows that no id tells apart count twice."""
+    sizes = [path.stat().st_size for path in files]
+    firsts: dict[str, Path] = {}
+    for path, size, reader in zip(files, sizes, readers, strict=True):
+        if sizes.count(size) < 2 or (first := firsts.setdefault(fingerprint([path]), path)) is path:
+            continue
+        ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
+        if rows:
+            detail = sentence("quality.details.copy_of", file=path.name, other=first.name)
+            yield Finding("file that is a copy of another", rows, detail)
 
 
 def _tables_of_folder(folder: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
+from retention_kit.data.values.amounts import DIGITS
 from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
 from retention_kit.data.values.timezones import in_any_transition, in_report_zone, transitions
@@ -120,7 +121,7 @@ def _read_texts(
     report: str,
     target: ExpressionTarget,
 ) -> TimeColumn:
-    forms = _forms_of(engine, part, name, text, target)
+    forms, text = _forms_of(engine, part, name, text, target)
     parsed = [form for form in forms if form.parts or form.mask in ISO]
     refuse_numbers(target, name, [form[:1] + form[2:] for form in forms])
     if number and forms and not parsed:
@@ -232,14 +233,17 @@ def _clamp(span: list[int | None]) -> list[int | None]:
     return [year if year is None else min(max(year, FIRST_YEAR), LAST_YEAR) for year in span]
 
 
-def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> list[Form]:
-    """The forms of a column with their counts, the most frequent first."""
+def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> tuple[list[Form], str]:
+    """The forms of a column with their counts, the most frequent first, and SQL of its text with our digits."""
     rows = engine.rows(
         f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
         "AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS source_rows WHERE said IS NOT NULL) AS typed GROUP BY form "
         f"ORDER BY count(*) DESC, form LIMIT {_MOST_FORMS + 1}"
     )
+    if any(digit in mask for mask, *_ in rows for digit in DIGITS) and not text.startswith("translate("):
+        digits = "0123456789" * 3
+        return _forms_of(engine, part, name, f"translate({text}, {literal(DIGITS)}, '{digits}')", target)
     if len(rows) > _MOST_FORMS:
         template = (
             "The {table} column {name!r} holds no dates: its values are written in more than {most:,} ways, such "
@@ -247,7 +251,7 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
         )
         raise DataError(template, table=target.table, name=name, most=_MOST_FORMS, rows=rows[0][2])
     is_plain = all(mask in ISO for mask, *_ in rows)  # whose parts nobody asks for
-    return [Form(mask, None if is_plain else parse_form(mask), *more) for mask, *more in rows]
+    return [Form(mask, None if is_plain else parse_form(mask), *more) for mask, *more in rows], text
 
 
 def _day_order(

@@ -71,6 +71,8 @@ _STATUSES = {
 }  # fmt: skip  # words by the line
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
 _GOOD_OR_BAD = {"good", "bad"}
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_SPREADSHEET_DATE = re.compile(rf"\d{{1,2}}[- ]{_MONTH}(?:[- ]\d+)?|{_MONTH}[- ]\d{{1,4}}", re.IGNORECASE)
 _MOST_DIGITS = 9  # of a score, so that 1e999999 is not written out
 
 
@@ -159,7 +161,7 @@ def is_good_or_bad(text: str) -> bool:
 
 def parse_score(text: object) -> Decimal | None:
     """The number at either end of an answer: 10 for `10 - Extremely likely`, 5 for `Very satisfied (5)`, 4 for `4/5`;
-    good is 1 and bad 0. None without a number, with two different ones, or with a longer one at an end, as dates have.
+    good is 1 and bad 0. None without a number, with two different ones, or for a date.
     """
     answer = str(text).translate(_DIGITS).strip()
     plain = answer.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", answer) else answer
@@ -176,7 +178,11 @@ def parse_score(text: object) -> Decimal | None:
         return Decimal(match[1]) if int(match[1]) <= int(match[2]) else None
     first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]|_–—-]|,\s)(?![.]\d)", answer)
     last = re.search(r"(?:^|[\s:=(\[–—-])(\d{1,3})[)\].]?$", answer)
-    if (answer[:1].isdigit() and not first) or (answer[-1:].isdigit() and not last):  # `2024-01-05`
+    if (
+        _SPREADSHEET_DATE.fullmatch(answer)
+        or (answer[:1].isdigit() and not first)
+        or (answer[-1:].isdigit() and not last)
+    ):
         return None
     numbers = {int(one[1]) for one in (first, last) if one}
     return Decimal(numbers.pop()) if len(numbers) == 1 else None
