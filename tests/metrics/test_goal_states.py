@@ -283,6 +283,34 @@ def test_the_start_is_the_first_complete_period_with_a_figure(tmp_path):
     assert count.progress == pytest.approx(-5 / 20)
 
 
+def test_the_start_is_looked_for_as_long_as_there_is_none(tmp_path):
+    """Orders from January 2022 on, answers from June 2023: 12 that month, of 30 promoters 15 in July and 18 in August.
+
+    A goal that was due in June began with the answers of that month, few as they are: what came later is not on its way.
+    """
+    months = pd.period_range("2022-01", "2023-08", freq="M")
+    orders = pd.DataFrame({"customer_id": "a", "ordered_at": [f"{month}-10" for month in months], "amount": 10.0})
+    answers = [
+        (f"2023-{month:02d}-10", "nps", 10 if number < promoters else 7)
+        for month, promoters, of in ((6, 9, 12), (7, 15, 30), (8, 18, 30))
+        for number in range(of)
+    ]
+    orders.to_csv(tmp_path / "orders.csv", index=False)
+    answers = pd.DataFrame(answers, columns=["responded_at", "survey", "score"])
+    answers.to_csv(tmp_path / "responses.csv", index=False)
+    goal = '[[goals]]\nid = "{}"\nmetric = "net_promoter_score"\ntarget = 90\nby = "{}"\n'
+    text = (
+        '[data]\norders = "orders.csv"\nresponses = "responses.csv"\n[report]\ntimezone = "UTC"\nas_of = 2023-09-01\n'
+    )
+    (tmp_path / "retention.toml").write_text(text + goal.format("now", "2023-12") + goal.format("past", "2023-06"))
+    found = states(rk.load(tmp_path), "2023-08")
+    now, past = found["now"], found["past"]
+    assert (now.start, now.start_period, now.value) == (50, "2023-07", 60)
+    assert (now.progress, now.expected) == (pytest.approx(10 / 40), pytest.approx(1 / 5))
+    assert (now.state, past.state) == (ON_TRACK, MISSED)
+    assert (past.start, past.start_period, past.value) == (75, "2023-06", 75)
+
+
 def test_a_start_that_is_given_counts_from_its_date(tmp_path):
     goals = '[goals.active_customers]\ntarget = 120\nstart = 100\nstart_date = {}\nby = "2024-12"\n'
     data = shop(tmp_path, goals.format("2024-07-01"))

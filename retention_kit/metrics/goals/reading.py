@@ -106,11 +106,13 @@ class _Reading:
         figures = self._figures(blank, every, window)
         reason = self._notes.get((blank.metric, str(at), blank.goal.segment or ""), "")
         blank = replace(blank, history=_history(at, window, figures), reason=reason)
-        blank, start_period = self._with_start(blank, every, complete)
+        blank, start_period = self._with_start(blank, every, complete, at)
         is_part = METRICS[blank.metric].parts[0] != "money"
         return goal_state(blank, list(figures.values()), at, until, start_period, is_part)
 
-    def _with_start(self, blank: GoalState, every: str, complete: list[Period]) -> tuple[GoalState, Period | None]:
+    def _with_start(
+        self, blank: GoalState, every: str, complete: list[Period], at: Period
+    ) -> tuple[GoalState, Period | None]:
         """The goal with its start, and the period of the start."""
         goal, when = blank.goal, blank.goal.start_date
         metric = as_set(METRICS[blank.metric], self._data.settings.definitions)
@@ -127,15 +129,25 @@ class _Reading:
         elif metric.overlaps:
             return replace(blank, why_no_start="ask"), None
         else:
-            candidates = complete[:TREND]  # rates of few customers are no good start
-        figures = self._figures(blank, every, candidates)
-        defined = [period for period in candidates if period.index in figures]
-        begun = next(
-            (period for period in defined if not figures[period.index].is_of_few), defined[0] if defined else None
-        )
+            candidates = [period for period in complete if period <= at]  # the way begins before the goal is due
+        begun = self._first_figure(blank, every, candidates)
         if begun is None:
             return replace(blank, why_no_start="undefined"), None
-        return replace(blank, start=figures[begun.index].value, start_period=str(begun)), begun
+        start = self._figures(blank, every, [begun])[begun.index].value
+        return replace(blank, start=start, start_period=str(begun)), begun
+
+    def _first_figure(self, blank: GoalState, every: str, candidates: list[Period]) -> Period | None:
+        """The first period with a figure, of a rate or a mean one of at least 30 if there is any: a better start."""
+        first = None
+        for place in range(0, len(candidates), TREND):  # most have one among the first few
+            part = candidates[place : place + TREND]
+            figures = self._figures(blank, every, part)
+            for period in part:
+                if period.index in figures:
+                    first = first or period
+                    if not figures[period.index].is_of_few:
+                        return period
+        return first
 
     def _sum(self, blank: GoalState, every: str, due: Period | None) -> GoalState:
         """The state of a goal for a sum over a longer period."""
