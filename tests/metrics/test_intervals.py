@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
+from pencil import table
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
 
@@ -290,6 +291,31 @@ def test_an_incomplete_period_has_no_interval_of_change():
     frame = rk.scorecard(data, "2025-12", metrics=["customer_retention_rate", "net_promoter_score"])
     assert frame["low"].notna().all()
     assert frame[["change", "change_low", "change_high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+def test_what_is_left_and_what_is_lost_of_the_start_is_neither_below_nothing_nor_above_all(scale):
+    """Of 100 + 1 + 1 a month, the largest goes; then the two small ones: the normal interval reaches beyond both ends."""
+    spells = """
+        customer_id  started_at  ended_at    amount
+        A            2024-01-05  {}          {}
+        B            2024-01-05  {}          {}
+        C            2024-01-05  {}          {}
+        """
+    bounds = {}
+    for name, ends in (("large", ("2024-02-10", "-", "-")), ("small", ("-", "2024-02-10", "2024-02-10"))):
+        amounts = (100 * scale, scale, scale)
+        frame = table(spells.format(*(one for pair in zip(ends, amounts, strict=True) for one in pair)))
+        data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", as_of="2024-03-01")
+        rows = rk.scorecard(data, "2024-02").set_index("metric")
+        bounds[name] = {
+            metric: (rows.loc[metric, "low"], rows.loc[metric, "high"])
+            for metric in ("gross_revenue_retention", "gross_revenue_churn_rate", "net_revenue_churn_rate")
+        }
+    assert bounds["large"]["gross_revenue_retention"][0] == 0
+    assert bounds["large"]["gross_revenue_churn_rate"][1] == bounds["large"]["net_revenue_churn_rate"][1] == 1
+    assert bounds["small"]["gross_revenue_retention"][1] == 1
+    assert bounds["small"]["gross_revenue_churn_rate"][0] == 0
 
 
 def test_what_cannot_be_measured_has_no_interval():

@@ -60,6 +60,8 @@ pause        2024-03-08  2024-05-08  10      month     paused     -
 pause        2024-05-08  -           10      month     active     -
 is paused    2024-01-08  2024-06-08  10      month     active     -
 is paused    2024-06-08  -           10      month     paused     -
+year pauses  2023-05-20  2024-05-20  120     year      active     -
+year pauses  2024-05-20  -           10      month     paused     -
 came back    2024-01-12  2024-02-12  10      month     cancelled  -
 came back    2024-05-12  -           10      month     active     -
 never paid   2024-01-12  2024-01-26  10      month     trialing   2024-01-26
@@ -79,6 +81,7 @@ STANDS = {
     "two at once": [("month", "member", 5)],
     "pause": [("month", "member", 5)],
     "is paused": [("month", "kept", 5)],
+    "year pauses": [("year", "kept", 13)],  # whatever interval the pause names
     "came back": [("month", "lost", 0), ("month", "member", 1)],
     "never paid": [],
     "later": [],
@@ -144,6 +147,7 @@ def test_survival_times_by_hand(pencil):
         "two at once": (5, False),
         "pause": (5, False),
         "is paused": (5, False),
+        "year pauses": (13, False),
         "came back": (1, True),
     }
 

@@ -72,7 +72,8 @@ def gross_revenue_churn_rate(mrr: Mrr) -> Measure:
     event without one. Undefined, with a note, where nobody paid at the start.
     """
     given_up = mrr.churned + mrr.contraction
-    return _of_start(mrr, given_up, _by_end(mrr, mrr.loss_squared, mrr.start_loss), low=0)
+    sums = _by_end(mrr, mrr.loss_squared, mrr.start_loss)
+    return _of_start(mrr, given_up, sums, low=0, high=_most(mrr, given_up))
 
 
 @metric(
@@ -96,7 +97,8 @@ def net_revenue_churn_rate(mrr: Mrr) -> Measure:
     m = mrr
     squared = m.loss_squared + m.expansion_squared + m.reactivation_squared
     crossed = m.start_loss - m.start_expansion
-    return _of_start(m, m.churned + m.contraction - m.expansion - m.reactivation, _by_end(m, squared, crossed))
+    given_up = m.churned + m.contraction - m.expansion - m.reactivation
+    return _of_start(m, given_up, _by_end(m, squared, crossed), high=_most(m, given_up))
 
 
 @metric(
@@ -122,7 +124,7 @@ def gross_revenue_retention(mrr: Mrr) -> Measure:
     if m.definitions.mrr_mode == "event":
         return _of_start(m, m.start - m.churned - m.contraction, None)
     squared = m.start_squared - 2 * m.start_kept_loss + m.kept_loss_squared
-    return _of_start(m, m.start - m.kept_loss, (squared, m.start_squared - m.start_kept_loss), high=1)
+    return _of_start(m, m.start - m.kept_loss, (squared, m.start_squared - m.start_kept_loss), low=0, high=1)
 
 
 @metric(
@@ -201,6 +203,11 @@ def _of_start(mrr: Mrr, part: float, squares: tuple[float, float] | None, **boun
     """A part of the starting MRR, as a ratio over the customers who paid it; without squares, without interval."""
     given = (*squares, mrr.start_squared) if squares else None
     return ratio(part, mrr.start, mrr.customers_at_start, given, _NOBODY, **bounds)
+
+
+def _most(mrr: Mrr, part: float) -> float:
+    """The largest share of the starting MRR that can be given up: all of it, or more by exchange rates alone."""
+    return max(1.0, part / mrr.start) if mrr.start else 1.0
 
 
 def _by_end(mrr: Mrr, squared: float, crossed: float) -> tuple[float, float] | None:

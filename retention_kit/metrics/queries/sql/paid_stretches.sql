@@ -1,18 +1,21 @@
 -- The time that customers pay for, by billing interval and without gaps: [since, until), with $as_of where it goes on.
--- Who pauses has not left: pauses, up to 24 hours away, join what lies around them. `run_until` is where all of the
--- customer's paid time around it ends, `run` its number; `behind` is until when stretches of theirs that come before it
--- go on, of other intervals. Renewals are counted from `anchored`: where trials come first,
--- from the day of the month on which such subscriptions mostly end. One comes after each `step` of days, weeks or
--- months (`unit`); whether an end soon after one still counts as its own is in `has_grace`.
+-- Who pauses has not left: pauses, up to 24 hours away, join what lies around them, whatever interval they name.
+-- `run_until` is where all of the customer's paid time around it ends, `run` its number; `behind` is until when
+-- stretches of theirs that come before it go on, of other intervals. Renewals are counted from `anchored`: where trials
+-- come first, from the day of the month on which such subscriptions mostly end. One comes after each `step` of days,
+-- weeks or months (`unit`); whether an end soon after one still counts as its own is in `has_grace`.
 CREATE OR REPLACE TEMP TABLE paid_stretches AS
 WITH spells AS (
     SELECT customer_id, billed, CAST(started_at AS DATE) AS started, CAST(paid_from AS DATE) AS since,
            coalesce(CAST(paid_until AS DATE), $as_of) AS until, 1 AS is_paid
     FROM subscriptions WHERE mrr > 0
     UNION ALL
-    SELECT customer_id, billed, NULL, CAST(started_at - INTERVAL 24 HOUR AS DATE),
+    SELECT pauses.customer_id, kinds.billed, NULL, CAST(started_at - INTERVAL 24 HOUR AS DATE),
            least(coalesce(CAST(paid_until + INTERVAL 24 HOUR AS DATE), $as_of), $as_of), 0
-    FROM subscriptions WHERE status = 'paused'
+    FROM subscriptions AS pauses
+    JOIN (SELECT DISTINCT customer_id, billed FROM subscriptions WHERE mrr > 0) AS kinds
+        ON kinds.customer_id = pauses.customer_id
+    WHERE pauses.status = 'paused'
 ),
 habits AS (
     SELECT SUM(CASE WHEN $day_of_start THEN 1 ELSE 0 END) > SUM(CASE WHEN $day_of_payment THEN 1 ELSE 0 END) AS by_start
