@@ -55,7 +55,7 @@ def scorecard(
 
     selected = _chosen_metrics(data, metrics)
     wanted = _chosen_periods(data, period, periods, every)
-    column, only = split_segment(data, segment)
+    column, only = split_segment(data, segment, *{period.every for period in wanted})
     figures = _Measures(data)
     rows = []
     for metric in selected:
@@ -101,8 +101,12 @@ def missing_metrics(data: Dataset) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str | None]:
-    """`country` → (country, None), `country=France` → (country, France); raises UnknownNameError for unknown names."""
+def split_segment(data: Dataset, segment: str | None, *lengths: str) -> tuple[str | None, str | None]:
+    """`country` → (country, None), `country=France` → (country, France); raises UnknownNameError for unknown names.
+
+    A value is known if it is in a summary of one of the `lengths` of period that are asked for, or of that of reports:
+    weeks have values that customers no longer have at the end of the month.
+    """
     if not segment:
         return None, None
     cuts = [*(index for index, sign in enumerate(segment) if sign == "="), len(segment)]
@@ -111,21 +115,21 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     check_segment(data, column)
     if cut == len(segment):
         return column, None
-    template, known = "There is no {column} {value!r} in the data: {hint}", segment_values(data, column)
-    check_choice(UnknownNameError, template, known, column=column, value=value)
+    values: list[str] = []
+    for every in dict.fromkeys([*lengths, data.settings.report.every]):
+        if value in (of_length := segment_values(data, column, every)):
+            return column, value
+        values += of_length
+    template = "There is no {column} {value!r} in the data: {hint}"
+    check_choice(UnknownNameError, template, sorted({*values}), column=column, value=value)
     return column, value
 
 
-def segment_values(data: Dataset, column: str) -> list[str]:
-    """The values of a segment column in the summaries, in order."""
-    granularity = Granularity(data.settings.report.every)
-    return sorted(
-        {
-            value
-            for name in available_summaries(data)
-            for value in summary(data, name, granularity, column)["segment_value"]
-        }
-    )
+def segment_values(data: Dataset, column: str, every: str = "") -> list[str]:
+    """The values of a segment column in the summaries of a length of period, by default that of reports, in order."""
+    granularity = Granularity(every or data.settings.report.every)
+    summaries = (summary(data, name, granularity, column) for name in available_summaries(data))
+    return sorted({value for frame in summaries for value in frame["segment_value"] if value})
 
 
 def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
@@ -133,7 +137,7 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
     if data.engine:  # else they were checked before
         rules(data.settings)
     for name, goal in data.settings.goals.items() if data.engine else ():
-        _check_goal_segment(data, name, goal.segment)
+        _check_goal_segment(data, name, goal.segment, goal.every)
     if names is None:
         return [one for one in METRICS.values() if not missing_reason(data, one.summary)]
     for name in (names := [names] if isinstance(names, str) else list(names)):
@@ -142,9 +146,9 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
     return [METRICS[name] for name in names]
 
 
-def _check_goal_segment(data: Dataset, name: str, segment: str | None) -> None:
+def _check_goal_segment(data: Dataset, name: str, segment: str | None, every: str | None) -> None:
     try:
-        column, value = split_segment(data, segment)
+        column, value = split_segment(data, segment, *filter(None, [every]))
     except UnknownNameError as error:
         raise SettingsError("goals.{name}.segment: {error}", name=name, error=error) from None
     if column and value is None:

@@ -96,7 +96,7 @@ class Content(CustomerLists):
 
     def values(self) -> list[str]:
         """All values of the segment column."""
-        return values_of(self.data, self.selection.column)
+        return values_of(self.data, self.selection.column, self.selection.every)
 
     def state(self) -> str:
         """A sentence on the data, and another if several values are chosen, as not everything is limited to them."""

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, SettingsError, UnknownNameError, check_choice
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.queries.spans import Granularity
-from retention_kit.metrics.queries.summaries import available_summaries, check_segment, periods_of, pick_period, summary
-from retention_kit.metrics.scorecard import missing_metrics, split_segment
+from retention_kit.metrics.queries.summaries import check_segment, periods_of, pick_period
+from retention_kit.metrics.scorecard import missing_metrics, segment_values, split_segment
 from retention_kit.metrics.trend import trend_periods
 from retention_kit.periods import EVERY, Period, check_every
 
@@ -85,31 +84,24 @@ def check_selection(
     if reason := missing.get(METRICS[metric].name):
         raise DataError("There is no {metric}: {reason}", metric=metric, reason=reason)
     when = pick_period(data, period, (check_every(every) if every else None) if period or every else None)
-    column, value = split_segment(data, segment)
+    column, value = split_segment(data, segment, when.every)
     values = (value,) if value is not None else tuple(dict.fromkeys([values] if isinstance(values, str) else values))
     if values and not column:
         raise UnknownNameError("Values are those of a segment column: name one in `segment`.")
-    known = values_of(data, column) if values else []
+    known = values_of(data, column, when.every) if values else []
     for one in values:
         template = "There is no {column} {value!r} in the data: {hint}"
         check_choice(UnknownNameError, template, known, column=column, value=one)
     return Selection(when, metric, column or "", values, compare)
 
 
-def values_of(data: Dataset, column: str | None) -> list[str]:
-    """The values of a segment column that a report can be limited to, as accepted by `split_segment`."""
+def values_of(data: Dataset, column: str | None, every: str) -> list[str]:
+    """The values of a segment column that a report of periods of a length can be limited to: see `split_segment`."""
     if not column:
         return []
     check_segment(data, column)
-    granularity = Granularity(data.settings.report.every)
-    return sorted(
-        {
-            value
-            for name in available_summaries(data)
-            for value in summary(data, name, granularity, column)["segment_value"]
-            if value
-        }
-    )
+    lengths = dict.fromkeys([every, data.settings.report.every])
+    return sorted({value for length in lengths for value in segment_values(data, column, length)})
 
 
 def matching_period(data: Dataset, period: Period, every: str) -> Period:
@@ -134,7 +126,7 @@ def next_selections(data: Dataset, chosen: Selection) -> Iterator[Selection]:
     columns = [chosen.column, *(column for column in data.segments if column != chosen.column)]
     for column in filter(None, columns):
         yield replace(chosen, column=column, values=())
-        for value in values_of(data, column):
+        for value in values_of(data, column, chosen.every):
             yield replace(chosen, column=column, values=(value,))
     for every in EVERY:
         yield replace(chosen, period=matching_period(data, chosen.period, every))

@@ -8,7 +8,9 @@ import pytest
 import retention_kit as rk
 from pencil import by_segment, row, table, value
 from retention_kit.data.dataset import load
+from retention_kit.errors import UnknownNameError
 from retention_kit.metrics.scorecard import records
+from retention_kit.report.page import Page
 
 COLUMNS = [
     *("metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low"),
@@ -370,3 +372,22 @@ def test_a_value_may_hold_any_characters():
     data = rk.load(orders=frame, timezone="UTC")
     assert by_segment(data, "revenue", "2024-01", "country") == {"": 3, hostile: 1, "UK": 2}
     assert value(data, "revenue", "2024-01", segment=f"country={hostile}") == 1
+
+
+def test_a_value_of_one_week_can_be_looked_at_alone():
+    """A buys in the North in the first week of January and in the South later: by month they are of the South."""
+    orders = table("""
+        customer_id  ordered_at  amount  town
+        A            2024-01-02  10      North
+        A            2024-01-20  20      South
+        B            2024-01-03  30      South
+    """)
+    data = rk.load(orders=orders, timezone="UTC", currency="GBP", segments=["town"], as_of="2024-02-01")
+    by_town = rk.scorecard(data, "2024-W01", metrics=["revenue"], segment="town").set_index("segment_value")["value"]
+    alone = rk.scorecard(data, "2024-W01", metrics=["revenue"], segment="town=North")
+    assert [*alone["value"]] == [by_town["North"]] == [10]
+    assert Page("2024-W01", None, "town=North", data=data).rows["value"].dropna().size > 0
+    with pytest.raises(UnknownNameError, match="There is no town 'North' in the data"):
+        rk.scorecard(data, "2024-01", segment="town=North")
+    with pytest.raises(UnknownNameError, match="There is no town '' in the data"):
+        rk.scorecard(data, "2024-01", segment="town=")

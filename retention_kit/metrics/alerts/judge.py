@@ -160,7 +160,7 @@ class Reader:
         alert = rule.alert
         try:
             check_segment(self._data, alert.each)
-            split_segment(self._data, alert.segment)
+            split_segment(self._data, alert.segment, rule.every)
         except UnknownNameError as error:
             raise SettingsError(
                 "alerts.{name}.{key}: {error}", name=alert.name, key="each" if alert.each else "segment", error=error

@@ -56,7 +56,7 @@ class Context:
         named = _columns_in(segment, self.data.segments)
         self.only = segment if "=" in segment and not {*named} <= {*self.data.segments} else ""
         self.columns = [] if self.only else named
-        split_segment(self.data, self.only)
+        split_segment(self.data, self.only, self.every)
         self.computed: dict[Hashable, Any] = {}  # scorecards; a page of another language may share them
         self._translated: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._by_rows: tuple[pd.DataFrame | None, dict[str, Any]] = None, {}
@@ -116,7 +116,7 @@ class Context:
     @property
     def alone(self) -> tuple[str, str] | None:
         """The segment column and value that the page is limited to; None for the whole."""
-        column, value = split_segment(self.data, self.only)
+        column, value = split_segment(self.data, self.only, self.every)
         return None if column is None or value is None else (column, value)
 
     @property
@@ -129,7 +129,8 @@ class Context:
             return ""
         column, value = self.alone
         alike = [one for one in self.data.segments if one.lower() == column.lower()]
-        alike += [one for one in segment_values(self.data, column) if one.lower() == value.lower()]
+        values = {*segment_values(self.data, column, self.every), value}
+        alike += [one for one in values if one.lower() == value.lower()]
         plain = re.sub(r"[^A-Za-z0-9]+", "-", self.only).strip("-")
         if len(alike) == 2 and len(plain) <= 40 and plain.replace("-", "=", 1) == self.only:
             return f".{plain}"
