@@ -172,6 +172,7 @@ TOTALS = [  # what the last row is: whether it is told
     ({"customer_id": None}, True),
     ({"customer_id": "TOTAL"}, True),
     ({"customer_id": "Grand total"}, True),
+    ({"customer_id": "الإجمالي"}, True),
     ({"customer_id": "Ann"}, False),
     ({"customer_id": None, "amount": 59}, False),
 ]

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zipfile
 
 import pytest
@@ -259,6 +260,18 @@ def test_a_header_of_another_delimiter_than_its_rows_is_one_sentence(tmp_path, h
         rk.load(tmp_path)
     said = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[header]}, but line 2 its values by {DELIMITERS[below]}"
     assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize("sign", "^~:\x01\x1f")
+def test_a_delimiter_that_is_not_looked_for_is_asked_for(tmp_path, sign):
+    text = "customer_id,ordered_at,amount\nA,2024-01-05,7\n"
+    (tmp_path / "orders.csv").write_text(text.replace(",", sign), "utf-8")
+    with pytest.raises(DataError, match=r"^orders\.csv has one column, .* another sign, delimiter = ") as error:
+        rk.load(tmp_path, timezone="UTC")
+    (setting,) = re.findall(r'delimiter = ".+"', str(error.value))
+    (tmp_path / "retention.toml").write_text(f'[data.orders]\npath = "orders.csv"\n{setting}\n', "utf-8")
+    query = "SELECT customer_id, amount FROM orders"
+    assert rk.load(tmp_path, timezone="UTC").engine.rows(query) == [("A", 700)]
 
 
 names = st.lists(st.sampled_from(["José", "Zoë", "Ольга", "محمد", "東京", "Ünal Çağ"]), min_size=1, max_size=8)

@@ -12,6 +12,7 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.schema import IDENTITY
+from retention_kit.data.values.ids import TOTALS
 from retention_kit.wording import COMMA, Sentence, quoted, sentence
 
 _CANDIDATES = 3  # an unnamed total is among the largest amounts
@@ -20,8 +21,7 @@ _FEWEST_NAMED = 2  # of a named total, since the one before
 _BEGINNING = 20_000  # rows that are summed up first
 _EXAMPLES = 3
 _IS_TOTAL = (
-    "coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', "
-    "'somme'), false)"
+    f"coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ({', '.join(map(literal, TOTALS))}), false)"
 )
 _REPEATED = ("same line in another file", "identical row", "same order_id, other contents", "same response_id",
              "same subscription_id and start, other contents")  # fmt: skip  # words by the line

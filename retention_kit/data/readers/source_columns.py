@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
@@ -15,10 +17,21 @@ from retention_kit.data.values.expressions import close_column, explain_error
 from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError, Phrase, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
+from retention_kit.wording import Verbatim
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
 
 _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
+
+
+def _other_delimiter(names: Iterable[str], wanted: Iterable[str]) -> str:
+    """The sign between the names of our columns, where all of them stand in one; empty where none can be."""
+    name, *others = names
+    found = [match.end() for one in wanted if (match := re.search(re.escape(one), name, re.IGNORECASE))]
+    if others or len(found) < 2:
+        return ""
+    between = re.match(r"[^\w\s]|[\x01-\x08\x1c-\x1f]", name[min(found) :])
+    return between[0] if between else ""
 
 
 def select_columns(
@@ -39,6 +52,9 @@ def select_columns(
     known = [column for column in types if column not in ours and column not in source.columns.values()]
     for name in REQUIRED[table]:
         if name not in selected:
+            if sign := _other_delimiter(types, REQUIRED[table]):
+                template = "{label} has one column, {name!r}: do its cells end in another sign, delimiter = {sign}?"
+                raise DataError(template, label=label, name=next(iter(types)), sign=Verbatim(json.dumps(sign)))
             template = "{label} has no column {name!r}, which {table} need: {hint}"
             raise DataError(template, label=label, name=name, table=table, hint=did_you_mean(name, known))
     if source.rows == "lines" and "order_id" not in selected:

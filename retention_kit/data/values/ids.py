@@ -40,7 +40,11 @@ _ZERO = "^(0+|-1)([.]0+)?$"  # may mean a missing id
 _POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
 _CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
 _ADDRESS = "^(guest|guests|anonymous|unknown|nobody|no-?reply|none|null)([+._-][^@]*)?@"  # in small letters
-_TOTAL = "total|^(sum|summe|gesamt|suma|somme)$"  # ids of rows that may be totals of others
+# Ids of rows that may be totals of others, besides those with "total" in them.
+TOTALS = ("sum", "summe", "gesamt", "suma", "somme", "summa", "toplam", "итого", "всего", "合計", "合计", "总计",
+          "합계", "مجموع", "المجموع", "المجموع الكلي", "إجمالي", "اجمالي", "الإجمالي", "الاجمالي",
+          "الإجمالي الكلي")  # fmt: skip  # words by the line
+_TOTAL = f"total|^({'|'.join(TOTALS)})$"
 _MIN_ORDERS = 20  # with fewer, one customer may well have most of them
 _SAMPLE = 2000
 
