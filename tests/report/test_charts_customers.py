@@ -357,6 +357,14 @@ def test_guests_alone_make_no_cohort():
     assert guests.curves() is guests.cohort_revenue() is guests.value() is None
 
 
+@pytest.mark.parametrize("every", ["month", "year"])
+def test_a_shop_whose_first_period_is_not_over_has_no_cohort_yet(every):
+    bought = pd.DataFrame([("A", "2025-11-03", 20.0)], columns=["customer_id", "ordered_at", "amount"])
+    blocks = Page(None, every, data=rk.load(orders=bought, timezone="UTC"))
+    assert blocks.cohorts().data["text"] == f"No cohort is a {every} old yet, so there is nobody to follow."
+    assert blocks.curves() is blocks.cohort_revenue() is blocks.value_curves() is None
+
+
 def test_answers_alone_have_no_section_about_customers():
     answers = pd.DataFrame([("2024-01-05", "nps", 9)], columns=["responded_at", "survey", "score"])
     plan = library.sections(rk.load(responses=answers, timezone="UTC"))

@@ -218,13 +218,11 @@ class CustomerBlocks(Context):
         if self.only or missing_reason(self.data, "cohorts"):
             return None
         cells, until = cohorts(self.data, self.every), trend_periods(self.data, self.period)[-1]
-        if cells.empty:
-            return None
         ended = [
             period for period in map(Period.parse, cells["cohort"].unique()) if period.is_complete(self.data.as_of)
         ]
         newest = [str(period) for period in sorted(ended) if period <= self.period][-count:]
-        return cells[cells["cohort"].isin(newest) & (cells["period"] <= str(until))]
+        return cells[cells["cohort"].isin(newest) & (cells["period"] <= str(until))] if newest else None
 
     def _is_comparable(self, cells: pd.DataFrame) -> pd.Series:
         """A mask of the cells after age 0 whose period is over, of cohorts that can have new customers only."""
