@@ -256,6 +256,7 @@ def test_a_survey_that_was_never_held_is_not_spoken_of():
 def test_a_survey_that_paused_says_so():
     (trend,) = survey("2024-02").survey("csat")  # February has answers about effort only
     assert trend.data["title"] == "Customer satisfaction cannot be told for February 2024"
+    assert trend.data["caption"].startswith("No valid answer in the period. ")
 
 
 def test_the_shares_of_promoters_and_detractors_are_the_finding():

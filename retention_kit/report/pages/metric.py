@@ -31,7 +31,8 @@ class MetricBlocks(Context):
         chart = series.trend(rows, self.words, goal=now.target if narrative.is_known(now.target) else None)
         if chart is None:
             return Block("text", text=self.words.text("story.reason", label=now.label, note=now.note))
-        caption = [self.words.text("chart.trend", definition=METRICS[metric].definition)]
+        why = [] if narrative.is_known(now.value) or not now.note else [self.words.say(now.note)]
+        caption = [*why, self.words.text("chart.trend", definition=METRICS[metric].definition)]
         if rule := rules.in_force(METRICS[metric], self.data, self.words):
             caption.append(rule)
         if rows["low"].notna().any():
