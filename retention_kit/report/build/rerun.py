@@ -121,7 +121,7 @@ def _load(build: dict, source: str | None) -> Dataset:
             "trust them, name them in a retention.toml, and give that with --data.",
             plugins=overrides["plugins"],
         )
-    if build["data"]["synthetic"]:
+    if build["data"]["synthetic"] and not source:
         return sample(**overrides)
     if not Path(origin).exists():
         hint = Phrase("run this where the pack was built")
