@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import translated, translated_each, words
+from retention_kit.cli.language import isolate_rtl, translated, translated_each, words
 from retention_kit.cli.options import SETTINGS, add_selection, load_data, selected_periods
 from retention_kit.cli.output import DONE, print_table
 from retention_kit.errors import Listed, Phrase
@@ -111,6 +112,15 @@ def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> No
         table,
         numbers=(3, 4, 6),
     )
+    _tell_incomplete(data, rows)
     for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
         names = [name for name, other in rows.attrs["absent"].items() if other == reason]
         print(translated("Absent: {metrics}. {reason}", metrics=Listed(names), reason=reason), file=sys.stderr)
+
+
+def _tell_incomplete(data: Dataset, rows: Scorecard) -> None:
+    """Say of each period that is not over how far its figures reach."""
+    texts = words(data.settings.report)
+    last = texts.date(data.as_of - timedelta(days=1))
+    for period in rows.loc[~rows["complete"].astype(bool), "period"].unique():
+        print(isolate_rtl(texts.text("story.incomplete", period=texts.period(str(period)), day=last)), file=sys.stderr)

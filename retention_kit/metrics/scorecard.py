@@ -140,7 +140,7 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
         _check_goal_segment(data, name, goal.segment, goal.every)
     if names is None:
         return [one for one in METRICS.values() if not missing_reason(data, one.summary)]
-    for name in (names := [names] if isinstance(names, str) else list(names)):
+    for name in (names := [names] if isinstance(names, str) else [*dict.fromkeys(names)]):
         if reason := missing_reason(data, METRICS[name].summary):
             raise DataError("There is no {name}: {reason}", name=name, reason=reason)
     return [METRICS[name] for name in names]
