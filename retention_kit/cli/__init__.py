@@ -116,7 +116,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Formatter, **options)
 
     def error(self, message: str) -> Any:
-        sentence = translated("{message}; {command} --help tells what there is.", message=message, command=self.prog)
+        template = "{message}; {command} --help tells what there is."
+        sentence = translated(template, message=message.removesuffix("."), command=self.prog)
         self.exit(WRONG, f"retention-kit: {sentence}\n")
 
 

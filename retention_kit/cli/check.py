@@ -75,7 +75,10 @@ def _print_rows(data: Dataset, check: str) -> None:
     from retention_kit.data.check_rows import rows_of
     from retention_kit.display import printable
 
-    for name, check_rows in rows_of(data, check or None).items():
+    found = rows_of(data, check or None)
+    if not found:
+        show("No row was set aside.")
+    for name, check_rows in found.items():
         frames = [frame.head(SHOWN) for frame in (check_rows.frame, check_rows.lines) if len(frame)]
         some = sum(map(len, frames))
         many = Phrase("{count:,} row" if check_rows.rows == 1 else "{count:,} rows", count=check_rows.rows)

@@ -231,6 +231,10 @@ def _preview(arguments: argparse.Namespace) -> int:
     from retention_kit.report.message.mail import preview_files
 
     loaded = manifest.read(arguments.pack)
+    if loaded.get("schema") != 1:
+        raise SettingsError(
+            "{path!r} is no pack: give the folder that `retention-kit report` has made.", path=str(arguments.pack)
+        )
     reports = loaded.get("reports", {})
     names = [
         name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
 
     if every := getattr(arguments, "every", None):
         check_every(every)  # before any data are read
-    chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
+    chosen = {"as_of": _date("--as-of", arguments.as_of)} if arguments.as_of else {}
     if arguments.data or Path("retention.toml").is_file():
         data = load(arguments.data or "retention.toml", **chosen)
         if data.notice:
@@ -64,6 +65,15 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
     notice = translated("No --data and no retention.toml here: this is the sample company, synthetic data.")
     print(notice, file=sys.stderr)
     return sample(**chosen)
+
+
+def _date(option: str, text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise SettingsError(
+            "{option} {text!r} is not a date: write it like 2011-12-10.", option=option, text=text
+        ) from None
 
 
 def selected_periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:

@@ -82,7 +82,7 @@ _SCHEDULE = """\
 def add(commands: Commands) -> None:
     """Add the commands to the parser's."""
     init = commands.add_parser("init", help="begin a project: settings, example data, notebooks, a schedule")
-    init.add_argument("folder", metavar="DIR", type=Path)
+    init.add_argument("folder", metavar="DIR", type=Path, help="the folder to make")
     init.set_defaults(run=_init)
 
     lab = commands.add_parser("lab", help="open a project in JupyterLab")

@@ -75,7 +75,7 @@ def _formats(names: str) -> str:
     from retention_kit.errors import did_you_mean
     from retention_kit.settings import FORMATS
 
-    for name in filter(None, map(str.strip, names.split(","))):
+    for name in [*filter(None, map(str.strip, names.split(",")))] or [""]:
         if name not in FORMATS:
             raise argparse.ArgumentTypeError(
                 translated("there is no report format {name!r}: {hint}", name=name, hint=did_you_mean(name, FORMATS))

@@ -64,7 +64,7 @@ MISTAKES = {  # what is asked for: what the sentence must hold
     "--period 2024-01 --from 2024-01": "Give either --period or --from and --to.",
     "--from 2024-02 --to 2024-01": "--from 2024-02 comes after --to 2024-01.",
     "--from 2024-02 --to 2024-Q1": "'2024-Q1' is a quarter, not a month",
-    "--as-of soon": "as_of",
+    "--as-of soon": "--as-of 'soon' is not a date",
     "--as-of 2023-01-01": "2023-01-01",
     "--segment contry": "'contry'",
     "--segment country=Frence": "There is no country 'Frence' in the data: did you mean 'France'?",

@@ -31,6 +31,8 @@ def read_done(path: Path) -> list[Done]:
     """The rows of a file; raises DataError if it cannot be read or lacks a column other than `done_at`."""
     try:
         text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise DataError("There is no file {path!r}.", path=str(path)) from None
     except OSError as error:
         raise DataError("{path} cannot be read: {reason}.", path=path, reason=error.strerror) from None
     except UnicodeDecodeError:

@@ -1,0 +1,64 @@
+"""What a wrong or an empty option is answered with: one sentence that names what was typed, and where."""
+
+import re
+
+import pytest
+
+from retention_kit.cli import main
+
+
+@pytest.fixture
+def orders(tmp_path, monkeypatch):
+    """A shop whose second month is not over, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "orders.csv"
+    path.write_text("customer_id,ordered_at,amount\nA,2025-11-03,20\nB,2025-11-30,5\nA,2025-12-04,7\n", "utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["metrics", "--as-of", "yesterday"], "--as-of 'yesterday' is not a date: write it like 2011-12-10."),
+        (["check", "--as-of", "2025-02-30"], "--as-of '2025-02-30' is not a date: write it like 2011-12-10."),
+        (["preview", "nothere"], "'nothere' is no pack: give the folder that `retention-kit report` has made."),
+        (
+            ["report", "--format", ""],
+            "argument --format: there is no report format '': choose from html, pdf, brief; "
+            "retention-kit report --help tells what there is.",
+        ),
+        (
+            ["report", "--format", "htm"],
+            "argument --format: there is no report format 'htm': did you mean 'html'?; "
+            "retention-kit report --help tells what there is.",
+        ),
+    ],
+)
+def test_wrong_options_are_named_as_they_were_typed(arguments, sentence, orders, capsys):
+    given = [*arguments, *(["--data", orders] if arguments[0] != "preview" else [])]
+    if arguments[0] == "report":
+        with pytest.raises(SystemExit, match="2"):
+            main(given)
+    else:
+        assert main(given) == 2
+    assert capsys.readouterr().err == f"retention-kit: {sentence}\n"
+
+
+def test_an_incomplete_period_is_told_beside_its_figures(orders, capsys):
+    assert main(["metrics", "--data", orders, "--period", "2025-12", "--metric", "revenue"]) == 0
+    told = "December 2025 is not complete: its figures run to 4 Dec 2025, without change or verdict.\n"
+    assert capsys.readouterr().err.endswith(told)
+    assert main(["metrics", "--data", orders, "--period", "2025-11", "--metric", "revenue"]) == 0
+    assert "not complete" not in capsys.readouterr().err
+
+
+def test_a_metric_named_twice_is_one_row(orders, capsys):
+    assert main(["metrics", "--data", orders, "--metric", "revenue", "--metric", "revenue", "--csv"]) == 0
+    assert len(re.findall("^revenue,", capsys.readouterr().out, re.MULTILINE)) == 1
+
+
+def test_rows_of_clean_data_are_said_to_be_none(tmp_path, capsys):
+    dated = tmp_path / "dated.csv"
+    dated.write_text("customer_id,ordered_at,amount\nA,2025-11-03,20\n", "utf-8")
+    assert main(["check", "--data", str(dated), "--rows"]) == 0
+    assert capsys.readouterr().out == "No row was set aside.\n"
