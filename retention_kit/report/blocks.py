@@ -7,6 +7,7 @@ terminal, so that one executed notebook serves the HTML report and the PDF alike
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from retention_kit import bidi
 from retention_kit.errors import ReportError, UnknownNameError, check_choice
@@ -22,6 +23,8 @@ from retention_kit.errors import ReportError, UnknownNameError, check_choice
 BLOCK_MIME = "application/vnd.retention-kit+json"
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab draws; our charts are the same in it
 VEGALITE_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+
+_SIGNED_AMOUNT = re.compile("[+−±][$\u00a2-\u00a5\u20a0-\u20cf][\\d.,]*\\d\\w*")
 
 # Fields of every kind with their defaults; `...` must be given.
 KINDS: dict[str, dict] = {
@@ -156,8 +159,13 @@ def templates_dir() -> Path:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True)
-    environment.filters["sparkline"] = sparkline
+    environment.filters |= {"sparkline": sparkline, "unbroken": unbroken}
     return environment
+
+
+def unbroken(text: str) -> Markup:
+    """A text as HTML in which no line ends between a sign and the currency after it."""
+    return Markup(_SIGNED_AMOUNT.sub(r'<span class="short">\g<0></span>', str(escape(text))))
 
 
 def sparkline(

@@ -140,3 +140,18 @@ def test_a_constant_sparkline_is_level():
 
 def test_skins_and_fonts_are_there():
     assert {path.name for path in templates_dir().iterdir()} >= {"html", "typst", "fonts"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("notice", {"title": "Why", "items": ["<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3"]}),
+        ("text", {"text": "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3"}),
+        ("headline", {"text": "Lower", "lead": ["<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3"]}),
+    ],
+)
+def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
+    said = BeautifulSoup(Block(kind, **fields).html(), "html.parser")
+    assert [one.text for one in said.select("span.short")] == ["−£88.33", "+€1.2M"]
+    assert "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3" in said.text
+    assert re.search(r"^\.short \{[^}]*nowrap", (templates_dir() / "html" / "report.css").read_text("utf-8"), re.M)

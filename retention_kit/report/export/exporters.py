@@ -29,7 +29,7 @@ from traitlets import Bool, default
 
 from retention_kit.display import words_in
 from retention_kit.errors import ReportError
-from retention_kit.report.blocks import BLOCK_MIME, Block, sparkline, templates_dir
+from retention_kit.report.blocks import BLOCK_MIME, Block, sparkline, templates_dir, unbroken
 from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.compaction import compact, pack
 from retention_kit.report.export.document import read
@@ -87,6 +87,7 @@ class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
     def default_filters(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         yield from super().default_filters()
         yield "sparkline", sparkline
+        yield "unbroken", unbroken
         yield "page", self._page
 
     def _page(self, nb: NotebookNode, resources: dict) -> dict:

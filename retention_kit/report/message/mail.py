@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from retention_kit import bidi
 from retention_kit.errors import ReportError
-from retention_kit.report.blocks import templates_dir
+from retention_kit.report.blocks import templates_dir, unbroken
 from retention_kit.report.message.charts import Picture, pictures
 from retention_kit.report.message.content import cohorts, content
 from retention_kit.settings.addresses import parse_address
@@ -261,6 +261,7 @@ def set_boundaries(message: EmailMessage) -> None:
 def _template(kind: str) -> jinja2.Template:
     loader = jinja2.FileSystemLoader(templates_dir() / "mail")
     environment = jinja2.Environment(loader=loader, autoescape=kind == "html", trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
     return environment.get_template(f"message.{kind}.j2")
 
 
