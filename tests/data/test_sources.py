@@ -829,6 +829,39 @@ def test_a_frame_of_what_no_table_holds_is_a_sentence(column, values):
         rk.load(orders=frame)
 
 
+def test_objects_of_polars_are_a_sentence():
+    polars = pytest.importorskip("polars")
+    who = polars.Series([1, "x"], dtype=polars.Object)
+    frame = polars.DataFrame({"customer_id": who, "ordered_at": ["2024-01-05"] * 2, "amount": [1.5, 2]})
+    with pytest.raises(DataError, match=r"column 'customer_id' holds what cannot be read \(Object\): make it text"):
+        rk.load(orders=frame)
+
+
+FRAME = pd.DataFrame({"customer_id": "A", "order_id": ["1", "1", "2"], "ordered_at": "2024-01-05", "amount": 5})
+
+
+@pytest.mark.parametrize("index", ["order_id", "customer_id", ["customer_id", "order_id"]], ids=str)
+def test_columns_that_are_the_index_of_a_frame_are_read(index):
+    theirs = FRAME.set_index(index)
+    plain, indexed = (rk.load(orders=frame, timezone="UTC") for frame in (FRAME, theirs))
+    assert value(indexed, "revenue", "2024-01") == value(plain, "revenue", "2024-01") == 10
+    assert indexed.quality.equals(plain.quality)
+    assert theirs.equals(FRAME.set_index(index)), "it stays as it was"
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "lazy"])
+def test_names_that_a_frame_has_twice_are_told(kind):
+    polars = pytest.importorskip("polars")
+    columns = {"customer_id": ["A"], "ordered_at": ["2024-01-05"], "amount": [1], "Amount": [2]}
+    frame = (
+        pd.DataFrame(columns).rename(columns={"Amount": "amount"}) if kind == "pandas" else polars.DataFrame(columns)
+    )
+    data = rk.load(orders=frame.lazy() if kind == "lazy" else frame, timezone="UTC")
+    assert value(data, "revenue", "2024-01") == 1
+    (effect,) = data.quality.loc[data.quality["check"] == "duplicate header", "effect"]
+    assert "stands again in column 4: the first is used, this one is " in effect
+
+
 def test_periods_and_sparse_columns_are_read():
     days = pd.Series(pd.PeriodIndex(["2024-01-31", "2024-02-01"], freq="D"))
     frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": days, "amount": pd.arrays.SparseArray([1.5, 2.0])})

@@ -8,10 +8,17 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import quote
+from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.errors import DataError, Phrase
 from retention_kit.lazy import pd
+from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
+
+_UNREADABLE = (
+    "The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it text, numbers or times."
+)
 
 
 class Stream:
@@ -35,7 +42,7 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
 
     name = f"_{table}_frame"
     if isinstance(frame, pd.DataFrame):
-        frame = _without_special_types(frame)
+        frame = _without_special_types(_with_named_index(table, frame))
         try:
             engine.register(name, frame)
             digest = _digest(frame)
@@ -46,14 +53,13 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
         except (duckdb.Error, UnicodeError, TypeError):
             for column, kind in frame.dtypes.items():
                 if not _is_readable(engine, frame[[column]]):
-                    template = (
-                        "The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it "
-                        "text, numbers or times."
-                    )
-                    raise DataError(template, table=table, column=column, kind=kind) from None
+                    raise DataError(_UNREADABLE, table=table, column=column, kind=kind) from None
             raise
-    if hasattr(frame, "collect") and type(frame).__module__.startswith("polars"):
+    if hasattr(frame, "collect") and _is_polars(frame):
         frame = frame.collect()
+    for column, kind in frame.schema.items() if _is_polars(frame) else ():
+        if str(kind) == "Object":  # addresses in memory, to whoever reads them
+            raise DataError(_UNREADABLE, table=table, column=column, kind=kind)
     if not hasattr(frame, "__arrow_c_stream__"):
         kind = type(frame).__name__
         raise DataError(
@@ -68,6 +74,34 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
         f"SELECT sha256(string_agg(sha256(CAST(_kept AS VARCHAR)), '' ORDER BY _kept.rowid)) FROM {name} AS _kept"
     )[0]
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
+
+
+def find_repeated_names(engine: DuckDB, name: str, frame: Any) -> tuple[Finding, ...]:
+    """A finding on columns of a registered frame whose names stand twice: the engine has given others to these."""
+    if not (isinstance(frame, pd.DataFrame) or _is_polars(frame)):
+        return ()
+    names = [*map(str, frame.columns if isinstance(frame, pd.DataFrame) else frame.collect_schema().names())]
+    ours = [*engine.types(name)][-len(names) :]
+    again = [
+        sentence("quality.details.name_again", name=quoted(theirs), column=place + 1, other=quoted(ours[place]))
+        for place, theirs in enumerate(names)
+        if theirs.lower() in map(str.lower, names[:place])
+    ]
+    if not again:
+        return ()
+    ((rows,),) = engine.rows(f"SELECT count(*) FROM {name}")
+    return (Finding("duplicate header", rows, Sentence.joined(*again, between=SEMICOLON)),)
+
+
+def _is_polars(frame: Any) -> bool:
+    return type(frame).__module__.startswith("polars")
+
+
+def _with_named_index(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with those of our columns that are its index, as `set_index` makes them."""
+    ours = [name for name in frame.index.names if name in (*REQUIRED[table], *OPTIONAL[table])]
+    missing = [name for name in ours if name not in frame.columns]
+    return frame.reset_index(level=missing) if missing else frame
 
 
 def _copy(engine: DuckDB, name: str) -> None:

@@ -25,7 +25,7 @@ from retention_kit.data.readers.files import (
     resolve_files,
     sheets,
 )
-from retention_kit.data.readers.frames import register_frame, with_microseconds
+from retention_kit.data.readers.frames import find_repeated_names, register_frame, with_microseconds
 from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.source_columns import check_query, error_sentence, select_columns
 from retention_kit.data.readers.text_files import TEXTS, text_columns
@@ -189,11 +189,13 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
         return _read_from_database(engine, table, Table(path=frame), relation_name)
     name, label = f"_{table}_frame", sentence("provenance.frame", table=table_name(table))
     native = engine if isinstance(engine, RemoteEngine) and engine.is_native(frame) else None
+    repeated: tuple[Finding, ...] = ()
     if native:
         native.register(name, frame)
         relation, digest = name, ""
     else:
         name, digest = register_frame(engine.embedded, table, frame)
+        repeated = find_repeated_names(engine.embedded, name, frame)
         relation = engine.upload(name, with_microseconds(engine.embedded, name))
     with wrap_errors(engine.error, f"The {label}"):
         named = sentence("quality.details.the_frame", table=table_name(table))
@@ -203,7 +205,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
             relation_name,
             label,
             native.digest(relation_name) if native else digest,
-            findings=findings,
+            findings=(*findings, *repeated),
             is_frame=not isinstance(frame, str),
         )
 
