@@ -41,10 +41,9 @@ def use_language(name: str) -> Iterator[None]:
     """Use a language for the commands and for argparse's own messages."""
     _current.append(name)
     before = argparse._, argparse.ngettext  # type: ignore[attr-defined]
-    if not is_english():
-        translations = phrases(name.partition("-")[0])["phrases"]
-        argparse._ = lambda text: translations.get(text, text)  # type: ignore[attr-defined]
-        argparse.ngettext = lambda singular, plural, n: argparse._(singular if n == 1 else plural)  # type: ignore[attr-defined]
+    translations = phrases(name.partition("-")[0])["phrases"]  # none in English, where gettext would look for files
+    argparse._ = lambda text: translations.get(text, text)  # type: ignore[attr-defined]
+    argparse.ngettext = lambda singular, plural, n: argparse._(singular if n == 1 else plural)  # type: ignore[attr-defined]
     try:
         yield
     finally:

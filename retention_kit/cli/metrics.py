@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.cli.language import isolate_rtl, translated, translated_each, words
 from retention_kit.cli.options import SETTINGS, add_selection, load_data, selected_periods
-from retention_kit.cli.output import DONE, print_table
+from retention_kit.cli.output import DONE, print_json, print_table
 from retention_kit.errors import Listed, Phrase
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def _list(arguments: argparse.Namespace) -> int:
         for name in names
     ]
     if arguments.json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
     elif arguments.csv:
         from retention_kit.report.export.csv_files import rows_csv
 
@@ -77,9 +76,7 @@ def _metrics(arguments: argparse.Namespace) -> int:
         data, periods=selected_periods(data, arguments), segment=arguments.segment, metrics=arguments.metric or None
     )
     if arguments.json:
-        import json
-
-        print(json.dumps(records(rows), indent=1, ensure_ascii=False))
+        print_json(records(rows))
     elif arguments.csv:
         from retention_kit.report.export.csv_files import to_csv
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Sequence
 from shutil import get_terminal_size
@@ -42,6 +41,8 @@ def _cell_text(cell: object) -> str:
 
 def print_json(objects: list) -> None:
     """Print a list of objects as JSON."""
+    import json  # late: help needs none
+
     print(json.dumps(objects, indent=1, ensure_ascii=False))
 
 

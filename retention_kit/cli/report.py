@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import webbrowser
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -213,8 +212,11 @@ def _print_next_steps(pack: Pack, report: Path, *, is_opened: bool) -> None:
     for sentence in lists_of(pack, language()):
         print(isolate_rtl(sentence))
     print(f"open {shlex.quote(str(report))}")
-    if is_opened and not webbrowser.open(report.resolve().as_uri()):  # the line before says what to open
-        say("No browser could be opened here.")
+    if is_opened:
+        import webbrowser  # late: it imports much, and help needs none of it
+
+        if not webbrowser.open(report.resolve().as_uri()):  # the line before says what to open
+            say("No browser could be opened here.")
 
 
 _CAUSES = {

@@ -9,7 +9,6 @@ import codecs
 import errno
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from retention_kit.cli.language import section
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from rich.progress import TaskID
 
 _HANDLER = "retention-kit-plain"
@@ -137,31 +138,32 @@ class Interrupts:
     def __init__(self, end_queries: Callable[[], None]):
         self.is_interrupted, self._end_queries, self._ended = False, end_queries, threading.Event()
         self._handlers: dict[int, Any] = {}
-        self._is_listening = False
+        self._sender: socket | None = None
+        self._previous_wakeup = -1
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGTERM:
                     self._handlers[number] = signal.signal(number, self._interrupt)
-            self._receiver, self._sender = socket.socketpair()
-            self._sender.setblocking(False)
-            self._previous_wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
             self._unraisable, sys.unraisablehook = sys.unraisablehook, self._repeat
         return self
 
     def listen(self) -> None:
         """Start the thread; before, this process can be forked."""
         if self._handlers:
-            threading.Thread(target=self._listen, args=(self._receiver,), daemon=True).start()
-            self._is_listening = True
+            from socket import socketpair  # late: help needs none
+
+            receiver, self._sender = socketpair()
+            self._sender.setblocking(False)
+            threading.Thread(target=self._listen, args=(receiver,), daemon=True).start()
+            self._previous_wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
 
     def __exit__(self, *_: object) -> None:
         if self._handlers:
-            if not self._is_listening:
-                self._receiver.close()
             self._ended.set()
             sys.unraisablehook = self._unraisable
+        if self._sender:
             signal.set_wakeup_fd(self._previous_wakeup)
             self._sender.close()
         for number, handler in self._handlers.items():
@@ -178,7 +180,7 @@ class Interrupts:
         else:
             self._unraisable(unraisable)
 
-    def _listen(self, receiver: socket.socket) -> None:
+    def _listen(self, receiver: socket) -> None:
         """End queries repeatedly from the first interrupt until the command has ended, as new ones may begin."""
         with receiver, suppress(OSError):
             while numbers := receiver.recv(64):
