@@ -14,7 +14,7 @@ import numpy as np
 
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.expectation import purchases_while_alive
-from retention_kit.metrics.models.inputs import FEWEST, Rows, as_numbers, distinct, purchases, sample_rows
+from retention_kit.metrics.models.inputs import FEWEST, Rows, as_numbers, distinct, dot, purchases, sample_rows
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 from retention_kit.wording import Sentence, sentence
 
@@ -133,7 +133,7 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
     """
     rows = purchases(frequency, recency, T, counts)
     has_repeat = rows.x > 0
-    buyers, repeats = float(rows.counts[has_repeat].sum()), float(rows.counts @ rows.x)
+    buyers, repeats = float(rows.counts[has_repeat].sum()), dot(rows.counts, rows.x)
     if buyers < FEWEST and repeats < 10 * FEWEST:
         template = (
             "Too few repeat buyers: {buyers:,.0f} of {customers:,.0f} customers bought again, and a model of "
@@ -167,7 +167,7 @@ def _fit(rows: Rows) -> Maximum:
     likelihood = _Likelihood(rows)
     sample = sample_rows(rows, SAMPLE)
     sample_likelihood = likelihood if sample is rows else _Likelihood(sample)
-    rate = float(rows.counts @ rows.x) / float(rows.counts @ rows.T)
+    rate = dot(rows.counts, rows.x) / float(rows.counts @ rows.T)
     starts = [np.log([r, r / rate, a, b]) for r, a, b in ((0.5, 0.5, 2.0), (2.0, 2.0, 2.0))]
     maxima = [climb(sample_likelihood, start, LOWER, UPPER) for start in starts]
     best = max(maxima, key=lambda maximum: maximum.log_likelihood)

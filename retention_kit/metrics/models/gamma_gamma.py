@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from retention_kit.errors import ModelError
-from retention_kit.metrics.models.inputs import FEWEST, as_numbers, column, counts_of, frequencies, same_length
+from retention_kit.metrics.models.inputs import FEWEST, as_numbers, column, counts_of, dot, frequencies, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 from retention_kit.wording import Figure, Sentence, sentence
 
@@ -91,7 +91,7 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
         raise ModelError(template, buyers=n.sum(), fewest=FEWEST)
     order = np.lexsort((m, x))
     x, m, n = x[order], m[order], n[order]
-    unit = float(n @ m / n.sum())
+    unit = dot(n, m) / float(n.sum())
     likelihood = _Likelihood(x, m / unit, n)
     starts = [np.log([p, q, 2.0]) for p, q in ((1.0, 3.0), (6.0, 4.0))]
     maxima = [climb(likelihood, start, LOWER, UPPER) for start in starts]
@@ -131,9 +131,9 @@ def _warnings(q: float, log_correlation: float | None, doubtful: bool, maximum: 
 def _log_correlation(x: np.ndarray, m: np.ndarray, n: np.ndarray) -> float | None:
     """The correlation of log frequency and log spend; None if one of them does not vary."""
     log_x, log_m = np.log(x), np.log(m)
-    log_x, log_m = log_x - n @ log_x / n.sum(), log_m - n @ log_m / n.sum()
-    scatter = float(n @ log_x**2) * float(n @ log_m**2)
-    return float(n @ (log_x * log_m)) / scatter**0.5 if scatter > 1e-20 * n.sum() ** 2 else None
+    log_x, log_m = log_x - dot(n, log_x) / n.sum(), log_m - dot(n, log_m) / n.sum()
+    scatter = dot(n, log_x**2) * dot(n, log_m**2)
+    return dot(n, log_x * log_m) / scatter**0.5 if scatter > 1e-20 * n.sum() ** 2 else None
 
 
 class _Likelihood:
@@ -143,8 +143,8 @@ class _Likelihood:
         self.x, self.m, self.n = x, m, n
         self.xs, self.x_of = np.unique(x, return_inverse=True)
         self.with_x = np.bincount(self.x_of, weights=n)
-        self.log_m = float(n @ np.log(m))
-        self.log_spend = float((n * x) @ (np.log(m) + np.log(x)))
+        self.log_m = dot(n, np.log(m))
+        self.log_spend = dot(n * x, np.log(m) + np.log(x))
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         from scipy.special import gammaln, psi, zeta

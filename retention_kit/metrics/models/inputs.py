@@ -10,6 +10,7 @@ from retention_kit.errors import Listed, ModelError, Phrase
 
 FEWEST = 20  # repeat buyers that a model needs
 KEYS = 2**62  # largest number of keys in one integer
+ONE_THREAD = 10_000  # products that OpenBLAS adds up in one thread
 
 
 class Rows(NamedTuple):
@@ -139,6 +140,12 @@ def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(unique) > len(values) / 8:
         return np.unique(values, return_inverse=True)
     return unique, np.searchsorted(unique, values)
+
+
+def dot(left: np.ndarray, right: np.ndarray) -> float:
+    """The sum of products, in equal parts of one thread each: faster, and the same on any number of cores."""
+    parts = max(-(-len(left) // ONE_THREAD), 1)
+    return float(sum(map(np.dot, np.array_split(left, parts), np.array_split(right, parts))))
 
 
 def as_numbers(least: float = 0.0, **values: Any) -> list[np.ndarray]:
