@@ -117,6 +117,25 @@ def test_mrr_is_its_movements_and_the_values_whose_customers_moved_it():
     )
 
 
+def test_who_moves_to_another_value_moves_their_mrr():
+    """France has A, who pays 10; B brings 100 from Spain in March and then pays 120; C takes 5 back to Spain."""
+    rows = [
+        ("A", "2024-01-01", None, 10, "France"),
+        ("B", "2024-01-01", "2024-03-10", 100, "Spain"),
+        ("B", "2024-03-10", None, 120, "France"),
+        ("C", "2024-01-01", "2024-03-12", 5, "France"),
+        ("C", "2024-03-12", None, 5, "Spain"),
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "ended_at", "amount", "country"])
+    data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["country"], as_of="2024-04-01")
+    found = {
+        value: Page("2024-03", segment=f"country={value}", data=data).why().data["items"][-1]
+        for value in ("France", "Spain")
+    }
+    assert found["France"].endswith("to £130: +£20.00 expansion, +£95.00 by moves from other values.")
+    assert found["Spain"].endswith("to £5.00: −£95.00 by moves to other values.")
+
+
 def test_nothing_is_said_of_a_running_period_of_the_first_or_of_few():
     rows = shop((250, 150), (250, 244))
     assert page(rows, as_of="2024-03-20").why() is None

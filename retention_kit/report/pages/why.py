@@ -116,12 +116,14 @@ class WhyBlocks(Context):
         return shapley(*factors) | {"guests": guests.change if guests and narrative.is_known(guests.change) else 0.0}
 
     def _mrr_parts(self) -> dict[str, float]:
-        """The change of MRR by its movements."""
+        """The change of MRR by its movements, of a segment value also by customers who had another one before."""
         column, value = self.alone or (None, "")
         frame = in_currency(self.data, "mrr", summary(self.data, "mrr", Granularity(self.every), column))
-        row = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)].iloc[0]
+        rows = frame[frame["segment_value"] == value].set_index("period")
+        row, before = rows.loc[self.period.index], rows.loc[self.period.index - 1]
         gains = {name: float(row[name]) for name in (*GAINS, "fx")}
-        return gains | {name: -float(row[name]) for name in LOSSES}
+        moved = {"moved": float(row["start"] - before["end"])} if column else {}
+        return gains | {name: -float(row[name]) for name in LOSSES} | moved
 
     def _by_segment(self, row: Any, verdict: str) -> str:
         """The values that changed significantly, of the column that explains most; that none did; or empty, if none was
