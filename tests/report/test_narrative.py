@@ -36,6 +36,7 @@ def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
         (row(110, 100, "money"), "A figure rose by 10.0% to £110"),
         (row(90, 100, "money"), "A figure fell by 10.0% to £90.00"),
         (row(100, 0, "money"), "A figure rose by £100 to £100"),  # there is no per cent of nothing
+        (row(50, -100, "money"), "A figure rose by £150 to £50.00"),  # nor of less than nothing
         (row(39.8, 41.3, "points"), "A figure fell by 1.5 points to 39.8"),
         (row(-2, 3, "points"), "A figure fell by 5.0 points to −2.0"),
         (row(1664, 1364, "count"), "A figure rose by 300 to 1,664"),

@@ -31,9 +31,12 @@ def is_bad(row: Any) -> bool:
 
 
 def change(row: Any, words: Words, before: str = "previous", sign: str = "") -> str:
-    """The size of a change after `sign`: points for rates, per cent for money, else in the unit of the figure."""
+    """The size of a change after `sign`: points for rates, per cent for money, else in the unit of the figure.
+
+    Money that was not above 0 before has no per cent.
+    """
     base = getattr(row, before)
-    if row.unit == "money" and base:
+    if row.unit == "money" and base > 0:
         return words.value(abs((row.value - base) / base), "fraction", sign=sign)
     return words.change(abs(row.value - base), row.unit, sign=sign)
 
