@@ -140,6 +140,17 @@ def test_a_copy_of_a_file_is_told(tmp_path):
     assert [warning for warning in data.warnings if "jan_again.csv is jan.csv" in warning]
 
 
+@pytest.mark.parametrize("table", ["orders", "known_customers", "tickets", "invitations"])
+def test_what_is_told_of_a_table_without_rows(tmp_path, table):
+    """A finding about a file that holds its header alone is no division by its rows."""
+    head = {"orders": "ordered_at,amount", "known_customers": "first_at", "tickets": "opened_at,closed_at"}
+    names = head.get(table, "invited_at,survey,responded_at")
+    (tmp_path / f"{table}.csv").write_text(f"customer_id,{names},country,country\n", "utf-8")
+    (tmp_path / "subscriptions.csv").write_text("customer_id,started_at,ended_at,amount\nA,2024-01-05,,10\n", "utf-8")
+    data = rk.load(tmp_path, timezone="UTC")
+    assert [told for told in data.warnings if told.startswith(f"{table}: duplicate header in 0 of 0 rows (0%)")]
+
+
 @pytest.mark.parametrize("setting", ['keep = ["Country"]', '[report]\nsegments = ["Country"]'])
 def test_a_column_that_splits_figures_and_one_file_lacks_is_told(tmp_path, setting):
     (tmp_path / "a.csv").write_text(f"{HEAD.strip()},Country\nAnn,1,2024-01-05,10,FR\n", "utf-8")

@@ -4,6 +4,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import checks, table, value
+from retention_kit.cli import main
 from retention_kit.errors import DataError
 
 GBP = {"currency": "GBP", "timezone": "UTC"}
@@ -273,3 +274,23 @@ def test_a_folder_gives_its_rates(tmp_path):
     (tmp_path / "rates.csv").write_text("date,currency,rate\n2024-01-01,EUR,0.8\n", "utf-8")
     (tmp_path / "orders.csv").write_text("customer_id,ordered_at,amount,currency\nAnn,2024-01-05,10,EUR\n")
     assert rk.load(tmp_path, currency="GBP").engine.rows("SELECT amount FROM orders") == [(8 * UNIT,)]
+
+
+def test_what_is_found_in_rates_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    orders = "customer_id,ordered_at,amount,currency\nA,2024-01-05,10,USD\nB,2024-01-06,5,KRW\n"
+    (tmp_path / "orders.csv").write_text(orders, "utf-8")
+    (tmp_path / "rates.csv").write_text('Date,currency,rate\n2024-01-01,USD,"1,234"\nby the bank\n', "utf-8")
+    settings = '[data]\norders = "orders.csv"\n[data.rates]\npath = "rates.csv"\n{}[report]\ncurrency = "KRW"\n'
+    toml = tmp_path / "retention.toml"
+    toml.write_text(settings.format(""), "utf-8")
+    data = rk.load(toml, timezone="UTC")
+    told = data.quality[data.quality["table"] == "rates"].set_index("check")["effect"]
+    open_ = "number that may be read in two ways"
+    assert {*told.index} == {"rows read", "name spelled otherwise", "row after the table", open_}
+    assert told[open_].endswith("rate '1,234' as 1.234, not 1234: decimal = \".\" states the other")
+    assert main(["check", "--rows"]) == 0
+    assert capsys.readouterr().out.startswith("rates: 1 row")
+    assert main(["check", "--rows", open_]) == 0
+    toml.write_text(settings.format('decimal = "."\n'), "utf-8")
+    assert value(rk.load(toml, timezone="UTC"), "revenue", "2024-01") == 10 * 1234 + 5

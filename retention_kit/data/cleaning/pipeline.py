@@ -77,7 +77,13 @@ class Cleaning:
             rates_begin = make_rates(engine, rates, foreign)
         money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
         begin = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
-        return cls(engine, settings, sources, columns, known, tickets, invitations, foreign, rates_begin, money, begin)
+        cleaning = cls(
+            engine, settings, sources, columns, known, tickets, invitations, foreign, rates_begin, money, begin
+        )
+        if rates and (findings := [one for source in sources["rates"] for one in source.findings] + rates.findings):
+            cleaning.sizes["rates"] = rates.values.rows
+            cleaning._add("rates", findings)
+        return cleaning
 
     def judge_rows(self) -> None:
         """Make `TABLE_typed` for all tables, with the problem of each row; raises DataError if too many have one."""
@@ -155,8 +161,7 @@ class Cleaning:
         if self.known_customers:
             with wrap_errors(self.engine.error, "The known_customers"):
                 size, counts = make_known_customers(self.engine, self.known_customers, self.starts)
-            self.sizes["known_customers"] = size
-            self.counts += counts
+            self._count_side("known_customers", self.known_customers, size, counts)
         if self.tickets:
             with wrap_errors(self.engine.error, "The tickets"):
                 size, counts = make_tickets(self.engine, self.tickets, self.starts, self.parts)

@@ -301,8 +301,9 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
     for count in counts:
         total = count.failing.of if count.failing else sizes[count.table]
         share = get_check(count.check).share
-        if share and (share == "always" or count.rows >= WARNED * total):
-            percent = f"{count.rows / total:.0%}"
+        part = count.rows / total if total else 0.0
+        if share and (share == "always" or (total and part >= WARNED)):
+            percent = f"{part:.0%}"
             text = sentence(
                 f"quality.details.{'warning_values' if count.failing and count.failing.of_values else 'warning'}",
                 table=table_name(count.table),
@@ -312,7 +313,7 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
                 share=Figure(int(percent[:-1]) / 100, "percent"),
                 effect=_effect(count),
             )
-            sentences.append((-count.rows / total, text))
+            sentences.append((-part, text))
     return tuple(text for _, text in sorted(sentences))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from retention_kit.data.checks import WHEN
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.engines.sql_text import NO_TEXT, literal
 from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 
 SCALE = 10**4  # with several currencies, money is in ten-thousandths of a minor unit, so that sums are exact
@@ -51,8 +51,8 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
         )
         return {}
     typed = (
-        "SELECT _row, CAST($date AS DATE) AS day, upper($code) AS currency, $rate AS rate, $rate_text AS rate_text "
-        "FROM rates_raw"
+        "SELECT _row, CAST($date AS DATE) AS day, upper($code) AS currency, $rate AS rate, $rate_text AS rate_text, "
+        f"{NO_TEXT} AS problem FROM rates_raw"
     )
     parts = {name: columns.sql[name] for name in ("date", "rate")}
     engine.run(
