@@ -102,11 +102,13 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     every: Literal["week", "month", "quarter", "year"] = "month"
     timezone: str | None = None
     currency: str = "XXX"  # ISO 4217 for "no currency": figures print without a symbol
-    languages: list[str] = field(default_factory=lambda: ["en"])
+    languages: Annotated[list[str], Meta(min_length=1)] = field(default_factory=lambda: ["en"])
     digits: Literal["latn", "arab"] = "latn"  # arab: ٠١٢, in a language that knows them
     hijri: bool = False  # whether the months of the Umm al-Qura calendar stand beside the period
     time_direction: Literal["ltr", "rtl"] | None = None  # of charts; without it, as each language is read
-    formats: list[Literal["html", "pdf", "brief"]] = field(default_factory=lambda: ["html", "pdf"])
+    formats: Annotated[list[Literal["html", "pdf", "brief"]], Meta(min_length=1)] = field(
+        default_factory=lambda: ["html", "pdf"]
+    )
     segments: list[str] = field(default_factory=list)
     as_of: date | None = None
     plugins: list[str] = field(
@@ -317,7 +319,9 @@ def _sentence(message: str, raw: dict[str, Any] | None = None) -> Phrase:
     if named := re.match(r"(\w+)\[(\d+)\]", path):
         name = (raw or {}).get(named[1], {})[int(named[2])].get("name") if raw else None
         path = path.replace(named[0], f"{named[1]}.{name}", 1) if isinstance(name, str) else path
-    if "matching regex" in text:
+    if "matching regex" in text and path == "mail.keep_outbox":
+        problem = Phrase("not a span of time, write it like 1 year")
+    elif "matching regex" in text:
         problem = Phrase("not a size, write it like {example}", example="5MB" if path.startswith("mail") else "6GB")
     elif "RFC3339" in text:
         problem = Phrase("not a date, write it like 2011-12-10")
@@ -331,6 +335,8 @@ def _sentence(message: str, raw: dict[str, Any] | None = None) -> Phrase:
     elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", text):
         template = f"write {{kind}} {_BOUNDS[of_size[2]]} {{bound}}"
         problem = Phrase(template, kind=_word(of_size[1]), bound=of_size[3].removesuffix(".0"))
+    elif text == "Expected `array` of length >= 1":
+        problem = Phrase("name one at least")
     elif missing := re.fullmatch(r"Object missing required field `(\w+)`", text):
         problem = Phrase("the key {key!r} is missing", key=missing[1])
     return Phrase("{path}: {problem}.", path=path, problem=problem) if path else Phrase("{problem}.", problem=problem)

@@ -95,8 +95,8 @@ def make_plan(
     Raises SettingsError, PeriodError or DataError for wrong input, TemplateError for a template that cannot be run.
     """
     report = data.settings.report
-    languages = split_names(languages or report.languages)
-    formats = split_names(formats or report.formats)
+    languages = split_names(languages or report.languages) or [""]  # which is refused
+    formats = split_names(formats or report.formats) or [""]
     for kind in formats:
         check_choice(SettingsError, "There is no report format {kind!r}: {hint}", FILES, kind=kind)
     segment = ",".join(report.segments) if segment is None else segment
