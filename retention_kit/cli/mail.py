@@ -128,13 +128,16 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     data = load_data(arguments)
     from retention_kit.delivery.send import today
     from retention_kit.delivery.status import last_complete
-    from retention_kit.metrics.queries.summaries import pick_period
+    from retention_kit.metrics.queries.summaries import periods_of
 
     settings = data.settings  # those of the file, and --as-of
-    period, due = pick_period(data, None), last_complete(today(settings), settings.report.every)
-    if not period.is_complete(data.as_of):
+    day, every = today(settings), settings.report.every
+    until, due = min(data.as_of, day), last_complete(day, every)  # today goes on, though the data may have some of it
+    periods = periods_of(data, every)
+    period = next((one for one in reversed(periods) if one.is_complete(until)), None)
+    if period is None:
         template = "No period is over yet: {period} ends before {end}, and the data on {as_of}."
-        raise ReportError(template, period=period, end=period.end, as_of=data.as_of)
+        raise ReportError(template, period=periods[-1], end=periods[-1].end, as_of=until)
     pack = _build(data, period, arguments)
     print(pack.path)
     is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures

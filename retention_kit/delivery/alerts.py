@@ -67,18 +67,24 @@ def check_targets(settings: Settings, server: Server | None = None) -> tuple[dic
 
 
 def send_alerts(data: Dataset, output: Path, progress: Callable[[str], None] | None = None) -> AlertDelivery:
-    """Evaluate the alerts of the settings for all complete periods, and send the new events, each once.
+    """Evaluate the alerts of the settings for all complete periods, and send the new events, each once. A period that
+    goes on today is not over, though the data may have some of its last day.
 
     Messages that could not be delivered before are tried again. Raises SettingsError if the address of a webhook or of
     the mail server is missing, ReportError if another run is at work.
     """
+    from retention_kit.delivery.send import today
+    from retention_kit.delivery.status import last_complete
     from retention_kit.metrics.alerts.judge import alert_history
 
     settings = data.settings
     if not settings.alerts:
         return AlertDelivery((), ())
     hooks, server = check_targets(settings)
-    histories = [(alert, alert_history(data, alert)) for alert in settings.alerts]
+    day, every = today(settings), settings.report.every
+    histories = [
+        (alert, alert_history(data, alert, last_complete(day, alert.every or every))) for alert in settings.alerts
+    ]
     with sending(output) as outbox:
         outcomes = deliver_alerts(outbox, histories, settings, hooks, server, data.as_of, progress)
     return AlertDelivery(tuple(outcomes), firing_exits(histories))

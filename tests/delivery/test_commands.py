@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 from hook_server import hook_server
@@ -207,6 +208,26 @@ def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     assert main(["run"]) == 0
     assert "2024-05 is over, but the data end before" in said(capsys)[1]
     assert asked == [(None, Period.parse("2024-05"))], "the gate is told what was expected"
+
+
+@pytest.mark.usefixtures("room")
+def test_run_waits_until_the_last_day_of_a_period_is_over(project, monkeypatch, capsys):
+    """Data that are read live hold orders of this morning already."""
+    monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
+    today = ORDERS.tail(1).assign(ordered_at="2024-03-31 05:50")
+    pd.concat([ORDERS, today]).to_csv(project / "orders.csv", index=False)
+    alert = '[[alerts]]\nname = "Any"\nwhen = "revenue > 1"\nthen = ["mail:team@example.com"]\n'
+    (project / "retention.toml").write_text(TOML + MAIL + alert, "utf-8")
+    for day, period in ((date(2024, 3, 31), "2024-02"), (date(2024, 4, 1), "2024-03")):
+        monkeypatch.setattr("retention_kit.delivery.send.today", lambda _, day=day: day)
+        assert main(["run"]) == 0
+        out = said(capsys)[0]
+        assert out.splitlines()[0] == f"reports/{period}"
+        assert ("team@example.com 2024-02 sent" in out) == (period == "2024-02"), "it has fired since"
+    today.to_csv(project / "orders.csv", index=False)
+    monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 3, 31))
+    assert main(["run"]) == 1
+    assert "No period is over yet: 2024-03 ends before 2024-04-01, and the data on 2024-03-31." in said(capsys)[1]
 
 
 def test_run_makes_what_each_recipient_is_to_get(project, room, monkeypatch, capsys):

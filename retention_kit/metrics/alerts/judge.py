@@ -47,10 +47,10 @@ def alert_states(
     return newest
 
 
-def alert_history(data: Dataset, alert: Alert) -> list[AlertState]:
-    """The states of an alert in all complete periods, from the current data."""
+def alert_history(data: Dataset, alert: Alert, until: Period | None = None) -> list[AlertState]:
+    """The states of an alert in all complete periods, up to the end of `until`, from the current data."""
     (rule,), reader = rules(data.settings, [alert]), Reader(data)
-    return [*chain.from_iterable(reader.histories(rule, reader.periods(rule)))]
+    return [*chain.from_iterable(reader.histories(rule, reader.periods(rule, until)))]
 
 
 def judge(
