@@ -64,8 +64,7 @@ def _print_import(imported: Imported) -> None:
     if imported.recognised is None:
         show("{file}: mapped in {settings} already, left as it stands there.", file=imported.path, settings=SETTINGS)
         return
-    layout = imported.recognised.layout
-    if layout is None:
+    if (layout := imported.recognised.layout) is None:
         template = "{file}: no export that is known; its columns are guessed, each marked so in {settings}."
         show(template, file=imported.path, settings=SETTINGS)
     else:

@@ -72,8 +72,7 @@ def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
                     f"{_LEFT_OUT[check].format(kept=source.name)} LIMIT {MOST}"
                 )
             )
-    frames = [frame for frame in frames if not frame.empty]
-    if not frames:
+    if not (frames := [frame for frame in frames if not frame.empty]):
         return pd.DataFrame()
     frame = pd.concat(frames, ignore_index=True).head(MOST)
     return frame.astype({"row": "Int64"}) if "row" in frame else frame

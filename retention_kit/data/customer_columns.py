@@ -26,8 +26,7 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
 
     Follow-ups whose own table is missing are ignored; their lists give the reason.
     """
-    follow_ups = [one for one in follow_ups if one.rule.table in tables]
-    if not follow_ups:
+    if not (follow_ups := [one for one in follow_ups if one.rule.table in tables]):
         return
     names = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))
     lowered = {name.lower() for name in names}

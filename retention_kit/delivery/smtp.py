@@ -73,8 +73,7 @@ class Server:
 
 def server_of(url: str | None = None) -> Server:
     """The server of a URL, by default that of the environment; raises SettingsError, which never repeats the URL."""
-    url = (os.environ.get(VARIABLE, "") if url is None else url).strip()
-    if not url:
+    if not (url := (os.environ.get(VARIABLE, "") if url is None else url).strip()):
         template = "No mail server is named: set {variable} to {example}."
         raise SettingsError(template, variable=VARIABLE, example=Phrase(_EXAMPLE))
     try:

@@ -79,8 +79,7 @@ def webhook_of(target: str, environment: Mapping[str, str] | None = None) -> Web
             target=target,
         )
     variable = variable_of(name)
-    url = (os.environ if environment is None else environment).get(variable, "").strip()
-    if not url:
+    if not (url := (os.environ if environment is None else environment).get(variable, "").strip()):
         template = "{kind}:{name} has no address: set {variable} to its URL."
         raise SettingsError(template, kind=kind, name=name, variable=variable)
     if kind != "apprise":  # whose addresses have schemes of their own

@@ -132,8 +132,7 @@ class Cohorts(DisplayedFrame):
             body.append([words.period(cohort, "short"), words.value(size, "count"), *shares])
         heads = [words.text("shown.cohort"), words.text("shown.size"), *(words.value(age, "count") for age in ages)]
         notes = [words.text("shown.cohort_note", ages=words.text(f"charts.cohorts.age.{every}"))]
-        early = [row.cohort for row in cells.values() if getattr(row, "may_hold_earlier", False)]
-        if early:
+        if early := [row.cohort for row in cells.values() if getattr(row, "may_hold_earlier", False)]:
             last = words.period(str(max(map(Period.parse, early))), "short")
             notes.append(words.text("shown.may_hold_earlier", last=last))
         if not all(row.complete for row in cells.values()):

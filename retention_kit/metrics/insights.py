@@ -57,8 +57,7 @@ def significant(claims: Iterable[Claim]) -> frozenset[tuple[str, str, str, str]]
     adjusted = {name: _holm(members) for name, members in families.items()}
     significant_keys: set[tuple[str, str, str, str]] = set()
     for rank, name in enumerate(sorted(families, key=lambda name: min(adjusted[name].values()))):
-        keys = {key for key, p in adjusted[name].items() if p <= LEVEL / (len(families) - rank)}
-        if not keys:
+        if not (keys := {key for key, p in adjusted[name].items() if p <= LEVEL / (len(families) - rank)}):
             break
         significant_keys |= keys
     return frozenset(significant_keys)

@@ -69,8 +69,7 @@ def _refuse_unknown_casts(tree: exp.Expr) -> None:
 def _rewrite(tree: exp.Expr, rules: dict[Any, Rule]) -> exp.Expr:
     """Apply the rules to the tree, inner parts first."""
     for node in reversed(list(tree.dfs())):
-        rule = rules.get(node.name.lower() if isinstance(node, exp.Anonymous) else type(node))
-        if rule:
+        if rule := rules.get(node.name.lower() if isinstance(node, exp.Anonymous) else type(node)):
             parent, key, index = node.parent, node.arg_key, node.index
             new = rule(node)
             if parent is None:

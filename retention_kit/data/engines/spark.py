@@ -91,8 +91,7 @@ class Spark(RemoteEngine):
         address = mask_url(url)
         rest = url.partition("://")[2]
         is_local = rest.split("[")[0] == "local"
-        session = SparkSession.getActiveSession()
-        if not session:
+        if not (session := SparkSession.getActiveSession()):
             if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
                 raise DataError("Spark needs Java 17 or later, and there is none here: install it or set JAVA_HOME.")
             if not is_local:

@@ -130,8 +130,7 @@ def _count(mapping: Mapping, folder: Path) -> CountedSource:
 
 def _heading(recognised: Recognised, source: CountedSource) -> list[str]:
     """The comment above a source: its layout, counts, and what is uncertain."""
-    layout = recognised.layout
-    if layout is None:
+    if (layout := recognised.layout) is None:
         return ["No known export: the columns below are guesses. See that each is right."]
     left_out = "".join(f", {rows:,} {why}" for why, rows in source.left_out)
     lines = [f"{layout.label}: {source.kept:,} rows kept{left_out}."]

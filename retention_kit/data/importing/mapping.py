@@ -225,8 +225,7 @@ def propose(export: Export, path: str) -> Recognised:
         if ranked or (fitting and ours in ("ordered_at", "amount")):
             columns[ours] = (ranked or fitting)[0]
             comments[ours] = "guess"
-    missing = [ours for ours in ("customer_id", "ordered_at", "amount") if ours not in columns]
-    if missing:
+    if missing := [ours for ours in ("customer_id", "ordered_at", "amount") if ours not in columns]:
         raise DataError(
             "{file} is no export that is known ({known} are: retention-kit import --list), and none of its columns "
             "looks like {missing}: it has {header}.",

@@ -73,8 +73,7 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
     if wide := _utf16(head):
         _check_encoding(path, wide, label, "its bytes look like")
         return Encoding(wide)
-    wrong = _first_undecodable_line(path, "utf-8")
-    if wrong is None:
+    if (wrong := _first_undecodable_line(path, "utf-8")) is None:
         return Encoding("utf-8")
     mixed = _count_utf8(path)
     if mixed.right >= (mixed.wrong if mixed.wrong <= _FEW_ERRORS else 10 * mixed.wrong):

@@ -173,8 +173,7 @@ def _read_sheet(
     merged = _fill_merged(path, named[0] if named else names_in_book[0], cells) if is_merged else 0
     while cells and not any(cell is not None for cell in cells[-1]):
         cells.pop()
-    header = find_header(cells[:HEAD], names)
-    if header is None:
+    if (header := find_header(cells[:HEAD], names)) is None:
         raise DataError("{file} is empty.", file=path.name)
     sorter = RecordSorter(path.name, names, source.header_rows, "row")
     sorted_rows = [*sorter.rows(enumerate(cells, start=1), header)]

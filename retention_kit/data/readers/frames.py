@@ -142,8 +142,7 @@ def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:
         pd.PeriodDtype: lambda column: column.dt.to_timestamp(),
         pd.SparseDtype: lambda column: column.sparse.to_dense(),
     }
-    odd = [name for name, kind in frame.dtypes.items() if type(kind) in ways]
-    if not odd:
+    if not (odd := [name for name, kind in frame.dtypes.items() if type(kind) in ways]):
         return frame
     frame = frame.copy(deep=False)
     for name in odd:

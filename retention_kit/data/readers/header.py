@@ -76,8 +76,7 @@ def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
         return max(
             range(len(records)), key=lambda position: (scores[position], best > 1 or filled[position], -position)
         )
-    widths = Counter(len(cells) for cells, size in zip(records, filled, strict=True) if size > 1)
-    if not widths:
+    if not (widths := Counter(len(cells) for cells, size in zip(records, filled, strict=True) if size > 1)):
         return next((position for position, size in enumerate(filled) if size), None)
     usual = widths.most_common(1)[0][0]
     return next(position for position, cells in enumerate(records) if len(cells) == usual and filled[position] > 1)

@@ -116,8 +116,7 @@ def read_text(
     """
     with private_folder(engine.copy_folder) as folder:
         opened = _open(path, names, options, folder)
-        result = _read_in_place(engine, name, opened, names, options, wanted)
-        if result is None:
+        if (result := _read_in_place(engine, name, opened, names, options, wanted)) is None:
             result = _read_copy(engine, name, opened, names, options, wanted, folder)
         _drop_unnamed(engine, name)
         return _encoding_findings(engine, name, opened) + result, opened.delimiter
@@ -232,8 +231,7 @@ def _read_in_place(
     header = Header.of(opened.first[:1])
     if options.header_rows > 1 or opened.header or header.detail or len(header.columns) < 2:
         return None
-    plain = plain_records(opened.path, opened.delimiter, len(header.columns), opened.label)
-    if plain is None:
+    if (plain := plain_records(opened.path, opened.delimiter, len(header.columns), opened.label)) is None:
         return None
     part = _CsvPart(
         opened.path,

@@ -83,8 +83,7 @@ class _Scan:
         preceding = np.concatenate((np.array([self.before], np.uint8), body[:-1]))
         feeds, returns, delimiters = body == _LF, body == _CR, body == self.delimiter
         self.line += int(np.count_nonzero(feeds))
-        outside = self._outside(body, preceding, following)
-        if outside is not None:
+        if (outside := self._outside(body, preceding, following)) is not None:
             self.has_quoted_line_ends |= bool((feeds & ~outside).any())
             for one in (feeds, returns, delimiters):
                 one &= outside

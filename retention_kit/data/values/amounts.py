@@ -125,8 +125,7 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
     whole = padded = is_long = False
     is_plain, open_rows = True, 0
     for shape, is_zero, example, rows, is_moved in shapes:
-        match = _NUMBER.search(shape)
-        if not match:
+        if not (match := _NUMBER.search(shape)):
             continue
         around = [part.strip(" ()+-") for part in (shape[: match.start()], shape[match.end() :])]
         if re.fullmatch(r"[eE]", around[1][:1]) and re.search(r"[0-9]$", shape):
@@ -139,8 +138,7 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
         if digits[-1] in ".,٫" and not re.fullmatch(_PLAIN_NUMBER, shape):  # `19,-` says nothing about others
             continue
         is_plain = is_plain and not (beside or is_moved) and bool(re.fullmatch(_PLAIN_NUMBER, shape))
-        separators = re.sub(r"[0-9 '٫]", "", digits)
-        if not separators:
+        if not (separators := re.sub(r"[0-9 '٫]", "", digits)):
             whole = whole or bool(re.fullmatch("[0-9]+", digits))
             is_long = is_long or bool(re.fullmatch("[0-9]{4,}", digits))
             continue
@@ -242,8 +240,7 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
     known = {marker: _possible_currencies(marker) for marker in markers if _possible_currencies(marker)}
     if currency is None or not known:
         return
-    common = set.intersection(*known.values())
-    if not common:
+    if not (common := set.intersection(*known.values())):
         several = Listed((repr(markers[marker]) for marker in list(known)[:2]), " and ")
         template = "{label} is in several currencies, such as {several}: name the currency in a column of its own."
         raise DataError(template, label=label, several=several)

@@ -53,8 +53,7 @@ def advice(columns: Iterable[str], inner: str = "") -> str:
     """The end of a message about an expression: what to write instead."""
     if inner:
         return Phrase('write {inner!r}; the lines of an order are summed by rows = "lines".', inner=inner)
-    few = [*columns][:3]
-    if not few:
+    if not (few := [*columns][:3]):
         return Phrase("use the columns of its row.")
     return Phrase("use the columns of its row, {columns}.", columns=Listed(map(repr, few), " or "))
 
@@ -86,8 +85,7 @@ def explain_error(engine: DuckDB, message: str, columns: Collection[str]) -> str
         if is_known:
             return Phrase("{name!r} does not take {kinds}.", name=name, kinds=match[3] or Phrase("nothing"))
         if not [*_functions(engine, "aggregate", {name.lower()})]:
-            near = get_close_matches(name.lower(), [*_functions(engine, "scalar")], n=1)
-            if not near:
+            if not (near := get_close_matches(name.lower(), [*_functions(engine, "scalar")], n=1)):
                 return Phrase("there is no function {name!r}.", name=name)
             hint = Phrase("did you mean {name!r}?", name=near[0])
             return Phrase("there is no function {name!r}: {hint}", name=name, hint=hint)

@@ -182,8 +182,7 @@ def _read(
             "spreadsheet has put them so and their last digits are lost, export them again with the column as text."
         )
         raise DataError(template, table=table, name=name, cut=cut, filled=filled, example=example)
-    words = [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]
-    if words:
+    if words := [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]:
         text = f"CASE WHEN {upper} NOT IN ({', '.join(map(literal, nobody))}) THEN {text} END"
     if "point" in kinds or "zero" in kinds:
         text = f"CASE WHEN regexp_matches({text}, '{_POINT}') THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"

@@ -141,8 +141,7 @@ def _read_texts(
         )
     if not parsed:
         return TimeColumn(name)
-    is_plain = all(form.mask in ISO for form in forms)
-    if is_plain:
+    if all(form.mask in ISO for form in forms):
         steps, iso, form_column = [], text, ""
         span = [int(min(form.least for form in parsed)[:4]), int(max(form.last for form in parsed)[:4])]
     else:

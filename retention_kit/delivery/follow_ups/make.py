@@ -72,8 +72,7 @@ def check_webhooks(settings: Settings) -> None:
 
 def _post(ledger: Ledger, settings: Settings, words: Words, progress: Callable[[str], None] | None) -> list[str]:
     """Post waiting lists to their webhooks; a sentence for each post that did not certainly succeed."""
-    waiting = [stored for stored in ledger.files() if stored.targets]
-    if not waiting:
+    if not (waiting := [stored for stored in ledger.files() if stored.targets]):
         return []
     from retention_kit.delivery.outbox import sending
     from retention_kit.delivery.webhooks import Post, post

@@ -38,8 +38,7 @@ def alert_states(
     chosen, reader = rules(data.settings, alerts), Reader(data)
     newest = []
     for rule in chosen:
-        periods = reader.periods(rule, period)
-        if not periods:
+        if not (periods := reader.periods(rule, period)):
             reason = sentence("alerts.reasons.no_period")
             newest.append(AlertState(rule.alert, _segment_value(rule), "", "no data", "", (), reason, rule.digest))
         histories = reader.histories(rule, periods)

@@ -59,8 +59,7 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     is_chosen = year.definitions.lifespan_years is not None
     seen = year.purchases if year.months == 1 else year.customers  # customers at the months' ends, or buyers
     n = seen if is_chosen else lifespan.n
-    years = lifespan.value
-    if years is None:
+    if (years := lifespan.value) is None:
         return Measure(None, n=n, note=lifespan.note)
     if not year.purchases:
         return Measure(None, n=n, note=sentence("notes.nobody_bought_in_a_year"))

@@ -151,8 +151,7 @@ class _Reading:
 
     def _sum(self, blank: GoalState, every: str, due: Period | None) -> GoalState:
         """The state of a goal for a sum over a longer period."""
-        complete = self._complete(every)
-        if not complete:
+        if not (complete := self._complete(every)):
             return replace(blank, reason="incomplete")
         whole = _ending_by(due.end, blank.every) if due else Period.of(complete[-1].start, blank.every)
         at = next((period for period in reversed(complete) if period.end <= whole.end), None)
@@ -172,8 +171,7 @@ class _Reading:
         metric, segment = METRICS[blank.metric], blank.goal.segment or ""
         periods = list(periods)[-TREND:] if metric.overlaps else list(periods)
         figures = self._observations.setdefault((metric.name, every, segment), {})
-        wanted = [period for period in periods if period.index not in figures]
-        if wanted:
+        if wanted := [period for period in periods if period.index not in figures]:
             rows = scorecard(self._data, periods=wanted, metrics=[metric.name], segment=segment or None)
             figures |= {observation.index: observation for observation in _observations(rows)}
             undefined = rows[rows["value"].isna()]

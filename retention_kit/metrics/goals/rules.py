@@ -43,8 +43,7 @@ def check_goals(goals: Mapping[str, Goal], definitions: Definitions) -> None:
 def number(given: float | str, metric: Metric, path: str) -> float:
     """A goal's value in the metric's unit: a fraction for a rate, also written "25%"; raises SettingsError."""
     if isinstance(given, str):
-        match = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", given)
-        if not match:
+        if not (match := re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", given)):
             form = Phrase("a number without quotation marks, such as 25")
             if metric.unit == "fraction":
                 form = Phrase('0.25 or "25%"')

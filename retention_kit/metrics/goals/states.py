@@ -201,8 +201,7 @@ def sum_goal_state(blank: GoalState, observations: list[Observation], first: int
     is_met_now, only_grows = is_met(sum(parts), blank.target, blank.better), blank.better == "lower"
     if periods_left <= 0 or is_met_now != only_grows:  # an upper limit is missed once it is exceeded
         return replace(state, state=REACHED if is_met_now else MISSED)
-    fitted = outlooks.fit(observations, state.unit, is_part=False)
-    if fitted is None:
+    if (fitted := outlooks.fit(observations, state.unit, is_part=False)) is None:
         state = replace(state, why_no_outlook="few", known=len(observations))
     else:
         chance = fitted.probability_of_sum(blank.target - sum(parts), blank.better, periods_left)

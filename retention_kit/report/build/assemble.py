@@ -34,8 +34,7 @@ def assemble(
     """A notebook of the executed sections (`notebooks`, by stem) in reading order, and the appendix."""
     page, cells = plan.pages[language], []
     for section in plan.everything:
-        notebook = notebooks.get(plan.stem(section, language))
-        if notebook is None:
+        if (notebook := notebooks.get(plan.stem(section, language))) is None:
             continue
         if section.name != "overview" and not _has_heading(notebook):
             cells.append(_cell(page.heading(section.metric or section.name)))

@@ -215,8 +215,7 @@ def _period_fields(row: dict, words: Words) -> dict:
 
 def _last_year_layers(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
     """A second line with the values of a year before, labelled at its end; empty without such values."""
-    known = [record for record in records if record.get("earlier") is not None]
-    if not known:
+    if not (known := [record for record in records if record.get("earlier") is not None]):
         return []
     line: dict[str, Any] = {"color": LIGHT_TEAL, "strokeWidth": 1.5, "strokeDash": [2, 2]}
     dots = alt.OverlayMarkDef(color=LIGHT_TEAL, size=14, filled=True, opacity=1)

@@ -73,8 +73,7 @@ class Figures:
 
     def table_row(self, label: str) -> list[str] | None:
         """The cells of a metric in a table of figures; None if the scorecard lacks it."""
-        row = self.rows.get(label)
-        if row is None:
+        if (row := self.rows.get(label)) is None:
             return None
         if row.metric not in METRICS:  # from a plug-in that this process has not loaded
             return [row.label, self.words.value(row.value, row.unit, "full")]
@@ -92,8 +91,7 @@ class Figures:
 
     def card_faults(self, label: str, text: str) -> Iterator[str]:
         """The texts that a metric's card lacks; `text` is all of the card's text, flat."""
-        row = self.rows.get(label)
-        if row is None:
+        if (row := self.rows.get(label)) is None:
             yield f"{label} {text}"
             return
         yield from (part for part in map(flat, self._card_texts(row, text)) if part not in text)

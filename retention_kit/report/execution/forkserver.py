@@ -185,8 +185,7 @@ def _fork(kernels: dict[int, socket.socket], channel: socket.socket) -> bool:
     """Fork a kernel, which waits until its process id is sent; returns whether this is the fork. Raises OSError."""
     ends = os.pipe()
     with os.fdopen(ends[0], "rb", 0) as wait, os.fdopen(ends[1], "wb", 0) as go:
-        pid = os.fork()
-        if not pid:
+        if not (pid := os.fork()):
             go.close()
             wait.read(1)  # until the other side is closed as well
             return True

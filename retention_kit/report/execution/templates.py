@@ -93,8 +93,7 @@ def sections(
 def _check_names(paths: dict[str, Path]) -> None:
     """Raise TemplateError for names that are no file's on Windows, or one file's where capitals make no difference."""
     for name, path in paths.items():
-        others = [other for other in paths if other != name and other.lower() == name.lower()]
-        if others:
+        if others := [other for other in paths if other != name and other.lower() == name.lower()]:
             template = "{file} and {other}.ipynb differ in capitals alone: rename one."
             raise TemplateError(template, file=path.name, other=others[0])
         if len(name) > 60 or _UNSAFE.search(name):
@@ -303,6 +302,5 @@ def written(notebook: NotebookNode) -> str:
 def stop(clients: list[PapermillNotebookClient]) -> None:
     """End the kernels of these clients at once; may be called from any thread, and again."""
     for client in clients:
-        process = getattr(getattr(client.km, "provisioner", None), "process", None)
-        if process is not None:
+        if (process := getattr(getattr(client.km, "provisioner", None), "process", None)) is not None:
             process.kill()

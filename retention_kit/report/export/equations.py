@@ -32,8 +32,7 @@ def _block(_: Any, match: re.Match, state: Any) -> int:
 
 def node_of(latex: str) -> dict[str, Any]:
     """A formula as a markdown node: its picture, or its LaTeX as code if that cannot be rendered."""
-    picture = _render(latex)
-    if picture is None:
+    if (picture := _render(latex)) is None:
         return {"type": "codespan", "raw": latex}
     return {"type": "formula", "raw": latex, "attrs": picture}
 
@@ -47,8 +46,7 @@ def _render(latex: str) -> dict[str, Any] | None:
         svg = ziamath.Latex(latex, size=_SIZE).svg()
     except Exception:  # ziamath raises errors of any type
         return None
-    box = re.search(r'viewBox="\S+ (\S+) \S+ (\S+)"', svg)
-    if box is None:
+    if (box := re.search(r'viewBox="\S+ (\S+) \S+ (\S+)"', svg)) is None:
         return None
     top, height = (float(part) / _SIZE for part in box.groups())
     return {"svg": svg, "height": round(height, 3), "below": round(height + top, 3)}

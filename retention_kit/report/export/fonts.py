@@ -98,8 +98,7 @@ def unprintable(texts: Iterable[str], files: Sequence[str] = ()) -> dict[str, st
 def unprintable_in_pictures(svgs: Iterable[str], files: Sequence[str] = ()) -> dict[str, str]:
     """The same for pictures of a message, which also use system fonts."""
     examples = _examples(text for svg in svgs for text in labels(svg))
-    lacking = _printer(folder(files), embedded=False).lacking(examples)
-    if lacking:
+    if lacking := _printer(folder(files), embedded=False).lacking(examples):
         lacking = _printer(folder(files), embedded=False, system=True).lacking(lacking)
     return {cluster: examples[cluster] for cluster in lacking}
 

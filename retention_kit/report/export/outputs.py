@@ -71,8 +71,7 @@ def read_bundle(bundle: dict, labels: dict) -> Iterator[dict]:
     if spec := _embedded_chart(page):
         yield as_block("chart", alt=_description(spec) or labels["undescribed"], spec=spec)
         return
-    blocks = list(read_html(page, labels))
-    if blocks:
+    if blocks := list(read_html(page, labels)):
         yield from blocks
     elif "application/json" in bundle and "text/plain" not in bundle:
         yield {"kind": "printed", "text": str(bundle["application/json"])}
@@ -167,8 +166,7 @@ def read_table(table: Tag) -> dict:
     A long table is shortened to its first rows, and the caption says so; `whole` has all rows after the header.
     """
     rows = [row for row in table.find_all("tr") if row.find_parent("table") is table]
-    head = [row for row in rows if row.find_parent("thead") is not None]
-    if not head:
+    if not (head := [row for row in rows if row.find_parent("thead") is not None]):
         while len(head) < len(rows) and all(cell.name == "th" for cell in _row_cells(rows[len(head)])):
             head.append(rows[len(head)])
         if len(head) == len(rows):

@@ -130,8 +130,7 @@ class RiskBlocks(MetricBlocks):
         if found.comparison is None:
             return None
         words, bins = self.words, [vars(one) for one in found.comparison.bins]
-        chart = calibration(bins, words)
-        if chart is None:
+        if (chart := calibration(bins, words)) is None:
             return None
         texts = {
             "cut": words.date(found.cut),

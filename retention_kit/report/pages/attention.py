@@ -89,8 +89,7 @@ class Attention(Overview):
         if (usual := usual_value(self.rows, "lost_customers", self.period)) is not None:
             number, every = words.value(int(usual + 0.5), "count"), text(f"every.{self.every}")
             sentence = text("attention.usual", said=sentence, usual=number, every=every)
-        total = self.list_totals().get("lost_customers")
-        if total is None:
+        if (total := self.list_totals().get("lost_customers")) is None:
             yield Finding(text("story.sentence", finding=sentence))
             return
         money = words.value(total.money, "money")
@@ -139,8 +138,7 @@ class Attention(Overview):
         for row in self.now(METRICS).itertuples():
             if narrative.is_bad(row) and self.is_significant(row.metric):
                 worse.setdefault((row.unit, row.n, round(abs(row.change), 9)), row)
-        ranked = sorted(worse.values(), key=lambda row: -_impact(row, row.change))
-        if not ranked:
+        if not (ranked := sorted(worse.values(), key=lambda row: -_impact(row, row.change))):
             return
         figures = [
             self.words.text(

@@ -79,8 +79,7 @@ class Context:
 
     def _translate(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of a scorecard with their texts in the page's language."""
-        cached = self._translated.get(id(rows))
-        if cached is None:
+        if (cached := self._translated.get(id(rows))) is None:
             texts = {name: rows[name].map(self.words.say).astype(object) for name in ("label", "note")}
             cached = self._translated[id(rows)] = rows, rows.assign(**texts)
         return cached[1]

@@ -34,8 +34,7 @@ class CustomerBlocks(Context):
 
     def claims(self) -> list[Claim]:
         """The claims of other blocks, and that of the newest cohort against earlier ones."""
-        cells = self._cells(TREND)
-        if cells is None:
+        if (cells := self._cells(TREND)) is None:
             return super().claims()
         cells = cells[self._is_comparable(cells)]
         _, age, now, before = _newest(cells)
@@ -113,8 +112,7 @@ class CustomerBlocks(Context):
         The block `chart`, a heat map of money per customer of the cohort (for subscriptions, MRR). None if no cohort is
         old enough to be compared.
         """
-        cells = self._cells(TREND)
-        if cells is None:
+        if (cells := self._cells(TREND)) is None:
             return None
         cells = cells.assign(value=cells["revenue"] / cells["size"])
         chart = cohort_charts.heat_map(cells, self.words, self.every, "money")
@@ -138,8 +136,7 @@ class CustomerBlocks(Context):
         means of at least three cohorts at each age. For subscriptions, the MRR at the end of a period counts for each
         of its months. None with fewer than two ages to show.
         """
-        cells = self._cells(2 * TREND - 1)
-        if cells is None:
+        if (cells := self._cells(2 * TREND - 1)) is None:
             return None
         begun, months = self._early_notes(cells), MONTHS[self.every] if self.data.basis == "subscriptions" else 1
         cells = cells[cells["complete"] & ~cells["may_hold_earlier"] & (cells["age"] < TREND)]
@@ -163,8 +160,7 @@ class CustomerBlocks(Context):
     ) -> Block | None:
         """The chart of curves by age, with the texts of its title and caption."""
         cells = cells[cells["age"].isin(average["age"])]
-        chart = cohort_charts.curves(cells, average, chosen, self.words, self.every, unit)
-        if chart is None:
+        if (chart := cohort_charts.curves(cells, average, chosen, self.words, self.every, unit)) is None:
             return None
         ends = {
             name: {"age": int(row["age"]), "value": self.words.value(row["value"], unit)}
@@ -285,8 +281,7 @@ def _newest(cells: pd.DataFrame) -> tuple[str, int, Measure | None, Measure | No
 
     Without such a cohort "", 0, None and None.
     """
-    age = _shared_age(cells)
-    if not age:
+    if not (age := _shared_age(cells)):
         return "", 0, None, None
     newest, earlier = cells[cells["age"] == age].iloc[-1], cells[cells["age"] == age].iloc[:-1]
     before = share(int(earlier["active"].sum()), int(earlier["size"].sum()), "") if len(earlier) else None

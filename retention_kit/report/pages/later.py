@@ -50,8 +50,7 @@ class LaterBlocks(Context):
         rows = _segment_rows(
             shares, labels, str(self.period), self.words.text(f"later.kept_{self.base}", **self._later_texts())
         )
-        chart = series.segments(rows, self.words)
-        if chart is None:
+        if (chart := series.segments(rows, self.words)) is None:
             return None
         customers = float(frame.loc[frame["survey"] == "", "customers"].iloc[0])
         texts = self._later_texts() | {

@@ -78,21 +78,18 @@ class MetricBlocks(Context):
         )
 
     def _segment(self, metric: str, column: str) -> Block | None:
-        whole = self.row(metric)
-        if whole is None:
+        if (whole := self.row(metric)) is None:
             return None
         rows = rows_for(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
         if not narrative.is_known(whole.value) and rows["value"].isna().all():
             return None  # the block of `trend` says why
         title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
-        tested = int((rows["n"] >= SMALL).sum())
-        if not tested:
+        if not (tested := int((rows["n"] >= SMALL).sum())):
             few = self.words.text("chart.segments_few", count=len(rows), least=SMALL, **title)
             return Block("text", text=few) if len(rows) else None
         total = whole.value if narrative.is_known(whole.value) else None
-        chart = series.segments(by_size(rows, self.words), self.words, total=total)
-        if chart is None:
+        if (chart := series.segments(by_size(rows, self.words), self.words, total=total)) is None:
             return None
         caption = [self.words.text("chart.segments_caption", **title)]
         if rows["low"].notna().any():

@@ -60,8 +60,7 @@ class MrrBlocks(Context):
         if self.only or missing_reason(self.data, "mrr"):
             return None
         frame = self._mrr_moves()
-        chart = series.mrr_movements(frame, self.words)
-        if chart is None:
+        if (chart := series.mrr_movements(frame, self.words)) is None:
             return None
         known = frame[frame["complete"]]
         texts = {

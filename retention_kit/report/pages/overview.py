@@ -150,8 +150,7 @@ class Overview(GoalBlocks):
     def _certainty(self, row: Any, name: str, is_certain: bool) -> str:
         """The detail of a change: its interval, that it may be chance, or for a sum the change per day."""
         if name == "previous":
-            verdict = self.verdict(row)
-            if not verdict:
+            if not (verdict := self.verdict(row)):
                 return narrative.per_day(row, self.words)
             return self.words.text(f"card.{verdict}", **narrative.bounds(row, self.words), **narrative.lengths(row))
         return self.words.text("card.may_be_chance") if narrative.is_known(row.low) and not is_certain else ""

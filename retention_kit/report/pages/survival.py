@@ -56,8 +56,7 @@ class SurvivalBlocks(Context):
         named = [(self._group(curve) if len(curves) > 1 else "", curve) for curve in curves]
         seen = pd.concat([_steps(curve).assign(group=name) for name, curve in named], ignore_index=True)
         projected = pd.concat([curve.projected.assign(group=name) for name, curve in named], ignore_index=True)
-        chart = survival(seen, projected, self.words)
-        if chart is None:
+        if (chart := survival(seen, projected, self.words)) is None:
             return []
         caption = [self.words.text("survival.caption", day=self.last_day_of_period())]
         if len(projected):
