@@ -217,7 +217,6 @@ def _print(console: Console, table: Table, width: int, words: Words) -> None:
         grid.add_row(*row[:count])
     console.print(grid)
     if count < len(columns):
-        unshown = ", ".join(table.heads[count:])
-        notes = [*notes, words.text("shown.unshown", columns=unshown)]
+        notes = [*notes, words.text("shown.unshown", columns=", ".join(table.heads[count:]))]
     for note in map(printable, notes):
         console.print(note)

@@ -66,14 +66,12 @@ class AlertNotice:
         return self._words.text("mail.subject", finding=finding, about=company) if company else finding
 
     def _title(self, event: Event) -> str:
-        name = texts.title(event.state, self._words)
-        return self._words.text(f"telling.{event.kind.replace(' ', '_')}", name=name)
+        return self._words.text(f"telling.{event.kind.replace(' ', '_')}", name=texts.title(event.state, self._words))
 
     def _lines(self, event: Event) -> list[str]:
         words, state = self._words, event.state
         values = {"period": words.period(state.period), "since": words.period(event.since)}
-        kind = event.kind.replace(" ", "_")
-        when = f"telling.{kind}_when"
+        when = f"telling.{event.kind.replace(' ', '_')}_when"
         if event.kind == "firing" and event.since != state.period:
             when = "telling.firing_since"
         sentences = [

@@ -171,8 +171,7 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
     contact = values.pop(0) if follow_up.contact is not None else ""
     merged = dict(zip(follow_up.merged, values, strict=True))
     fields = {"customer_id": row.customer_id, "reason": reason, "due": words.date(due), "contact": contact}
-    text = fill_text(follow_up.text, merged | fields)
-    return Due(row.customer_id, occasion, due, reason, contact, text, merged)
+    return Due(row.customer_id, occasion, due, reason, contact, fill_text(follow_up.text, merged | fields), merged)
 
 
 def _occasion(rule: When, when: date) -> str:

@@ -188,8 +188,7 @@ def segment_claims(parts: pd.DataFrame, whole: Any, column: str) -> list[Claim]:
     for row in parts.itertuples():
         p = contrast(row, whole) if row.low == row.low and row.n >= SMALL else None
         if p is not None:
-            family = ("segment", whole.metric, column)
-            claims.append(Claim(family, whole.metric, "rest", p, value=row.segment_value))
+            claims.append(Claim(("segment", whole.metric, column), whole.metric, "rest", p, value=row.segment_value))
     return claims
 
 
@@ -241,5 +240,4 @@ def cohort_claims(now: Measure, before: Measure, explained: tuple[float, float])
     one, other, bounds = now.estimate, before.estimate, difference(now, before)
     if one is None or other is None or bounds is None or min(now.n or 0, before.n or 0) < SMALL:
         return []
-    p = p_value(one.value - other.value, *bounds, explained)
-    return [Claim(("cohort",), "cohorts", "earlier", p)]
+    return [Claim(("cohort",), "cohorts", "earlier", p_value(one.value - other.value, *bounds, explained))]

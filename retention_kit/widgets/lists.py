@@ -80,8 +80,7 @@ class CustomerLists:
             lists, empty = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
             frames = {Listing(kind): lists.get(kind, empty) for kind in RISK_LISTS}
         else:
-            cohort = listing.cohort or None
-            frames = {listing: active_customers(self.data, period, cohort, columns, only)}
+            frames = {listing: active_customers(self.data, period, listing.cohort or None, columns, only)}
         for kind, frame in frames.items():
             name = f"segment.{column}" if f"segment.{column}" in frame else column
             if name and chosen.values:

@@ -96,8 +96,7 @@ class Reporting(W.VBox):
             self._progress.rest(failed, is_error=True)
         else:
             self._progress.rest(words.text("explorer.built" if pack.is_new else "explorer.built_same", **texts))
-        paths = [path for pattern in _FILES for path in sorted(pack.path.glob(pattern))]
-        self._link(near(pack.path), paths)
+        self._link(near(pack.path), [path for pattern in _FILES for path in sorted(pack.path.glob(pattern))])
 
     def _failed(self, error: Exception) -> None:
         self.button.disabled = False

@@ -119,8 +119,7 @@ class Tabs(W.Tab):
     def _draw_cohorts(self) -> None:
         if chart := self._cohorts.show(self.content.cohorts()):
             chart.selections.observe(self._clicked, "cell")
-        cells = self.content.cells()
-        known = list(dict.fromkeys(cells["cohort"]))
+        known = list(dict.fromkeys(self.content.cells()["cohort"]))
         self._cell.layout.visibility = "visible" if known else "hidden"
         self._cohort.options = [(self._words.period(cohort), cohort) for cohort in reversed(known)]
         self._cohort.value = known[-1] if known else None
@@ -155,8 +154,7 @@ class Tabs(W.Tab):
         if not options:
             self._table.value = paragraph(self._words.text("explorer.no_customers"))
             return
-        frame = self.content.customers(self._listing)
-        self._table.value = html(self.content.customer_table(frame, self._listing))
+        self._table.value = html(self.content.customer_table(self.content.customers(self._listing), self._listing))
 
     def _choose_list(self, change: dict) -> None:
         if not self._is_updating and change["new"] and change["new"] != CELL:

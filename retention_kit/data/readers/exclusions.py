@@ -61,8 +61,7 @@ def leave_out(
 
 def export_limits(source: Table) -> list[str]:
     """The limitations of a source's export, a sentence each; raises SettingsError if its layout is unknown."""
-    notes = layout_of(source.layout).notes if source.layout else []
-    return [*map(Phrase, notes)]
+    return [*map(Phrase, layout_of(source.layout).notes if source.layout else [])]
 
 
 def lacks_earlier_prices(source: Table) -> bool:

@@ -135,8 +135,7 @@ class _Evaluator:
         if function == "change" and (before_it := points.get(index - 1)) is not None:
             is_of_few = is_of_few or before_it.is_of_few
         unit = point.unit or METRICS[side.metric].unit  # a missing point has no unit
-        operand = Operand(side.metric, function, value, unit, low, high, side.factor)
-        return _Side(operand, is_of_few, note)
+        return _Side(Operand(side.metric, function, value, unit, low, high, side.factor), is_of_few, note)
 
     def _widened(self, value: float, low: float, high: float, unit: str) -> tuple[float, float]:
         """The interval, widened, within the possible values of the figure."""

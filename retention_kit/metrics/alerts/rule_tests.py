@@ -134,8 +134,7 @@ def _run(case: Case, where: Phrase, rules_by_name: Mapping[str, Rule]) -> Result
         template = "{where}.firings: {outside} lies outside {first} to {last}."
         raise SettingsError(template, where=where, outside=outside[0], first=periods[0], last=periods[-1])
     value = rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
-    states = list(judge(rule, value, figures, periods, {}))
-    return Result(case.name or case.alert, _rows(case, states, begins))
+    return Result(case.name or case.alert, _rows(case, list(judge(rule, value, figures, periods, {})), begins))
 
 
 def _rows(case: Case, states: list[AlertState], begins: list[str]) -> list[Row]:
@@ -161,8 +160,7 @@ def _series(case: Case, name: str, first: Period, where: str) -> dict[int, Point
     for at, given in enumerate(case.figures[name]):
         point = _point(given, name, target, f"{where}[{at}]")
         if before is not None and before.value is not None and point.value is not None:
-            bounds = difference(_measure(point), _measure(before))
-            low, high = bounds or (None, None)
+            low, high = difference(_measure(point), _measure(before)) or (None, None)
             point = replace(point, change=point.value - before.value, change_low=low, change_high=high)
         points[first.index + at] = before = point
     return points
@@ -186,5 +184,4 @@ def _point(given: Any, name: str, target: float | None, where: str) -> Point:
         raise SettingsError("{where} needs a value, and low and high both or neither.", where=where)
     if "low" in numbers and not numbers["low"] <= numbers["value"] <= numbers["high"]:
         raise SettingsError("{where}: the value has to lie between low and high.", where=where)
-    unit = METRICS[name].unit
-    return Point(numbers["value"], numbers.get("low"), numbers.get("high"), target=target, unit=unit)
+    return Point(numbers["value"], numbers.get("low"), numbers.get("high"), target=target, unit=METRICS[name].unit)

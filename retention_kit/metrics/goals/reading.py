@@ -160,8 +160,7 @@ class _Reading:
         window = [period for period in complete if period <= at][-WINDOW:]
         figures = self._figures(blank, every, window)
         blank = replace(blank, history=_history(at, window, figures))
-        first = Period.of(whole.start, every).index
-        return sum_goal_state(blank, list(figures.values()), first, at, whole)
+        return sum_goal_state(blank, list(figures.values()), Period.of(whole.start, every).index, at, whole)
 
     def _complete(self, every: str) -> list[Period]:
         return [period for period in periods_of(self._data, every) if period.is_complete(self._until)]

@@ -141,8 +141,7 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
         )
         raise ModelError(template, buyers=buyers, customers=rows.counts.sum(), fewest=FEWEST)
     unit = float(rows.T.max()) / SPAN
-    scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)
-    maximum = _fit(scaled)
+    maximum = _fit(rows._replace(t_x=rows.t_x / unit, T=rows.T / unit))
     r, alpha, a, b = (float(value) for value in maximum.parameters)
     warnings = _warnings(r, a, b, buyers, maximum)
     doubtful = r > MAX_R or a < MIN_LEAVING * (a + b)

@@ -331,8 +331,7 @@ def write_files(
 
 def _without_times(notebook: NotebookNode) -> NotebookNode:
     """The notebook without times and random ids, so that the same run gives the same bytes."""
-    parameters = notebook.metadata.get("papermill", {}).get("parameters", {})
-    notebook.metadata["papermill"] = {"parameters": parameters}
+    notebook.metadata["papermill"] = {"parameters": notebook.metadata.get("papermill", {}).get("parameters", {})}
     for number, cell in enumerate(notebook.cells):
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)

@@ -220,8 +220,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
             else {"text": DASH if age in own else "", "kind": "", "shade": 0}
             for age in ages
         ]
-        size = next(iter(own.values()))["size"]
-        rows.append({"cohort": cohort, "size": size, "cells": row, "line": _line(row)})
+        rows.append({"cohort": cohort, "size": next(iter(own.values()))["size"], "cells": row, "line": _line(row)})
     data, text = block.data, page.words.text
     return {
         "title": data["title"],

@@ -208,8 +208,7 @@ def add_notice(message: EmailMessage, sentence: str) -> EmailMessage:
                 ' background-color: #fbf7ee; font-size: 14px; line-height: 21px; color: #1b2433">'
                 "<strong>{sentence}</strong></td></tr></table></td></tr>"
             )
-            notice = row.format(sentence=sentence, side=side, direction=direction)
-            body = body.replace(_MARK, f"{notice}{_MARK}", 1)
+            body = body.replace(_MARK, f"{row.format(sentence=sentence, side=side, direction=direction)}{_MARK}", 1)
         else:
             body = f"! {sentence}\n\n{body}"
         part.set_content(body, subtype=kind, cte="quoted-printable")

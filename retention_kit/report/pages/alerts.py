@@ -48,8 +48,7 @@ class AlertBlocks(Context):
         items = [self._notice(one) for one in firing]
         if 0 < most < len(items):
             items[most:] = [words.text("alerts.more", count=len(items) - most)]
-        key = "firing_one" if len(firing) == 1 else "firing_more"
-        heading = words.text(f"alerts.{key}", count=len(firing))
+        heading = words.text(f"alerts.{'firing_one' if len(firing) == 1 else 'firing_more'}", count=len(firing))
         return Block("notice", tone="attention", title=heading, items=items) if items else None
 
     def alerts(self) -> Block | None:

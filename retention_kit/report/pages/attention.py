@@ -92,8 +92,7 @@ class Attention(Overview):
         if (total := self.list_totals().get("lost_customers")) is None:
             yield Finding(text("story.sentence", finding=sentence))
             return
-        money = words.value(total.money, "money")
-        sentence = text(f"attention.money_{self.data.basis}", said=sentence, money=money)
+        sentence = text(f"attention.money_{self.data.basis}", said=sentence, money=words.value(total.money, "money"))
         yield Finding(f"{sentence} {text('attention.list', file=self.list_file('lost_customers'))}", total.money)
 
     def _at_risk(self) -> Iterator[Finding]:

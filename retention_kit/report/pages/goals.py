@@ -215,8 +215,7 @@ class GoalBlocks(Context):
 
     def _outlook_texts(self, one: GoalState) -> list[str]:
         """The outlook of a goal in words, or why there is none."""
-        every = self.every if one.is_sum else one.every
-        periods = self.words.text(f"spans.{every}", count=one.known)
+        periods = self.words.text(f"spans.{self.every if one.is_sum else one.every}", count=one.known)
         if one.probability is not None:
             chance = self._whole_percent(one.probability, False)
             texts = {"chance": chance, "periods": periods, "by": self._due_text(one)}

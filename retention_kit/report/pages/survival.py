@@ -64,8 +64,7 @@ class SurvivalBlocks(Context):
         if p is not None:
             key = "differ" if self.is_significant("survival", "groups", value=column or "") else "alike"
             caption.append(self.words.text(f"survival.{key}", p=self._p(p)))
-        title = self._survival_title(named, column)
-        return [self.chart(chart, title, caption), self._survival_table(named, column)]
+        return [self.chart(chart, self._survival_title(named, column), caption), self._survival_table(named, column)]
 
     def last_day_of_period(self) -> str:
         """The last day of the period that has data, in words."""
