@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -28,13 +28,11 @@ from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice
 from retention_kit.fonts import check_fonts
+from retention_kit.lazy import pd
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals, sentence
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NEW_AFTER = 12  # months of orders after which who is first seen is taken to be new
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 from retention_kit.delivery.alert_events import KINDS, Event, end_of
 from retention_kit.delivery.hook_bodies import Message
 from retention_kit.metrics.alerts import texts
+from retention_kit.settings import Settings
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.settings import Settings
 
 
 class AlertNotice:

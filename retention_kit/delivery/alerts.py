@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.delivery import headers
 from retention_kit.delivery.alert_events import Event, end_of, new_events, start_of
 from retention_kit.delivery.alert_ledger import AlertLedger, Watch, record
@@ -25,9 +26,6 @@ from retention_kit.settings import Settings
 from retention_kit.settings.alerts import Alert
 from retention_kit.settings.mail import Recipient
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
 
 
 class AlertOutcome(NamedTuple):

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import erfc, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import METRICS, SMALL, Measure
 from retention_kit.metrics.decomposition import rate_and_mix, shapley  # noqa: F401  where people look for them
 from retention_kit.metrics.formulas import Z95, difference, share
 from retention_kit.periods import Period
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 USUAL, LEAST = 12, 3  # earlier complete periods for the usual value: at most, and at least
 LEVEL = 0.05  # probability that a report claims anything if nothing changed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import ipywidgets as W
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.queries.summaries import periods_of
 from retention_kit.metrics.scorecard import missing_metrics
@@ -16,9 +16,6 @@ from retention_kit.periods import EVERY, Period
 from retention_kit.widgets.panels import boxed
 from retention_kit.widgets.selection import COMPARE, Selection, matching_period
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
 
 
 class Controls(W.HBox):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as W
 import traitlets as T
 from msgspec import structs
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.errors import DataError, SettingsError, did_you_mean
+from retention_kit.lazy import pd
 from retention_kit.periods import check_every
+from retention_kit.report.archive.pack import Pack
 from retention_kit.report.export.csv_files import frame_csv
 from retention_kit.widgets.background import Cancelled, Step, Task, Worker, frequent_switches
 from retention_kit.widgets.browser import ChartWidget, FrontEnd, load_chart_script
@@ -24,12 +27,6 @@ from retention_kit.widgets.reporting import REPORT, Reporting, error_message
 from retention_kit.widgets.selection import Selection, check_selection, next_selections
 from retention_kit.widgets.tabs import Tabs, check_listing, fits
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from retention_kit.data.dataset import Dataset
-    from retention_kit.report.archive.pack import Pack
 
 CONTENT, QUERY = "content", "query"  # kinds of tasks
 TRAITS = ("period", "every", "metric", "segment", "values", "compare")

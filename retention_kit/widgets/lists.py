@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.lazy import pd
 from retention_kit.metrics.forecasts.horizon import horizon_kind
 from retention_kit.metrics.forecasts.lists import RISK_LISTS, STAKES, risk_lists, risk_names
@@ -16,9 +17,6 @@ from retention_kit.report.blocks import Block
 from retention_kit.widgets.page import ExplorerPage
 from retention_kit.widgets.selection import Selection
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
 
 ACTIVE, CELL = "active", "cell"
 MOST_ROWS = 200  # in a table

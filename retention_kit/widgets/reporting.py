@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import ipywidgets as W
 from markupsafe import Markup
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.errors import RetentionKitError, SettingsError
-from retention_kit.report.archive.pack import near
+from retention_kit.report.archive.pack import Pack, near
 from retention_kit.widgets.background import Cancelled, Step, Task, Worker
 from retention_kit.widgets.notebook import write_notebook
 from retention_kit.widgets.panels import Progress, boxed
 from retention_kit.widgets.selection import Selection
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
-    from retention_kit.report.archive.pack import Pack
 
 REPORT = "report"  # kind of task
 _FILES = ("report.*.html", "report.*.pdf", "brief.*", "scorecard*.csv")

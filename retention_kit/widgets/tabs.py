@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import ipywidgets as W
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.errors import UnknownNameError, check_choice
 from retention_kit.metrics.forecasts.lists import risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS
@@ -16,9 +16,6 @@ from retention_kit.widgets.content import TABS, Content
 from retention_kit.widgets.lists import ACTIVE, CELL, Listing
 from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, paragraph
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
 
 
 class Tabs(W.Tab):

@@ -6,17 +6,14 @@ Source: Fader and Hardie (2007). The factors are shrunk towards 1: (losses obser
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retention_kit.data.values.vocabulary import interval_step, split_interval
 from retention_kit.errors import ModelError
+from retention_kit.lazy import pd
 from retention_kit.metrics.models import ShiftedBetaGeometric, fit_sbg_renewals
 from retention_kit.wording import Sentence, sentence
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PRIOR_LOSSES = 20  # losses added to observed and expected ones of each value, to shrink factors of few losses towards 1
 LEAST = 20  # losses that a model needs

@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from math import isfinite
-from typing import TYPE_CHECKING
 
 from retention_kit.errors import Phrase, SettingsError, check_choice
 from retention_kit.metrics.catalogue import METRICS, Measure, Metric
 from retention_kit.metrics.goals.pace import is_met
 from retention_kit.periods import Period
-
-if TYPE_CHECKING:
-    from retention_kit.settings import Definitions, Goal
+from retention_kit.settings import Definitions, Goal
 
 MOST_POINTS = 100
 MOST = 1e15  # larger integers are not exact

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from retention_kit.metrics.goals import outlook as outlooks
 from retention_kit.metrics.goals.outlook import Observation, Outlook
 from retention_kit.metrics.goals.pace import bar, elapsed, expected, is_met, progress
 from retention_kit.periods import Period
-
-if TYPE_CHECKING:
-    from retention_kit.settings.goals import Goal
+from retention_kit.settings.goals import Goal
 
 REACHED, ON_TRACK, AT_RISK, OFF_TRACK, MISSED, NO_DATA = (
     "reached",

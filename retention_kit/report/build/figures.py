@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.forecasts.lists import risk_lists, risk_totals
 from retention_kit.metrics.forecasts.lives import back_test
@@ -17,9 +18,6 @@ from retention_kit.metrics.queries.value_segments import value_segments
 from retention_kit.report.execution.plan import Plan
 from retention_kit.report.export.csv_files import scorecard_of
 from retention_kit.report.pages.survival import survival_columns
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Figures(NamedTuple):

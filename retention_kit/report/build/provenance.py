@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from retention_kit import bidi
+from retention_kit.data.dataset import Dataset
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.metrics.identities import Identity
@@ -24,15 +25,12 @@ from retention_kit.report.archive.manifest import BUILD, PACKAGES, altered, as_j
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan
+from retention_kit.report.page import Page
 from retention_kit.report.pages.narrative import is_known
 from retention_kit.settings import RESOURCES, Settings, read_settings
 from retention_kit.settings.alerts import Alert
 from retention_kit.settings.follow_ups import FollowUp
 from retention_kit.wording import money_decimals
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
-    from retention_kit.report.page import Page
 
 OWN_FILES = ("plugins", "fonts")  # keys of [report] that name files
 

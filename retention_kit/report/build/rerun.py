@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import DataError, Phrase, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
@@ -18,9 +19,6 @@ from retention_kit.report.build.builder import make_pack
 from retention_kit.report.changes import KINDS, Change, causes_of, changes
 from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.export.csv_files import read_scorecard
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
 
 _KEYS = ("metric", "period", "segment", "segment_value")
 ALTERED = "altered"  # cause: a file of the pack was edited, so data and code may be unchanged

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.trend import trend_periods
@@ -15,11 +14,9 @@ from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.packs import StoredPack, stored_packs
 from retention_kit.report.build import provenance
 from retention_kit.report.changes import Restated, Restatements, causes_of, changes
+from retention_kit.report.execution.plan import Plan
 from retention_kit.report.export.csv_files import read_scorecard
 from retention_kit.report.pages.narrative import is_known
-
-if TYPE_CHECKING:
-    from retention_kit.report.execution.plan import Plan
 
 
 def digest_of_sent(plan: Plan, output: Path) -> str:

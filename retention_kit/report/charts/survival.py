@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from retention_kit.lazy import pd
 from retention_kit.report.charts.base import (
     AMBER,
     GREY,
@@ -23,9 +24,6 @@ from retention_kit.report.charts.base import (
     without_schema_checks,
 )
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLOURS = (TEAL, AMBER, TERRACOTTA, INK, LIGHT_TEAL, GREY)
 TICKS = ((24, 3), (48, 6), (10**6, 12))  # longest curve in months, and months between ticks

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import TYPE_CHECKING
 
 from retention_kit import bidi
 from retention_kit.report.message import mail
 from retention_kit.report.message.content import LONG, brief
-
-if TYPE_CHECKING:
-    from retention_kit.settings import Settings
-    from retention_kit.wording import Words
+from retention_kit.settings import Settings
+from retention_kit.wording import Words
 
 
 @dataclass(frozen=True)

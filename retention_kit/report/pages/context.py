@@ -6,8 +6,9 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from retention_kit.data.dataset import Dataset
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.hijri import with_hijri
 from retention_kit.lazy import pd
@@ -24,9 +25,6 @@ from retention_kit.report.blocks import Block
 from retention_kit.report.charts.base import ChartSpec, join_items
 from retention_kit.report.pages import narrative
 from retention_kit.wording import Words
-
-if TYPE_CHECKING:
-    from retention_kit.data.dataset import Dataset
 
 Cached = TypeVar("Cached")
 DRIVER_SHARE = 0.5  # the least share of a change that names its cause

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.breakdowns import churn_reasons, cohorts, customer_movements
+from retention_kit.metrics.catalogue import Measure
 from retention_kit.metrics.formulas import share
 from retention_kit.metrics.insights import Claim, by_cohort_length, cohort_claims
 from retention_kit.metrics.queries.summaries import concentration, missing_reason
@@ -17,11 +18,6 @@ from retention_kit.report.charts import concentration as concentration_chart
 from retention_kit.report.charts import series
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Context
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from retention_kit.metrics.catalogue import Measure
 
 COMPARED_AGE = 3  # at which the newest cohort is compared with earlier ones; 2 or 1 in shorter data
 LEAST_COHORTS = 3  # of an average

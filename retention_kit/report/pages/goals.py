@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retention_kit.bidi import mirrored
 from retention_kit.metrics.catalogue import METRICS, SMALL
@@ -11,14 +11,11 @@ from retention_kit.metrics.goals.outlook import LEAST
 from retention_kit.metrics.goals.pace import bar, progress
 from retention_kit.metrics.goals.reading import goal_states, has_goals
 from retention_kit.metrics.goals.rules import goal_of
-from retention_kit.metrics.goals.states import AT_RISK, MISSED, NO_DATA, OFF_TRACK, REACHED, SHAPES, URGENT
+from retention_kit.metrics.goals.states import AT_RISK, MISSED, NO_DATA, OFF_TRACK, REACHED, SHAPES, URGENT, GoalState
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import goals as charts
 from retention_kit.report.pages import narrative, tables
 from retention_kit.report.pages.context import Blocks, Context
-
-if TYPE_CHECKING:
-    from retention_kit.metrics.goals.states import GoalState
 
 MOST_TRENDS = 6
 MAX_PROGRESS = 100  # as a multiple of the way from start to target; beyond it, it is not shown

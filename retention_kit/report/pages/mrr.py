@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from retention_kit.lazy import pd
 from retention_kit.metrics.breakdowns import mrr_movements
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.charts.waterfall import waterfall
 from retention_kit.report.pages.context import Blocks, Context
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GAINS, LOSSES = ("new", "expansion", "reactivation"), ("contraction", "churned")
 

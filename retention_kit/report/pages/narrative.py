@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.insights import days
 from retention_kit.periods import Period
 from retention_kit.wording import MINUS, Words
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def is_known(value: Any) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from retention_kit.data.values.scales import top_boxes
+from retention_kit.lazy import pd
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.definitions.feedback import SURVEYS
 from retention_kit.metrics.queries.spans import Granularity
@@ -17,9 +16,6 @@ from retention_kit.report.pages.comments import CommentBlocks
 from retention_kit.report.pages.context import Blocks
 from retention_kit.report.pages.metric import MetricBlocks
 from retention_kit.report.pages.response_rate import ResponseBlocks
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCORES = {survey: metric for metric, survey in SURVEYS.items()}
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.lazy import pd
+from retention_kit.metrics.catalogue import METRICS, Measure
 from retention_kit.metrics.queries.segment_values import NONE
 from retention_kit.metrics.queries.views import PAUSED
+from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH, Words
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from retention_kit.metrics.catalogue import Measure
-    from retention_kit.periods import Period
 
 
 def figures(rows: Sequence[Any], period: Period, words: Words) -> Block:

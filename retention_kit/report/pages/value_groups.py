@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import SMALL
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.metrics.queries.value_segments import GROUPS, NONE_YET, value_segments
@@ -12,9 +12,6 @@ from retention_kit.report.blocks import Block
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Blocks, Context
 from retention_kit.wording import DASH
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class ValueGroupBlocks(Context):

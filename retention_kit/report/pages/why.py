@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import fsum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from retention_kit.lazy import pd
 from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.change_parts import ChangePart, change_parts, is_within_chance, part_claims, segment_changes
 from retention_kit.metrics.decomposition import shapley
@@ -17,9 +18,6 @@ from retention_kit.report.charts.base import join_items
 from retention_kit.report.pages import narrative
 from retention_kit.report.pages.context import Context, rows_for
 from retention_kit.report.pages.mrr import GAINS, LOSSES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_NAMES = 3  # values in a sentence
 
