@@ -95,9 +95,7 @@ class Dataset:
     @property
     def basis(self) -> str:
         """The table that defines customers: orders or subscriptions."""
-        return self.settings.definitions.basis or next(
-            (name for name in TABLES[1::-1] if name in self.tables), "orders"
-        )
+        return self.settings.definitions.basis or next((one for one in TABLES[1::-1] if one in self.tables), "orders")
 
     @property
     def lacks_earlier_prices(self) -> bool:

@@ -123,9 +123,7 @@ def send_report(
         if owner and owner.settings.mail.owner:
             with sending(folder.parent) as outbox:
                 owner.alert(outbox, reasons=verdict.reasons)
-        return Sending(
-            period, verdict, tuple(Result(*_fields(recipient), "blocked", "") for recipient in recipients), dry_run
-        )
+        return Sending(period, verdict, tuple(Result(*_fields(one), "blocked", "") for one in recipients), dry_run)
     messages, absent = _messages(folder, manifest, recipients)
     if owner is None:
         results = absent | _dry_run(folder.parent, messages, resend, bool(to))

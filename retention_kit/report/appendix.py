@@ -144,9 +144,7 @@ def _provenance(page: Page) -> list[Block]:
         )
         terms.append({"term": words.say(table), "text": rows, "details": [*files]})
     packages = {name: version(name) for name in PACKAGES}
-    lines = [
-        text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"
-    ]
+    lines = [text("provenance.package", name=one, version=packages[one]) for one in PACKAGES if one != "retention-kit"]
     asof = {"day": words.date(data.as_of), "last": page.last_day(), "zone": data.settings.report.timezone or "UTC"}
     sentences = [
         text("provenance.asof", **asof),

@@ -159,9 +159,7 @@ class Store:
         surveys = {survey for survey, _ in rows}
         if not rows:
             return None
-        return Invitation(
-            tuple(name for name in SCALES if name in surveys), any(response_id for _, response_id in rows)
-        )
+        return Invitation(tuple(name for name in SCALES if name in surveys), any(answer for _, answer in rows))
 
     def answer(self, token: str, scores: Mapping[str, int], comment: str | None) -> str:
         """Store an answer, once: `stored`, `same` if it is there already, `answered` if a different one is.

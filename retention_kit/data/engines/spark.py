@@ -168,9 +168,7 @@ class Spark(RemoteEngine):
         """Persist the rows of a query in Spark's SQL, which is read once."""
         with _spark_errors():
             frame = self._session.sql(query)
-            texts = [
-                column for column, kind in frame.dtypes if kind.split("(")[0] not in _KINDS and kind[:7] != "decimal"
-            ]
+            texts = [name for name, kind in frame.dtypes if kind.split("(")[0] not in _KINDS and kind[:7] != "decimal"]
             for column in texts:
                 frame = frame.withColumn(column, frame[_quoted(column)].cast("string"))
             self._persist(name, frame)

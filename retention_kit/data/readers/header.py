@@ -73,9 +73,7 @@ def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
     filled = [sum(map(_is_filled, cells)) for cells in records]
     scores = [names.score(cells) for cells in records]
     if best := max(scores, default=0):
-        return max(
-            range(len(records)), key=lambda position: (scores[position], best > 1 or filled[position], -position)
-        )
+        return max(range(len(records)), key=lambda index: (scores[index], best > 1 or filled[index], -index))
     if not (widths := Counter(len(cells) for cells, size in zip(records, filled, strict=True) if size > 1)):
         return next((position for position, size in enumerate(filled) if size), None)
     usual = widths.most_common(1)[0][0]

@@ -289,9 +289,7 @@ def _missing_columns(
         if constants.get(column_of_ours):
             continue
         for column, path, reader in missing_columns(columns, files, readers, types_by_file):
-            others = [
-                name for name in all_columns.values() if name.lower() not in map(str.lower, source.columns.values())
-            ]
+            others = [one for one in all_columns.values() if one.lower() not in map(str.lower, source.columns.values())]
             if column_of_ours in REQUIRED[table]:
                 raise DataError(
                     "{file} has no column {column!r}, which other files of {path} have and {table} need for "

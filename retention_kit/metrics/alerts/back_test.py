@@ -112,8 +112,6 @@ def _redrawn(points: Mapping[int, Point], draws: Random) -> dict[int, Point]:
         if point.change is None or point.value is None or before is None or before.value is None:
             continue
         change = point.value - before.value
-        bounds = [
-            None if bound is None else change + bound - point.change for bound in (point.change_low, point.change_high)
-        ]
+        bounds = [None if end is None else change + end - point.change for end in (point.change_low, point.change_high)]
         redrawn[index] = replace(point, change=change, change_low=bounds[0], change_high=bounds[1])
     return redrawn

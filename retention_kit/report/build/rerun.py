@@ -98,9 +98,7 @@ def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | Non
     formats = [
         kind for kind in FILES if any((pack / file).is_file() for name in names for file in files_of(kind, name))
     ] or options["formats"]
-    built = {
-        stem.removesuffix(f".{name}") for stem in manifest["sections"] for name in names if stem.endswith(f".{name}")
-    }
+    built = {stem.removesuffix(f".{one}") for stem in manifest["sections"] for one in names if stem.endswith(f".{one}")}
     folder = Path(templates) if templates and options["templates"] else None
     period, every = manifest["period"], manifest["every"]
     plan = make_plan(data, period, every, options["segment"], languages, formats, (), folder, options["static"])

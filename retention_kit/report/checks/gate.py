@@ -125,9 +125,7 @@ def check_message(folder: Path, manifest: dict[str, Any], name: str, findings: I
     raw, expected = path.read_bytes(), notices(degraded, folder, manifest, name)
     parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
     leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.environment_secrets())]
-    faults = (
-        blocked("{file}: {fault}", file=path.name, fault=fault) for fault in _check_message(report, raw, expected)
-    )
+    faults = (blocked("{file}: {fault}", file=path.name, fault=one) for one in _check_message(report, raw, expected))
     return _collect(path.name, faults) + leaks
 
 

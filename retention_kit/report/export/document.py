@@ -73,9 +73,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     metadata = nb.metadata.get("retention_kit", {})
     document = _DEFAULTS | {key: value for key, value in metadata.items() if key in _DEFAULTS}
     document["labels"] = LABELS | metadata.get("labels", {})
-    blocks = _outline(
-        [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
-    )
+    blocks = _outline([_clean(one) for one in _blocks(nb, document["labels"])], document["title"] or name or "Report")
     document["files"] = _files(blocks, metadata.get("tables", ""))
     blocks = [_isolated(block, document["direction"]) for block in blocks]
     document["company"] = bidi.isolate(document["company"], document["direction"])
@@ -88,9 +86,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
         for item in block["items"]
         if item.startswith(document["labels"]["undrawn"])
     ]
-    document["contents"] = [
-        {"id": section[0]["id"], "text": section[0]["text"]} for section in document["sections"][1:]
-    ]
+    document["contents"] = [{"id": part[0]["id"], "text": part[0]["text"]} for part in document["sections"][1:]]
     return _clean(document)
 
 

@@ -92,9 +92,7 @@ def titled(
     words: Words, name: str, heads: Sequence[str], body: list[list[str]], numbers: Sequence[str], caption: str = ""
 ) -> Block:
     """A table whose title and column labels are the texts of `name`; the columns `numbers` are aligned to the end."""
-    columns = [
-        {"label": words.text(f"{name}.{head}"), "align": "end" if head in numbers else "start"} for head in heads
-    ]
+    columns = [{"label": words.text(f"{name}.{key}"), "align": "end" if key in numbers else "start"} for key in heads]
     return Block("table", title=words.text(f"{name}.title"), columns=columns, rows=body, caption=caption)
 
 
