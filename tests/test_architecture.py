@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "metrics.catalogue": f"{COMMON} metrics.summary_rows",
     "metrics.formulas": "metrics.catalogue",
     "metrics.decomposition": "wording",
-    "metrics.insights": "periods metrics.catalogue metrics.decomposition metrics.formulas",
+    "metrics.insights": "lazy periods metrics.catalogue metrics.decomposition metrics.formulas",
     "metrics.models": "errors wording",
     "metrics.goals.pace": "",
     "metrics.goals.outlook": "",
