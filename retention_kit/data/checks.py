@@ -17,6 +17,7 @@ _DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
 _OUTSIDE = "lies outside 1970-2100"
 _YEARS = "write years with four digits"
 _NUMBERS = "write plain numbers like 1234.50"
+_SPELL = "set aside: no figure counts the spell"
 
 
 class Check(NamedTuple):
@@ -56,18 +57,12 @@ CHECKS = {
     "cells merged over several rows": Check("each of their rows has the value of the first"),
     # Dates, amounts and other values that cannot be read
     "unreadable date": _sets_aside(column="when", hint=_DATES),
-    "unreadable end date": _sets_aside(
-        "set aside: no figure counts the spell", column="ended_at", hint=_DATES, of_values=True
-    ),
-    "unreadable end date of the trial": _sets_aside(
-        "set aside: no figure counts the spell", column="trial_ends_at", hint=_DATES, of_values=True
-    ),
+    "unreadable end date": _sets_aside(_SPELL, column="ended_at", hint=_DATES, of_values=True),
+    "unreadable end date of the trial": _sets_aside(_SPELL, column="trial_ends_at", hint=_DATES, of_values=True),
     "date outside 1970-2100": _sets_aside(column="when", fault=_OUTSIDE, hint=_YEARS),
-    "end date outside 1970-2100": _sets_aside(
-        "set aside: no figure counts the spell", column="ended_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
-    ),
+    "end date outside 1970-2100": _sets_aside(_SPELL, column="ended_at", fault=_OUTSIDE, hint=_YEARS, of_values=True),
     "end date of the trial outside 1970-2100": _sets_aside(
-        "set aside: no figure counts the spell", column="trial_ends_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
+        _SPELL, column="trial_ends_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
     ),
     "end date that stands for none": Check("read as no end, as an empty one is"),
     "unreadable amount": _sets_aside(column="amount", hint=_NUMBERS),
@@ -105,10 +100,7 @@ CHECKS = {
         hint="a subscription needs a customer",
     ),
     "ended before it started": _sets_aside(
-        "set aside: no figure counts the spell",
-        column="ended_at",
-        fault="lies before started_at",
-        hint="see which column is which",
+        _SPELL, column="ended_at", fault="lies before started_at", hint="see which column is which"
     ),
     "no exchange rate yet": _sets_aside(
         "set aside: the rates of its currency begin later<; {money}>",

@@ -118,14 +118,6 @@ def _postgres_cast(node: exp.Cast) -> exp.Expr:
     return exp.Paren(this=exp.Collate(this=node, expression=exp.to_identifier("C", quoted=True)))
 
 
-def _postgres_round(node: exp.Round) -> exp.Expr:
-    return _call("pg_temp.rounded")(node.this)
-
-
-def _postgres_name(node: exp.Identifier) -> exp.Expr:
-    return exp.to_identifier(shorten_name(node.name), quoted=node.quoted)
-
-
 def _postgres_once(node: exp.CTE | exp.Subquery) -> exp.Expr:
     """Materialise CTEs that are used several times, as PostgreSQL would compute them each time."""
     if node.alias in _ONCE and isinstance(node, exp.CTE):
@@ -149,8 +141,8 @@ def _temporary(node: exp.Create) -> exp.Create:
 _POSTGRES: dict[Any, Rule] = {
     exp.TryCast: _postgres_try,
     exp.Cast: _postgres_cast,
-    exp.Round: _postgres_round,
-    exp.Identifier: _postgres_name,
+    exp.Round: lambda node: _call("pg_temp.rounded")(node.this),
+    exp.Identifier: lambda node: exp.to_identifier(shorten_name(node.name), quoted=node.quoted),
     exp.IsNan: _not_a_number,
     exp.Create: _temporary,
     exp.CTE: _postgres_once,
