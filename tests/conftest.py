@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from packs import made_once
+from packs import built_once
 
 # The same cases on every run and machine; a slow machine is no fault.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -37,7 +37,7 @@ def sample_pack(tmp_path_factory) -> Path:
     """The pack of the sample company, made once by kernels: only for reading."""
     import retention_kit as rk
 
-    return made_once(tmp_path_factory, "sample", lambda place: rk.build_report(rk.sample(), output=place).path)
+    return built_once(tmp_path_factory, "sample", lambda place: rk.build_report(rk.sample(), output=place).path)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def retail_pack(shared, tmp_path_factory) -> Path:
         data = rk.load(invoices(place, shared), company="Online Retail", segments=["country"])
         return rk.build_report(data, "2011-11", output=place / "reports").path
 
-    return made_once(tmp_path_factory, "retail", make)
+    return built_once(tmp_path_factory, "retail", make)
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,13 @@ LATIN = re.compile(
 )
 
 
-def said(name):
+def texts_of(name):
     return tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_language_says_all_that_english_says_in_the_same_order_with_the_same_fields(name):
-    own, english = said(name), said("en")
+    own, english = texts_of(name), texts_of("en")
     assert not list(faults_of(own, english))
     keys = [key for key in flat(own) if not key.startswith(OWN)]
     assert keys == [key for key in flat(english) if not key.startswith(OWN)]
@@ -39,14 +39,14 @@ def test_a_language_says_all_that_english_says_in_the_same_order_with_the_same_f
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_counted_noun_is_counted_somewhere(name):
-    own = flat(said(name))
+    own = flat(texts_of(name))
     counted = {noun for sentence in own.values() for _, noun in fields_of(sentence) if noun}
-    assert counted == {*said(name)["counted"]}
+    assert counted == {*texts_of(name)["counted"]}
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_metric_has_its_texts(name):
-    known = said(name)["metrics"]
+    known = texts_of(name)["metrics"]
     ours = {name for name, one in METRICS.items() if one.function.__module__.startswith("retention_kit.")}
     assert known.keys() == ours
     for one in known:
@@ -58,14 +58,14 @@ def test_every_metric_has_its_texts(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_file_has_no_control_of_direction_and_no_double_space(name):
-    for key, sentence in flat(said(name)).items():
+    for key, sentence in flat(texts_of(name)).items():
         assert sentence == plain(sentence), key
         assert "  " not in sentence, key
         assert sentence == unicodedata.normalize("NFC", sentence), key
 
 
 def test_arabic_has_arabic_words_and_punctuation():
-    for key, sentence in flat(said("ar")).items():
+    for key, sentence in flat(texts_of("ar")).items():
         if key in ("locale", "direction"):
             continue
         if key.startswith("checks."):  # which name settings

@@ -39,7 +39,7 @@ class Pending:
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch) -> list[str]:
+def command(tmp_path, monkeypatch) -> list[str]:
     """The command for three periods; what it builds are packs without content."""
     (tmp_path / "orders.csv").write_text(
         "customer_id,ordered_at,amount\n" + "".join(f"a,2024-0{month}-03,9\n" for month in range(1, 5)), "utf-8"
@@ -92,11 +92,11 @@ def interrupted_at(number: int, arguments: list[str], *, is_caused: bool) -> tup
 
 @pytest.mark.long
 @pytest.mark.parametrize("is_caused", [False, True])
-def test_the_packs_said_to_be_done_are_those_in_place(asked, capsys, is_caused):
+def test_the_packs_said_to_be_done_are_those_in_place(command, capsys, is_caused):
     numbers, said = 0, set()
     while True:
         output, numbers = Path(f"reports-{numbers}"), numbers + 1
-        code, came = interrupted_at(numbers, [*asked, "--output", str(output)], is_caused=is_caused)
+        code, came = interrupted_at(numbers, [*command, "--output", str(output)], is_caused=is_caused)
         sentence = capsys.readouterr().err.splitlines()[-1] if came else ""
         if not came:
             break
@@ -116,15 +116,15 @@ def test_the_packs_said_to_be_done_are_those_in_place(asked, capsys, is_caused):
 
 @pytest.mark.long
 @pytest.mark.parametrize("is_caused", [False, True])
-def test_a_pack_that_replaces_another_is_done(asked, capsys, is_caused):
+def test_a_pack_that_replaces_another_is_done(command, capsys, is_caused):
     """The folder is there before, so its content tells."""
-    asked += ["--output", "reports"]
-    assert main(asked) == 0
+    command += ["--output", "reports"]
+    assert main(command) == 0
     numbers = 0
     while True:
         before, numbers = [manifest.read(Path("reports", month)) for month in MONTHS], numbers + 3
         capsys.readouterr()
-        if not interrupted_at(numbers, asked, is_caused=is_caused)[1]:
+        if not interrupted_at(numbers, command, is_caused=is_caused)[1]:
             break
         sentence = capsys.readouterr().err.splitlines()[-1]
         now = [manifest.read(Path("reports", month)) for month in MONTHS]

@@ -30,7 +30,7 @@ NAMES = {"c1", "c2", "c3", "C3", "soon", "nothing", "n", "a", "joy", "csat", "np
 NAMES |= {"orders", "case", "fold", "definitions", "zero_orders", "scale"}
 
 
-def said(name):
+def texts_of(name):
     return tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
 
 
@@ -40,7 +40,7 @@ def latin_words(text):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_each_check_has_a_name_and_an_effect_with_the_same_fields(name):
-    own = said(name)["checks"]
+    own = texts_of(name)["checks"]
     assert [*own] == [*CHECKS]
     for check, texts in own.items():
         english = CHECKS[check].effect
@@ -55,13 +55,13 @@ def test_each_check_has_a_name_and_an_effect_with_the_same_fields(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_tables_and_the_notes_and_reasons_of_layouts_have_words(name):
-    assert said(name)["tables"].keys() == REQUIRED.keys()
+    assert texts_of(name)["tables"].keys() == REQUIRED.keys()
     texts = {text for layout in layouts().values() for text in (*layout.notes, *layout.leave_out)}
     assert texts <= phrases(name)["phrases"].keys()
 
 
 def test_the_arabic_of_checks_has_no_latin_word_that_the_english_has_not():
-    own = said("ar")
+    own = texts_of("ar")
     for check, texts in own["checks"].items():
         assert latin_words(" ".join(texts.values())) <= latin_words(f"{check} {CHECKS[check].effect}"), check
 

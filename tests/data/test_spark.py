@@ -125,7 +125,7 @@ def test_follow_ups_are_the_same(session):
 def test_comments_and_invitations_are_the_same(session):
     for tables in commented.companies():
         here, there = both(session, commented.OPTIONS, **tables)
-        assert commented.told(here) == commented.told(there)
+        assert commented.all_texts(here) == commented.all_texts(there)
 
 
 def test_subscribers_are_forecast_alike(session):

@@ -47,7 +47,7 @@ def run(place: Path, held: str, hooks: dict[str, Webhook], digest: str = "d") ->
         deliver_alerts(outbox, histories, SETTINGS, hooks, None, date(2026, 1, 1))
 
 
-def told_in(bodies) -> list[tuple[str, str]]:
+def events_in(bodies) -> list[tuple[str, str]]:
     """The events of some messages: kind and month."""
     alerts = [one for body in bodies for one in json.loads(body)["facts"]["alerts"]]
     return sorted((one["event"], one["period"][5:]) for one in alerts if one["event"] != "no data")
@@ -102,7 +102,7 @@ def test_on_whatever_days_each_event_is_told_once_to_each(days):
         assert {row.state for row in rows} <= {"sent", "unknown"}
         for target in TARGETS:
             mine = [row for row in rows if row.recipient == target]
-            assert told_in(bodies[row.message_id] for row in mine) == beginnings_and_ends(held, 0)
+            assert events_in(bodies[row.message_id] for row in mine) == beginnings_and_ends(held, 0)
             taken = Counter(number for name, number, _ in receivers.taken if name == target)
             assert set(taken.values()) <= {1}
             assert {row.message_id for row in mine if row.state == "sent"} <= {*taken}
@@ -134,7 +134,7 @@ def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days)
             bodies = {row.message_id: outbox.content(row) for row in rows}
         heard = sorted(one for reader in readers.values() for one in reader.heard if one[0] != "no data")
         for target in TARGETS:
-            assert told_in(bodies[row.message_id] for row in rows if row.recipient == target) == heard
+            assert events_in(bodies[row.message_id] for row in rows if row.recipient == target) == heard
         assert {row.state for row in rows} <= {"sent", "unknown"}
         assert {*Counter(taken[:2] for taken in receivers.taken).values()} <= {1}
 
@@ -222,7 +222,7 @@ def test_a_run_killed_again_and_again_tells_everything_once():
     assert {row.message_id for row in rows if row.state == "sent"} <= {*taken}
     for target in TARGETS:
         mine = [bodies[row.message_id] for row in rows if row.recipient == target]
-        months = [(kind, month) for kind, month in told_in(mine)]
+        months = [(kind, month) for kind, month in events_in(mine)]
         assert Counter(kind for kind, _ in months) == Counter(kind for kind, _ in beginnings_and_ends(held, 0))
 
 
@@ -242,5 +242,5 @@ def test_two_runs_at_once_tell_everything_once():
             for thread in threads:
                 thread.join()
         life(one, ".x.x.")
-    said = Counter(event for taken in server.taken for event in told_in([taken.body]))
+    said = Counter(event for taken in server.taken for event in events_in([taken.body]))
     assert said == Counter(dict.fromkeys(beginnings_and_ends(".x.x.", 0), 2)), "to each of the two"

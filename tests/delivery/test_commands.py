@@ -69,7 +69,7 @@ def pack(project) -> Path:
     return write_pack(project / "reports" / "2024-01")
 
 
-def said(capsys) -> tuple[str, str]:
+def output(capsys) -> tuple[str, str]:
     captured = capsys.readouterr()
     return re.sub(r" {2,}", " ", captured.out), captured.err
 
@@ -77,16 +77,16 @@ def said(capsys) -> tuple[str, str]:
 def test_send_prints_what_became_of_each(pack, room, capsys):
     room.handler.rcpt = lambda address, _: "550 5.1.1 No such user" if address == "ben@example.com" else None
     assert main(["send", str(pack)]) == 1
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert "ann@example.com en sent 250 Taken" in out
     assert "ben@example.com en failed 550 5.1.1 No such user" in out
     assert err == ""
     room.handler.rcpt = lambda *_: None
     assert main(["send", str(pack)]) == 0
-    assert "ann@example.com en already sent" in said(capsys)[0]
+    assert "ann@example.com en already sent" in output(capsys)[0]
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
     assert main(["send", str(pack)]) == 1
-    assert "--resend corrects it" in said(capsys)[0]
+    assert "--resend corrects it" in output(capsys)[0]
     assert main(["send", str(pack), "--resend", "--to", "ann@example.com"]) == 0
     assert room.handler.recipients == ["ann@example.com", "ben@example.com", "ann@example.com"]
 
@@ -94,9 +94,9 @@ def test_send_prints_what_became_of_each(pack, room, capsys):
 def test_a_dry_run_needs_no_server(pack, monkeypatch, capsys):
     monkeypatch.delenv(VARIABLE, raising=False)
     assert main(["send", str(pack), "--dry-run"]) == 0
-    assert said(capsys)[0].count("to be sent") == 2
+    assert output(capsys)[0].count("to be sent") == 2
     assert main(["send", str(pack)]) == 2
-    assert f"No mail server is named: set {VARIABLE}" in said(capsys)[1]
+    assert f"No mail server is named: set {VARIABLE}" in output(capsys)[1]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_dry_run_needs_no_server(pack, monkeypatch, capsys):
 @pytest.mark.usefixtures("pack", "room")
 def test_a_mistake_is_one_sentence(capsys, asked, message):
     assert main(["send", *asked.split()]) == 2
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert message in err
     assert err.count("\n") == 1
     assert out == ""
@@ -124,7 +124,7 @@ def test_a_wrong_password_is_a_wrong_setting_and_is_not_shown(pack, monkeypatch,
         for password, code in (("hunter2", 2), (PASSWORD.replace("/", "%2F").replace(" ", "%20"), 0)):
             monkeypatch.setenv(VARIABLE, f"smtps://reports:{password}@localhost:{other.server.port}")
             assert main(["send", str(pack)]) == code
-            out, err = said(capsys)
+            out, err = output(capsys)
             assert "hunter2" not in out + err
             assert ("refused the user name or password" in err) is bool(code)
 
@@ -133,7 +133,7 @@ def test_a_wrong_password_is_a_wrong_setting_and_is_not_shown(pack, monkeypatch,
 def test_a_blocked_pack_says_why(pack, monkeypatch, capsys):
     monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("blocked", ("a chart is missing",)))
     assert main(["send", str(pack)]) == 1
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert (
         err
         == "retention-kit: 2024-01 is not fit to be sent, and was sent to nobody:\nretention-kit:   a chart is missing\n"
@@ -141,7 +141,7 @@ def test_a_blocked_pack_says_why(pack, monkeypatch, capsys):
     assert out.count("blocked") == 2
     monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("degraded", ("the data are old",)))
     assert main(["send", str(pack)]) == 0
-    assert "2024-01 is sent with a notice:\nretention-kit:   the data are old" in said(capsys)[1]
+    assert "2024-01 is sent with a notice:\nretention-kit:   the data are old" in output(capsys)[1]
 
 
 @pytest.mark.parametrize("toml", [None, MAIL.partition("to =")[0]])
@@ -153,7 +153,7 @@ def test_a_blocked_pack_is_exit_1_whoever_would_get_it(pack, monkeypatch, capsys
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("blocked", ("a chart is missing",)))
     assert main(["send", str(pack), *more]) == 1
-    assert "a chart is missing" in said(capsys)[1]
+    assert "a chart is missing" in output(capsys)[1]
 
 
 @pytest.mark.usefixtures("room")
@@ -163,7 +163,7 @@ def test_interrupted_says_how_to_go_on(pack, monkeypatch, capsys):
 
     monkeypatch.setattr(dispatch, "send_message", interrupt)
     assert main(["send", str(pack)]) == 130
-    assert "`retention-kit status` tells what was sent" in said(capsys)[1]
+    assert "`retention-kit status` tells what was sent" in output(capsys)[1]
     monkeypatch.undo()
 
 
@@ -187,13 +187,13 @@ def with_message(build):
 def test_run_builds_and_sends_once(room, monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
     assert main(["run", "--as-of", "2024-03-05"]) == 0
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert out.strip().splitlines()[0] == "reports/2024-02"
     assert out.count(" sent ") == 2
     assert "was sent already" not in err
     assert room.handler.recipients == ["ann@example.com", "ben@example.com"]
     assert main(["run", "--as-of", "2024-03-05"]) == 0
-    assert "2024-02 was sent already; nothing was sent now." in said(capsys)[1]
+    assert "2024-02 was sent already; nothing was sent now." in output(capsys)[1]
     assert len(room.handler.taken) == 2
     assert main(["run", "--as-of", "2024-04-02"]) == 0
     assert len(room.handler.taken) == 4, "the next month"
@@ -206,7 +206,7 @@ def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     monkeypatch.setattr(gate, "judge", lambda *given: asked.append(given[1:]) or gate.Verdict("ok", ()))
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 6, 2))
     assert main(["run"]) == 0
-    assert "2024-05 is over, but the data end before" in said(capsys)[1]
+    assert "2024-05 is over, but the data end before" in output(capsys)[1]
     assert asked == [(None, Period.parse("2024-05"))], "the gate is told what was expected"
 
 
@@ -236,11 +236,11 @@ def test_run_makes_what_each_recipient_is_to_get(project, room, monkeypatch, cap
     group = '[[mail.recipients]]\nto = ["cy@example.com"]\nsegment = "country={}"\n'
     (project / "retention.toml").write_text(TOML + MAIL + group.format("Frence"), "utf-8")
     assert main(["run", "--as-of", "2024-03-05"]) == 2
-    assert "There is no country 'Frence' in the data: did you mean 'France'?" in said(capsys)[1]
+    assert "There is no country 'Frence' in the data: did you mean 'France'?" in output(capsys)[1]
     assert not [*project.glob("reports/2024*")], "said before anything is built"
     (project / "retention.toml").write_text(TOML + MAIL + group.format("France"), "utf-8")
     assert main(["run", "--as-of", "2024-03-05"]) == 0
-    assert "cy@example.com en country=France sent" in said(capsys)[0]
+    assert "cy@example.com en country=France sent" in output(capsys)[0]
     assert room.handler.recipients == ["ann@example.com", "ben@example.com", "cy@example.com"]
 
 
@@ -249,7 +249,7 @@ def test_a_blocked_run_tells_the_owner_once(project, room, monkeypatch, capsys):
     monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("blocked", ("a chart is missing",)))
     for _ in range(2):
         assert main(["run", "--as-of", "2024-03-05"]) == 1
-        assert "sent to nobody" in said(capsys)[1]
+        assert "sent to nobody" in output(capsys)[1]
     assert room.handler.recipients == ["own@example.com"]
 
 
@@ -279,16 +279,16 @@ def test_run_tells_of_alerts_once(project, room, monkeypatch, capsys):
         monkeypatch.setenv("RETENTION_KIT_WEBHOOK_CRM", server.url)
         server.answer = lambda _: (503, {}, b"")
         assert main(["run", "--as-of", "2024-03-05"]) == 1, "a fault goes before an alert"
-        out, err = said(capsys)
+        out, err = output(capsys)
         assert "Firing: Somebody buys." in err
         assert "eve@example.com 2024-02 sent" in out
         assert "webhook:CRM 2024-02 queued" in out
         assert main(["status"]) == 1
-        assert "Alerts of 2024-02: webhook:CRM does not have them (webhook:CRM answered 503" in said(capsys)[1]
+        assert "Alerts of 2024-02: webhook:CRM does not have them (webhook:CRM answered 503" in output(capsys)[1]
         server.answer = lambda _: (200, {}, b"")
         (project / "retention.toml").write_text(TOML + MAIL.partition("to =")[0] + ALERT, "utf-8")
         assert main(["run", "--as-of", "2024-03-05"]) == 3, "the report is sent to nobody, and it fires still"
-        out, _ = said(capsys)
+        out, _ = output(capsys)
         assert "webhook:CRM 2024-02 sent" in out
         assert "eve@example.com" not in out
     assert room.handler.recipients == ["ann@example.com", "ben@example.com", "eve@example.com"]
@@ -302,7 +302,7 @@ def test_run_without_an_address_of_a_webhook_builds_nothing(project, monkeypatch
     monkeypatch.delenv("RETENTION_KIT_WEBHOOK_CRM", raising=False)
     (project / "retention.toml").write_text(TOML + MAIL + ALERT, "utf-8")
     assert main(["run"]) == 2
-    assert "webhook:CRM has no address: set RETENTION_KIT_WEBHOOK_CRM to its URL." in said(capsys)[1]
+    assert "webhook:CRM has no address: set RETENTION_KIT_WEBHOOK_CRM to its URL." in output(capsys)[1]
     assert not (project / "reports").exists()
 
 
@@ -319,14 +319,14 @@ def test_run_without_mail_builds_nothing(project, monkeypatch, capsys, toml, url
     path = project / "retention.toml"
     path.unlink() if toml is None else path.write_text(toml, "utf-8")
     assert main(["run"]) == 2
-    assert message in said(capsys)[1]
+    assert message in output(capsys)[1]
     assert not (project / "reports").exists()
 
 
 def test_status_of_what_was_done(pack, room, capsys, monkeypatch):
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 2, 2))
     assert main(["status"]) == 1
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert out.strip().splitlines()[0].split() == [
         "period",
         "expected",
@@ -340,9 +340,9 @@ def test_status_of_what_was_done(pack, room, capsys, monkeypatch):
     assert err == "retention-kit: 2 of 2 messages of 2024-01 were not sent yet: `retention-kit send reports/2024-01`.\n"
     room.handler.rcpt = lambda address, _: "550 no" if address == "ben@example.com" else None
     main(["send", str(pack)])
-    said(capsys)
+    output(capsys)
     assert main(["status"]) == 1
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert out.strip().splitlines()[2].split() == ["2024-01", "2", "ok", "1", "1", "0", "0"]
     assert (
         err
@@ -350,18 +350,18 @@ def test_status_of_what_was_done(pack, room, capsys, monkeypatch):
     )
     room.handler.rcpt = lambda *_: None
     main(["send", str(pack)])
-    said(capsys)
+    output(capsys)
     assert main(["status"]) == 0
-    assert said(capsys)[1] == ""
+    assert output(capsys)[1] == ""
 
 
 @pytest.mark.usefixtures("room")
 def test_status_says_that_a_report_is_missing(pack, capsys, monkeypatch):
     main(["send", str(pack)])
-    said(capsys)
+    output(capsys)
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 3, 1))
     assert main(["status"]) == 1
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert [line.split()[0] for line in out.strip().splitlines()[2:4]] == ["2024-02", "2024-01"]
     assert (
         err
@@ -428,7 +428,7 @@ def test_a_ledger_that_is_broken_fails_and_sends_nothing(pack, room, capsys):
     (pack.parent / "outbox" / "ledger.sqlite").write_bytes(b"no ledger" * 200)
     for command in (["send", str(pack)], ["status"]):
         assert main(command) == 1
-        assert "cannot be used: file is not a database" in said(capsys)[1]
+        assert "cannot be used: file is not a database" in output(capsys)[1]
     assert room.handler.taken == []
 
 
@@ -439,24 +439,24 @@ def test_preview_opens_the_message(project, monkeypatch, capsys):
     pack = write_pack(project / "reports" / "2024-01", packed)
     for asked, text in ((["--language", "ar"], "هذا"), (["--segment", "country=France"], "France"), ([], "45.6%")):
         assert main(["preview", str(pack), *asked]) == 0
-        page = Path(said(capsys)[0].strip())
+        page = Path(output(capsys)[0].strip())
         assert opened.pop() == page.as_uri()
         assert text in page.read_text("utf-8")
         (shown,) = re.findall(r'src="([^"]+)"', page.read_text("utf-8"))
         assert (page.parent / shown).is_file(), "the picture lies beside it"
         shutil.rmtree(page.parent)
     assert main(["preview", str(pack), "--language", "fr"]) == 2
-    assert "has no such message" in said(capsys)[1]
+    assert "has no such message" in output(capsys)[1]
 
 
 def test_preview_shows_no_message_that_was_changed_and_runs_nothing(project, monkeypatch, capsys):
     monkeypatch.setattr(webbrowser, "open", lambda _: True)
     pack = write_pack(project / "reports" / "2024-01", {"en": message()})
     assert main(["preview", str(pack)]) == 0
-    page = Path(said(capsys)[0].strip()).read_text("utf-8").lower()
+    page = Path(output(capsys)[0].strip()).read_text("utf-8").lower()
     assert 0 < page.index("content-security-policy") < page.index("<body")
     assert "default-src 'none'" in page
     written = pack / "message.en.eml"
     written.write_bytes(written.read_bytes() + b"<script>")
     assert main(["preview", str(pack)]) == 1
-    assert said(capsys)[1] == f"retention-kit: {written} is not what was written there: build the report again.\n"
+    assert output(capsys)[1] == f"retention-kit: {written} is not what was written there: build the report again.\n"

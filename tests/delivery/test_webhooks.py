@@ -45,7 +45,7 @@ def server(running):
     return running
 
 
-def told(tmp_path, hook: Webhook, message: Message = SAID, period: str = "2025-12", **options):
+def posted_row(tmp_path, hook: Webhook, message: Message = SAID, period: str = "2025-12", **options):
     """The row of a message after it was posted."""
     with sending(tmp_path) as outbox:
         return post(outbox, [Post(str(hook), "alerts/a", period, message)], hooks=lambda _: hook, **options)[0]
@@ -59,7 +59,7 @@ def steps(tmp_path, row) -> list[str]:
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_message_is_posted_once(tmp_path, tls):
     with hook_server(tls) as server:
-        rows = [told(tmp_path, server.hook()) for _ in range(2)]
+        rows = [posted_row(tmp_path, server.hook()) for _ in range(2)]
     assert [row.state for row in rows] == ["sent", "sent"]
     (taken,) = server.taken
     assert taken.path == f"/services/{SECRET}?sig={SECRET}q"
@@ -77,7 +77,7 @@ def test_a_message_is_posted_once(tmp_path, tls):
 def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
     answers = iter([(400, {}, f"no such {server.url} {SECRET}".encode()), (200, {}, SECRET.encode())])
     server.answer = lambda _: next(answers)
-    replies = [told(tmp_path, server.hook()).reply for _ in range(2)]
+    replies = [posted_row(tmp_path, server.hook()).reply for _ in range(2)]
     assert replies == ["400 Bad Request no such *** ***", "200 OK ***"]
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
@@ -102,7 +102,7 @@ def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
 )
 def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, asked, waited):
     server.answer = lambda _: (status, headers, b"so it is")
-    row = told(tmp_path, server.hook())
+    row = posted_row(tmp_path, server.hook())
     assert (row.state, server.asked, pauses) == (state, asked, waited)
     assert str(status) in row.reply
 
@@ -110,14 +110,14 @@ def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, 
 def test_a_date_to_come_back_at_is_kept(tmp_path, server, pauses):
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     server.answer = lambda number: (200, {}, b"") if number else (429, {"Retry-After": later}, b"")
-    assert told(tmp_path, server.hook()).state == "sent"
+    assert posted_row(tmp_path, server.hook()).state == "sent"
     assert [80 < wait <= 90 for wait in pauses] == [True]
 
 
 @pytest.mark.usefixtures("pauses")
 def test_after_a_fault_it_is_the_same_message(tmp_path, server):
     server.answer = lambda number: (200, {}, b"") if number else (500, {}, b"")
-    assert told(tmp_path, server.hook()).state == "sent"
+    assert posted_row(tmp_path, server.hook()).state == "sent"
     first, second = server.taken
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
     assert first.body == second.body
@@ -125,24 +125,24 @@ def test_after_a_fault_it_is_the_same_message(tmp_path, server):
 
 def test_what_was_refused_is_asked_again_by_the_next_call(tmp_path, server):
     server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
-    assert [told(tmp_path, server.hook()).state for _ in range(3)] == ["failed", "sent", "sent"]
+    assert [posted_row(tmp_path, server.hook()).state for _ in range(3)] == ["failed", "sent", "sent"]
     assert server.asked == 2
 
 
 def test_what_waits_and_is_gone_is_made_anew(tmp_path, server):
     server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
-    told(tmp_path, server.hook())
+    posted_row(tmp_path, server.hook())
     (path,) = (tmp_path / "outbox").glob("*.json")
     path.unlink()
-    assert told(tmp_path, server.hook()).state == "sent"
+    assert posted_row(tmp_path, server.hook()).state == "sent"
     path.unlink()
-    assert told(tmp_path, server.hook()).state == "sent"
+    assert posted_row(tmp_path, server.hook()).state == "sent"
     assert server.asked == 2
 
 
 def test_what_is_lost_after_the_body_is_unknown_and_not_repeated(tmp_path, server, pauses):
     server.after = lambda _: True
-    rows = [told(tmp_path, server.hook()) for _ in range(2)]
+    rows = [posted_row(tmp_path, server.hook()) for _ in range(2)]
     assert [row.state for row in rows] == ["unknown", "unknown"]
     assert (server.asked, pauses) == (1, [])
     assert rows[0].reply == "webhook:CRM was lost after the message was sent, before it said that it has it"
@@ -151,7 +151,7 @@ def test_what_is_lost_after_the_body_is_unknown_and_not_repeated(tmp_path, serve
 def test_who_says_nothing_is_unknown(tmp_path, server):
     done = threading.Event()
     server.after = lambda _: done.wait(5)
-    row = told(tmp_path, server.hook(timeout=0.2))
+    row = posted_row(tmp_path, server.hook(timeout=0.2))
     done.set()
     assert (row.state, row.reply[:30]) == ("unknown", "webhook:CRM fell silent after ")
 
@@ -186,7 +186,7 @@ def test_who_never_ends_saying_it_is_left(tmp_path, start, state):
     done = threading.Event()
     with closing(listener(drip)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        row = told(tmp_path, Webhook("webhook", "SLOW", url, 1, 1.5))
+        row = posted_row(tmp_path, Webhook("webhook", "SLOW", url, 1, 1.5))
         done.set()
     assert row.state == state
 
@@ -210,7 +210,7 @@ def test_who_hangs_up_before_the_body_is_asked_again(tmp_path, pauses, monkeypat
     monkeypatch.setattr(Outbox, "set", slow)
     with closing(listener(hang_up)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        row = told(tmp_path, Webhook("webhook", "GONE", url, 1, 3), pauses=(1,))
+        row = posted_row(tmp_path, Webhook("webhook", "GONE", url, 1, 3), pauses=(1,))
     assert (row.state, row.attempts, pauses) == ("queued", 2, [1])
     assert row.reply == "webhook:GONE closed the connection before anything was sent"
 
@@ -218,7 +218,7 @@ def test_who_hangs_up_before_the_body_is_asked_again(tmp_path, pauses, monkeypat
 def test_nobody_listens(tmp_path, pauses):
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]
-    row = told(tmp_path, Webhook("webhook", "GONE", f"http://127.0.0.1:{port}/"))
+    row = posted_row(tmp_path, Webhook("webhook", "GONE", f"http://127.0.0.1:{port}/"))
     assert (row.state, row.reply) == ("queued", "webhook:GONE cannot be reached (Connection refused)")
     assert len(pauses) == 4
     assert "data" not in steps(tmp_path, row)
@@ -226,14 +226,14 @@ def test_nobody_listens(tmp_path, pauses):
 
 def test_a_huge_answer_is_not_read(tmp_path, server):
     server.answer = lambda _: (200, {}, b"x" * 50_000_000)
-    row = told(tmp_path, server.hook())
+    row = posted_row(tmp_path, server.hook())
     assert (row.state, len(row.reply)) == ("sent", 207)
 
 
 @pytest.mark.parametrize("options", [{"trusted": False}, {"name": "hooks.example.com"}])
 def test_a_certificate_is_verified_before_anything_is_said(tmp_path, options):
     with hook_server(True, **options) as server:
-        row = told(tmp_path, server.hook())
+        row = posted_row(tmp_path, server.hook())
     assert (row.state, server.asked) == ("failed", 0)
     assert row.reply.startswith("the certificate of webhook:CRM is not trusted")
 
@@ -357,7 +357,7 @@ def test_apprise_posts_for_us(tmp_path, server, caplog, capfd, is_well):
     pytest.importorskip("apprise")
     server.answer = lambda _: (200 if is_well else 500, {}, b"")
     address = server.url.replace("http://", "json://").partition("?")[0]
-    row = told(tmp_path, Webhook("apprise", "ALL", address), pauses=())
+    row = posted_row(tmp_path, Webhook("apprise", "ALL", address), pauses=())
     assert row.state == ("sent" if is_well else "failed")
     assert server.taken[0].said["title"] == "Churn above plan"
     assert "• Churn is 6.1%, above 5%" in server.taken[0].said["message"]
@@ -367,14 +367,14 @@ def test_apprise_posts_for_us(tmp_path, server, caplog, capfd, is_well):
 @pytest.mark.parametrize("address", ["nonsense", f"nowhere://{SECRET}"])
 def test_what_apprise_does_not_know_is_refused(tmp_path, caplog, capfd, address):
     pytest.importorskip("apprise")
-    row = told(tmp_path, Webhook("apprise", "ALL", address), pauses=())
+    row = posted_row(tmp_path, Webhook("apprise", "ALL", address), pauses=())
     assert (row.state, row.reply[:29]) == ("failed", "Apprise knows no such URL: se")
     assert SECRET not in row.reply + caplog.text + "".join(capfd.readouterr())
 
 
 def test_without_apprise_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
-    row = told(tmp_path, Webhook("apprise", "ALL", "json://127.0.0.1"))
+    row = posted_row(tmp_path, Webhook("apprise", "ALL", "json://127.0.0.1"))
     assert (row.state, row.reply) == ("failed", 'Apprise is not installed: pip install "retention-kit[apprise]"')
 
 
@@ -399,7 +399,7 @@ def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, 
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         hook = Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5, server.context)
-        assert told(tmp_path, hook).state == "sent"
+        assert posted_row(tmp_path, hook).state == "sent"
     assert server.taken[0].path == f"/{SECRET}"
     assert asked[0].startswith(b"CONNECT hooks.example.com:443 HTTP/1.")
     assert (b"Proxy-Authorization: Basic bWU6aG9yc2VAaG9tZQ==" in asked[0]) is bool(login)
@@ -413,7 +413,7 @@ def test_a_proxy_that_refuses_is_named(tmp_path, monkeypatch):
 
     with closing(listener(serve)) as listening:
         monkeypatch.setenv("https_proxy", f"127.0.0.1:{listening.getsockname()[1]}")
-        row = told(tmp_path, Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5), pauses=())
+        row = posted_row(tmp_path, Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5), pauses=())
     assert row.state == "queued"
     assert row.reply.startswith("webhook:CRM cannot be reached (the proxy answered 407")
 

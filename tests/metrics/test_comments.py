@@ -33,7 +33,7 @@ def answers(comments: list[str | None], scores: list[int], survey: str = "nps", 
     return pd.DataFrame(table | columns)
 
 
-def told(table: pd.DataFrame, **settings):
+def comments_of(table: pd.DataFrame, **settings):
     return survey_comments(rk.load(responses=table, **UTC | settings), DECEMBER)
 
 
@@ -225,7 +225,7 @@ def shop(times: int = 8) -> pd.DataFrame:
 
 
 def test_a_group_of_answers_has_its_words():
-    nps = told(shop())["nps"]
+    nps = comments_of(shop())["nps"]
     assert (nps.written, nps.read) == (80, 80)
     assert {group: one.customers for group, one in nps.groups.items()} == {"promoters": 40, "detractors": 40}
     best = {group: (those[0].word, those[0].comments, those[0].others) for group, those in nps.contrasts.items()}
@@ -265,10 +265,10 @@ def test_of_many_as_many_are_read_spread_evenly():
 def test_few_are_not_shown():
     """A word of four customers is none, though it stands out; a group of four has no examples."""
     table = answers(["ruined by bubbles"] * 4 + ["fine and dandy"] * 40, [1] * 4 + [10] * 40)
-    nps = told(table)["nps"]
+    nps = comments_of(table)["nps"]
     assert nps.groups["detractors"].examples == ()
     assert "bubbles" not in {one.word for those in nps.contrasts.values() for one in those}
-    nps = told(table, comment_min_n=4)["nps"]
+    nps = comments_of(table, comment_min_n=4)["nps"]
     assert nps.groups["detractors"].examples == ("ruined by bubbles",)
 
 
@@ -289,8 +289,8 @@ def test_ids_and_names_of_the_data_are_in_nothing_that_is_kept():
 def test_comments_are_no_segment_and_none_is_no_failure():
     data = rk.load(responses=shop(1), **UTC)
     assert "comment" not in data.segments
-    assert told(shop(1).drop(columns="comment")) == {}
-    assert told(answers([None, "", " "], [1, 2, 3])) == {}
+    assert comments_of(shop(1).drop(columns="comment")) == {}
+    assert comments_of(answers([None, "", " "], [1, 2, 3])) == {}
 
 
 def test_the_prior_keeps_rare_words_from_the_top():

@@ -19,7 +19,7 @@ from retention_kit.report.pages.rules import in_force
 from retention_kit.settings.goals import Goal
 
 
-def shown(page: Page) -> list:
+def section_blocks(page: Page) -> list:
     """The blocks of the section, in order, without its heading."""
     parts = [page.at_risk(), page.trend("customers_at_risk"), *page.back_test(), *page.segments("customers_at_risk")]
     return [block for block in parts if block is not None]
@@ -33,7 +33,7 @@ def page() -> Page:
 
 
 def test_the_section_is_whole(page):
-    assert [block.kind for block in shown(page)] == ["notice", "chart", "text", "chart", "table", "table"]
+    assert [block.kind for block in section_blocks(page)] == ["notice", "chart", "text", "chart", "table", "table"]
     [row] = lives(page.data, page.period)
     notice = page.at_risk()
     count = page.words.value(row["at_risk"], "count")
@@ -47,7 +47,7 @@ def test_the_section_is_whole(page):
     [("better", "with the most at stake"), ("no_better", "who spent the most"), ("short", "who spent the most")],
 )
 def test_a_cut_list_says_what_it_is_ranked_by(page, monkeypatch, verdict, those):
-    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: found(verdict))
+    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: back_test_with(verdict))
     assert f", those {those}; they stand for " in page.at_risk().data["items"][1]
 
 
@@ -88,13 +88,13 @@ def test_the_change_of_a_forecast_is_no_claim(page):
 
 
 def test_nobody_is_named(page):
-    said = str([block.data for block in [*shown(page), page.attention(), page.lists()]])
+    said = str([block.data for block in [*section_blocks(page), page.attention(), page.lists()]])
     names = [name for frame in risk_lists(page.data, page.period).values() for name in frame["customer_id"]]
     assert len(names) > 100
     assert [name for name in names if name in said] == []
 
 
-def found(verdict: str, **more) -> BackTest:
+def back_test_with(verdict: str, **more) -> BackTest:
     """A back-test with this verdict."""
     briers = {"better": (0.1, 0.2), "no_better": (0.2, 0.1), "short": (0.1, 0.2)}[verdict]
     scores = [Score(brier, 0.7, 1.5) for brier in briers]
@@ -121,7 +121,7 @@ def found(verdict: str, **more) -> BackTest:
     ],
 )
 def test_the_verdict_is_a_sentence(page, monkeypatch, verdict, more, said, unsaid):
-    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: found(verdict, **more))
+    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: back_test_with(verdict, **more))
     first = page.back_test()[0].data["text"]
     assert [part for part in said if part not in first] == []
     assert [part for part in unsaid if part in first] == []
@@ -141,7 +141,7 @@ def orders(customers: int) -> pd.DataFrame:
 
 def test_of_ten_customers_one_sentence_says_why_not():
     few = Page("2024-05", data=rk.load(orders=orders(10), timezone="UTC", currency="GBP", as_of="2024-06-01"))
-    [block] = shown(few)
+    [block] = section_blocks(few)
     assert block.kind == "text"
     assert "Too few repeat buyers: 10 of 10" in block.data["text"]
     assert few.lists() is None or "at_risk" not in str(few.lists().data)

@@ -75,7 +75,7 @@ def rows_of(drawing):
     return drawing.spec["data"]["values"]
 
 
-def shown(drawing) -> list[str]:
+def svg_texts(drawing) -> list[str]:
     """The texts in the picture itself."""
     return re.findall(r">([^<>]+)</t", vl_convert.vegalite_to_svg(drawing.spec))
 
@@ -122,7 +122,7 @@ def test_a_trend_can_be_held_against_the_year_before():
         (0.4, "40.0%"),
         (0.9, "90.0%"),
     ]
-    assert "a year before" in shown(drawing)
+    assert "a year before" in svg_texts(drawing)
     assert " Pale line: a year before, 90.0% for December 2011." in drawing.alt
     fields = [layer["encoding"]["y"]["field"] for layer in drawing.spec["layer"] if "y" in layer["encoding"]]
     assert "earlier" in fields
@@ -160,14 +160,14 @@ def test_trend_words_name_the_latest_complete_figure_its_interval_and_its_goal()
 
 
 def test_trend_labels_the_last_complete_value_and_marks_the_incomplete_period():
-    texts = shown(DRAWINGS["trend"]())
+    texts = svg_texts(DRAWINGS["trend"]())
     assert {"45.6%", "goal", "45.0%", "incomplete", "Sept", "Dec", "2011"} <= set(texts)
     assert texts.count("2011") == 1  # the year is said where it changes
 
 
 def test_the_first_year_is_not_said_beside_the_second():
     turn = trend_rows([0.4, 0.5, 0.45]).assign(period=["2011-12", "2012-01", "2012-02"])
-    texts = shown(series.trend(turn, WORDS))
+    texts = svg_texts(series.trend(turn, WORDS))
     assert ("2011" in texts, texts.count("2012")) == (False, 1)
 
 
@@ -206,7 +206,7 @@ def test_trend_of_one_period_is_a_point_with_its_interval():
 @pytest.mark.parametrize("goal", [None, float("nan")])
 def test_trend_without_goal_has_no_rule(goal):
     drawing = series.trend(trend_rows([0.4, 0.5]), WORDS, goal=goal)
-    assert "goal" not in shown(drawing)
+    assert "goal" not in svg_texts(drawing)
     assert "Goal" not in drawing.alt
 
 
@@ -230,13 +230,13 @@ def test_rates_have_no_axis_beyond_nought_and_a_hundred_per_cent(values, low, hi
     ],
 )
 def test_money_axis_speaks_as_the_text_does(value, ticks):
-    assert ticks <= set(shown(series.trend(trend_rows([Decimal(value)], "money", half=None), WORDS)))
+    assert ticks <= set(svg_texts(series.trend(trend_rows([Decimal(value)], "money", half=None), WORDS)))
 
 
 def test_many_periods_thin_their_labels_but_keep_the_latest():
     weeks = [f"2011-W{week:02}" for week in range(1, 53)]
     rows = pd.concat([trend_rows([0.4])] * 52, ignore_index=True).assign(period=weeks)
-    labels = [text for text in shown(series.trend(rows, WORDS)) if re.fullmatch(r"\d+ [A-Z][a-z]+", text)]
+    labels = [text for text in svg_texts(series.trend(rows, WORDS)) if re.fullmatch(r"\d+ [A-Z][a-z]+", text)]
     assert labels[-1] == "26 Dec"
     assert len(labels) <= series.MOST_LABELS / 2, "a day and a month take twice the room"
 
@@ -286,7 +286,7 @@ def test_nps_draws_counts_and_leaves_the_shares_to_the_stack():
     september = [(row["kind"], row["value"]) for row in rows_of(drawing) if row["period"] == "2011-09"]
     assert september == [("detractors (0–6)", 10), ("passives (7–8)", 20), ("promoters (9–10)", 70)]
     assert "of 0 answers. November 2011 is incomplete." in drawing.alt
-    assert {"n", "100", "0", "6"} <= set(shown(drawing))
+    assert {"n", "100", "0", "6"} <= set(svg_texts(drawing))
 
 
 @pytest.mark.parametrize("name", ["customer_movements", "mrr_movements", "nps"])
@@ -302,13 +302,13 @@ def test_segments_stand_in_the_order_given():
         "Dot plot: Customer retention rate by country, November 2011, largest first. "
         "France 50.0% · n 1,364, Peru – · n 1,364, Chile 61.0% · n 1,364. All together: 55.0%."
     )
-    assert {"all 55.0%", "61.0% · n 1,364", "– · n 1,364"} <= set(shown(drawing))
+    assert {"all 55.0%", "61.0% · n 1,364", "– · n 1,364"} <= set(svg_texts(drawing))
 
 
 def test_segments_say_how_many_the_words_leave_out():
     drawing = series.segments(segment_rows({f"Country {place}": 0.3 for place in range(50)}), WORDS)
     assert drawing.alt.endswith("And 40 more.")
-    assert sum(text.startswith("Country") for text in shown(drawing)) == 50
+    assert sum(text.startswith("Country") for text in svg_texts(drawing)) == 50
 
 
 HOSTILE = [

@@ -18,7 +18,7 @@ from retention_kit.report.charts import concentration as concentration_chart
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
 from retention_kit.wording import Words
-from test_charts import rows_of, shown
+from test_charts import rows_of, svg_texts
 
 WORDS = Words("en", "GBP")
 
@@ -71,7 +71,7 @@ def test_a_heat_map_has_no_cell_for_what_is_not_yet_seen_and_sets_the_running_pe
 
 
 def test_a_heat_map_shows_sizes_beside_the_cohorts_and_words_on_its_axis():
-    texts = shown(DRAWINGS["heat map"]())
+    texts = svg_texts(DRAWINGS["heat map"]())
     assert {"Jan 2024", "Feb 2024", "customers", "4", "2", "months after joining", "50"} <= set(texts)
     assert cohort_charts.heat_map(CELLS[CELLS["age"] == 0], WORDS, "month", "fraction") is None
 
@@ -115,7 +115,9 @@ def test_a_cell_of_a_heat_map_can_be_chosen():
         ["cohort_id", "period"],
     )
     assert param["views"] == [drawing.spec["layer"][0]["name"]]
-    assert (drawing.alt, shown(drawing)) == (plain.alt, shown(plain)), "it is the same picture until one is chosen"
+    assert (drawing.alt, svg_texts(drawing)) == (plain.alt, svg_texts(plain)), (
+        "it is the same picture until one is chosen"
+    )
     assert alt.JupyterChart(alt.Chart.from_dict(drawing.spec)).selections.cell.value == []
     assert "params" not in plain.spec
     assert not {"cohort_id", "period"} & set(rows_of(plain)[0])
@@ -191,7 +193,7 @@ def test_figures_in_cells_are_legible(seen, text, ground):
 
 def test_curves_point_out_the_average_and_one_cohort():
     drawing = DRAWINGS["curves"]()
-    assert {"average", "Jan 2024", "months after joining"} <= set(shown(drawing))
+    assert {"average", "Jan 2024", "months after joining"} <= set(svg_texts(drawing))
     assert drawing.alt == (
         "Line chart: retention of cohorts by months after joining. average: 1: 50.0%, 2: 30.0%. Jan 2024: 1: 75.0%, 2: 25.0%."
     )
@@ -199,7 +201,7 @@ def test_curves_point_out_the_average_and_one_cohort():
 
 def test_curves_want_two_ages_and_need_no_cohort_to_point_out():
     assert cohort_charts.curves(LINES, AVERAGE[:1], "2024-01", WORDS, "month") is None
-    assert "Jan 2024" not in shown(cohort_charts.curves(LINES, AVERAGE, "", WORDS, "month"))
+    assert "Jan 2024" not in svg_texts(cohort_charts.curves(LINES, AVERAGE, "", WORDS, "month"))
 
 
 def test_tenths_show_shares_over_money_and_mark_the_best():
@@ -209,7 +211,7 @@ def test_tenths_show_shares_over_money_and_mark_the_best():
         ("30.0%", True),
         ("10.0%", False),
     ]
-    assert {"60.0%", "£200"} <= set(shown(drawing))
+    assert {"60.0%", "£200"} <= set(svg_texts(drawing))
     assert drawing.alt.endswith("1: £600 (60.0%), 2: £300 (30.0%), 3: £100 (10.0%).")
 
 

@@ -71,7 +71,7 @@ def rows_of(block) -> list[dict]:
     return block.data["spec"]["data"]["values"]
 
 
-def shown(block) -> list[str]:
+def svg_texts(block) -> list[str]:
     """The texts in the picture itself."""
     return re.findall(r">([^<>]+)</t", vl_convert.vegalite_to_svg(block.data["spec"]))
 
@@ -105,7 +105,7 @@ def test_a_waterfall_says_its_sum_in_its_title_its_caption_and_its_words():
         "Waterfall: monthly recurring revenue, February 2024. MRR at the start £130, new +£20.00, expansion +£10.00, "
         "back +£8.00, contraction −£5.00, lost −£40.00, MRR at the end £123."
     )
-    assert {"£130", "+£20.00", "−£40.00", "£123", "MRR at the end"} <= set(shown(block))
+    assert {"£130", "+£20.00", "−£40.00", "£123", "MRR at the end"} <= set(svg_texts(block))
 
 
 RISING = SPELLS.replace("2024-02-15  40", "-           40")  # Ed stays
@@ -218,7 +218,7 @@ def test_the_boxes_in_colour_are_those_that_the_score_counts(tmp_path, options, 
 def test_where_effort_is_a_mean_no_answer_counts_as_easy(tmp_path):
     block = defined(tmp_path, 'ces_top = "mean"').answers("ces")
     assert {row["group"] for row in rows_of(block)} == {"answers"}
-    assert "answers" not in shown(block), "one colour needs no legend"
+    assert "answers" not in svg_texts(block), "one colour needs no legend"
 
 
 def test_a_scale_is_the_one_that_the_survey_says():
@@ -236,7 +236,7 @@ def test_answers_say_the_most_frequent_one_unless_several_are():
         "5: 25.0% (1), 4: 50.0% (2), 3: 0.0% (0), 2: 25.0% (1), 1: 0.0% (0)."
     )
     assert "4 valid answers" in survey().answers("csat").data["caption"]
-    assert {"25.0%", "50.0%", "satisfied", "other answers"} <= set(shown(survey().answers("csat")))
+    assert {"25.0%", "50.0%", "satisfied", "other answers"} <= set(svg_texts(survey().answers("csat")))
 
 
 def test_weighted_answers_are_shares_by_weight():

@@ -18,7 +18,7 @@ from retention_kit.report.checks import gate
 from retention_kit.report.checks.figures import PdfFigures, Record, text_of_pdf
 from retention_kit.settings.goals import Goal
 from retention_kit.wording import Words
-from test_exporters import notebook, pdf, shown
+from test_exporters import code_cell, notebook, pdf
 
 COMPANY = "متجر Example (UK)"
 CONTROL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -139,7 +139,7 @@ def test_paper_says_every_card_whatever_stands_beside_its_change():
     blocks = [rk.Page(month, data=data, language="ar").cards() for month in months]
     details = [change["detail"] for block in blocks for card in block.data["cards"] for change in card["changes"]]
     assert sum(map(bool, details)) > len(months), "few say what became of a sum by day"
-    paper, record = notebook(shown(*blocks), language="ar", direction="rtl"), Record()
+    paper, record = notebook(code_cell(*blocks), language="ar", direction="rtl"), Record()
     record.add(paper, Words("ar", "GBP"))
     assert record.missing_in_pdf(text_of_pdf(pdf(paper)), is_ordered=False) == []
 

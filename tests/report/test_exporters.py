@@ -38,7 +38,7 @@ METADATA = {
 }
 
 
-def shown(*bundles):
+def code_cell(*bundles):
     """A code cell whose outputs are the given blocks or MIME bundles."""
     cell = nbf.new_code_cell("secret_code = 1")
     for bundle in bundles:
@@ -89,14 +89,16 @@ def png(width=40, height=20):
 def every_kind():
     blocks = [Block(kind, **data) for kind, data in SAMPLES.items()]
     return notebook(
-        shown(*blocks), nbf.new_markdown_cell("## Notes\n\nOf an analyst."), shown(Block("heading", text="Notes"))
+        code_cell(*blocks),
+        nbf.new_markdown_cell("## Notes\n\nOf an analyst."),
+        code_cell(Block("heading", text="Notes")),
     )
 
 
 @BOTH
 @pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"chart"}))
 def test_every_kind_shows(text_of, kind):
-    assert "Words" in text_of(notebook(shown(Block(kind, **SAMPLES[kind]))))
+    assert "Words" in text_of(notebook(code_cell(Block(kind, **SAMPLES[kind]))))
 
 
 def test_a_chart_is_a_described_picture(every_kind):
@@ -127,7 +129,7 @@ def test_code_warnings_and_tracebacks_stay_behind(text_of):
 @BOTH
 def test_a_table_of_pandas_keeps_its_cells(text_of):
     frame = pd.DataFrame({"customers": [1364, 61]}, index=pd.Index(["United Kingdom", "<b>France"], name="country"))
-    text = text_of(notebook(shown({"text/html": frame.to_html(), "text/plain": "frame"})))
+    text = text_of(notebook(code_cell({"text/html": frame.to_html(), "text/plain": "frame"})))
     assert "country customers United Kingdom 1364 <b>France 61" in text
 
 
@@ -136,7 +138,7 @@ def test_compound_headers_and_indexes_keep_their_columns():
     columns = pd.MultiIndex.from_tuples([("orders", "n"), ("orders", "mean")])
     frame = pd.DataFrame([[1, 2.5], [3, 4]], index=index, columns=columns)
     rows = (
-        BeautifulSoup(static(notebook(shown({"text/html": frame.to_html()}))), "html.parser")
+        BeautifulSoup(static(notebook(code_cell({"text/html": frame.to_html()}))), "html.parser")
         .find("table")
         .find_all("tr")
     )
@@ -155,7 +157,7 @@ BROKEN = {
 @pytest.mark.parametrize("exporter", [RetentionHTMLExporter(), RetentionPDFExporter()], ids=["html", "pdf"])
 @pytest.mark.parametrize("fault", BROKEN)
 def test_what_cannot_be_drawn_is_told_and_the_rest_stands(fault, exporter):
-    nb = notebook(shown(BROKEN[fault], Block("text", text="What follows.")))
+    nb = notebook(code_cell(BROKEN[fault], Block("text", text="What follows.")))
     body, resources = exporter.from_notebook_node(nb)
     (failure,) = resources["failures"]
     assert "could not be drawn: " in failure
@@ -167,7 +169,7 @@ def test_what_cannot_be_drawn_is_told_and_the_rest_stands(fault, exporter):
 
 @pytest.mark.parametrize("data", [{"image/png": png()}, {"image/svg+xml": draw_svg(SPEC)}], ids=["png", "svg"])
 def test_an_analysts_picture_shows(data):
-    nb = notebook(shown(data))
+    nb = notebook(code_cell(data))
     source = BeautifulSoup(static(nb), "html.parser").img["src"]
     assert source.startswith(f"data:{next(iter(data))};base64,")
     assert len(pdf(nb)) > len(pdf(notebook()))
@@ -178,9 +180,9 @@ def test_an_analysts_picture_shows(data):
     "cell",
     [
         nbf.new_markdown_cell("Some *Words*"),
-        shown({"text/markdown": "**Words**", "text/plain": "x"}),
-        shown({"text/html": "<p onclick='x()'>Words</p><script>x()</script>", "text/plain": "x"}),
-        shown({"text/plain": "\x1b[31mWords\x1b[0m"}),
+        code_cell({"text/markdown": "**Words**", "text/plain": "x"}),
+        code_cell({"text/html": "<p onclick='x()'>Words</p><script>x()</script>", "text/plain": "x"}),
+        code_cell({"text/plain": "\x1b[31mWords\x1b[0m"}),
         nbf.new_code_cell(outputs=[nbf.new_output("stream", name="stdout", text="Words\n")]),
     ],
     ids=["markdown cell", "markdown output", "html output", "plain output", "printed"],
@@ -197,10 +199,10 @@ def test_words_of_any_cell_show(text_of, cell):
         nbf.new_markdown_cell(
             "<script>x()</script>\n\nText <img src=x onerror=x()> [link](javascript:x())\n\n# <script>x()</script>"
         ),
-        shown({"text/markdown": "<iframe src=x></iframe>"}),
-        shown({"text/html": "<script>x()</script><iframe src=x></iframe>"}),
-        shown({"text/html": "<table><tr><td><script>x()</script><img src=x></td></tr></table>"}),
-        shown(
+        code_cell({"text/markdown": "<iframe src=x></iframe>"}),
+        code_cell({"text/html": "<script>x()</script><iframe src=x></iframe>"}),
+        code_cell({"text/html": "<table><tr><td><script>x()</script><img src=x></td></tr></table>"}),
+        code_cell(
             Block(
                 "chart",
                 title="<script>x()</script>",
@@ -208,7 +210,7 @@ def test_words_of_any_cell_show(text_of, cell):
                 spec={**SPEC, "description": "</script><script>"},
             )
         ),
-        shown({"application/vnd.retention-kit+json": {"kind": "text", "text": "<script>x()</script>"}}),
+        code_cell({"application/vnd.retention-kit+json": {"kind": "text", "text": "<script>x()</script>"}}),
     ],
 )
 def test_no_cell_brings_markup_of_its_own(cell):
@@ -238,7 +240,7 @@ SORTABLE = Block(
 
 
 def test_a_table_can_be_sorted_only_where_scripts_may_run():
-    live, still = (BeautifulSoup(export(notebook(shown(SORTABLE))), "html.parser") for export in (html, static))
+    live, still = (BeautifulSoup(export(notebook(code_cell(SORTABLE))), "html.parser") for export in (html, static))
     policies = [page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"] for page in (live, still)]
     assert policies[0].count("sha256-") == 1, "of tables alone no chart's script is needed"
     assert [cell.get("data-key") for cell in live("td")] == ["9.0", "10.0", None]
@@ -251,7 +253,7 @@ def test_a_pandas_table_is_sorted_by_its_numbers_and_a_grouped_one_is_left_alone
     frame = pd.DataFrame({"spent": [9.5, 10.0]}, index=["Ann", "Bo"])
     index = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
     plain, grouped = (
-        BeautifulSoup(html(notebook(shown({"text/html": one.to_html()}))), "html.parser")
+        BeautifulSoup(html(notebook(code_cell({"text/html": one.to_html()}))), "html.parser")
         for one in (frame, frame.set_axis(index))
     )
     assert [cell["data-key"] for cell in plain.select("tbody td")] == ["9.5", "10.0"]
@@ -263,7 +265,9 @@ def test_a_picture_in_the_page_says_what_the_same_picture_says_on_paper():
     name = ' role="x" opacity="1" class="y" 1.23456'
     spec = {**SPEC, "data": {"values": [{"a": 1, "b": name}]}}
     spec["encoding"] = {**SPEC["encoding"], "y": {"field": "b", "type": "nominal", "axis": {"labelLimit": 900}}}
-    picture = BeautifulSoup(static(notebook(shown(Block("chart", alt="a", spec=spec)))), "html.parser").find(role="img")
+    picture = BeautifulSoup(static(notebook(code_cell(Block("chart", alt="a", spec=spec)))), "html.parser").find(
+        role="img"
+    )
     on_paper = BeautifulSoup(draw_svg(spec), "html.parser")
     texts = [text.get_text() for text in on_paper("text")]
     assert name.strip() in [text.strip() for text in texts]
@@ -301,7 +305,7 @@ def test_the_page_has_landmarks_one_title_and_unique_ids(every_kind):
 
 
 def test_charts_keep_their_ids_apart():
-    nb = notebook(shown(*[Block("chart", alt="a", spec={**SPEC, "mark": {"type": "bar", "clip": True}})] * 2))
+    nb = notebook(code_cell(*[Block("chart", alt="a", spec={**SPEC, "mark": {"type": "bar", "clip": True}})] * 2))
     page = BeautifulSoup(static(nb), "html.parser")
     ids = [tag["id"] for tag in page.find_all(id=True)]
     clips = re.findall(r"url\(#([^)]+)\)", str(page))
@@ -324,7 +328,7 @@ def test_the_pdf_is_tagged_titled_and_outlined(every_kind):
 def test_long_tables_repeat_their_header():
     rows = [[f"C{number:03}", "12"] for number in range(120)]
     block = Block("table", columns=[{"label": "Customer"}, {"label": "Orders", "align": "end"}], rows=rows)
-    pages = pypdf.PdfReader(io.BytesIO(pdf(notebook(shown(block))))).pages
+    pages = pypdf.PdfReader(io.BytesIO(pdf(notebook(code_cell(block))))).pages
     assert len(pages) > 2
     assert all("Customer" in page.extract_text().replace("Customer retention", "") for page in pages)
 
@@ -344,14 +348,14 @@ def test_all_our_words_are_in_the_bundled_font():
             )
         )
     )
-    with pikepdf.open(io.BytesIO(pdf(notebook(shown(Block("text", text=ours)))))) as document:
+    with pikepdf.open(io.BytesIO(pdf(notebook(code_cell(Block("text", text=ours)))))) as document:
         fonts = {str(font.BaseFont) for page in document.pages for font in page.Resources.Font.values()}
     assert fonts
     assert all("IBMPlexSansArabic" in font for font in fonts)
 
 
 def test_a_name_that_the_font_lacks_costs_the_certificate_but_not_the_report():
-    made, resources = RetentionPDFExporter().from_notebook_node(notebook(shown(Block("text", text="顧客 \x00"))))
+    made, resources = RetentionPDFExporter().from_notebook_node(notebook(code_cell(Block("text", text="顧客 \x00"))))
     with pikepdf.open(io.BytesIO(made)) as document:
         assert document.Root.MarkInfo.Marked
     assert "the letters of '顧客 \N{REPLACEMENT CHARACTER}': boxes stand for them" in fonts.note(resources["boxes"])
@@ -397,7 +401,7 @@ def test_charts_come_alive_without_network_and_fit_a_phone(every_kind, tmp_path,
 @pytest.mark.browser
 def test_a_table_is_sorted_by_pointer_and_keyboard(tmp_path, chromium):
     path = tmp_path / "report.html"
-    path.write_text(html(notebook(shown(SORTABLE))), "utf-8")
+    path.write_text(html(notebook(code_cell(SORTABLE))), "utf-8")
     page = chromium.new_page()
     said = []
     page.on("console", lambda message: said.append(message.text))

@@ -25,7 +25,7 @@ from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.exporters import RetentionPDFExporter, draw_png, draw_svg
 from retention_kit.report.message.mail import preview_files
 from retention_kit.wording import Words, languages
-from test_exporters import notebook, pdf, shown
+from test_exporters import code_cell, notebook, pdf
 
 SPEC = {
     "mark": "bar",
@@ -124,15 +124,15 @@ def test_only_what_is_drawn_counts():
 
 def test_a_font_of_the_settings_prints_what_ours_lacks(japanese):
     blocks = Block("text", text="顧客 and words"), Block("chart", alt="Bars", spec=SPEC)
-    boxed, told = RetentionPDFExporter().from_notebook_node(notebook(shown(*blocks)))
+    boxed, told = RetentionPDFExporter().from_notebook_node(notebook(code_cell(*blocks)))
     assert told["boxes"] == {"顧": "顧客 and words", "客": "顧客 and words"}
     assert names_in(boxed) == {"IBMPlexSansArabic-Regular", "IBMPlexSansArabic-Bold"}
-    printed, told = RetentionPDFExporter().from_notebook_node(notebook(shown(*blocks), fonts=[japanese]))
+    printed, told = RetentionPDFExporter().from_notebook_node(notebook(code_cell(*blocks), fonts=[japanese]))
     assert "boxes" not in told
     assert "CornerJP-Regular" in names_in(printed)
     with pikepdf.open(io.BytesIO(printed)) as document:
         assert document.open_metadata()["pdfuaid:part"] == "1"
-    (only,) = RetentionPDFExporter().from_notebook_node(notebook(shown(blocks[1]), fonts=[japanese]))[:1]
+    (only,) = RetentionPDFExporter().from_notebook_node(notebook(code_cell(blocks[1]), fonts=[japanese]))[:1]
     assert "CornerJP-Regular" in names_in(only), "a chart has it, too"
 
 
@@ -274,7 +274,7 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
 def test_a_pdf_tells_its_language_and_direction(language, direction, reading):
     title, named = ("تقرير", "الاحتفاظ بالعملاء") if direction == "rtl" else ("Report", "Retention")
     heading, text = Block("heading", text=named), Block("text", text="نص")
-    made = pdf(notebook(shown(heading, text), language=language, direction=direction, title=title))
+    made = pdf(notebook(code_cell(heading, text), language=language, direction=direction, title=title))
     with pikepdf.open(io.BytesIO(made)) as document:
         assert str(document.Root.Lang) == language
         assert str(document.Root.ViewerPreferences.Direction) == f"/{reading}"

@@ -15,7 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import retention_kit as rk
-from packs import made_once
+from packs import built_once
 from retention_kit.bidi import plain
 from retention_kit.data.checks import CHECKS
 from retention_kit.data.schema import REQUIRED
@@ -52,7 +52,7 @@ def packs(tmp_path_factory):
                 )
             return rk.build_report(data, PERIODS[name], output=place / "reports").path
 
-        return made_once(tmp_path_factory, f"languages-{name}", made)
+        return built_once(tmp_path_factory, f"languages-{name}", made)
 
     return make
 
@@ -66,7 +66,7 @@ def numbers(text):
     return {one.strip(",") for one in NUMBER.findall(plain(text))}
 
 
-def said_in(page):
+def page_texts(page):
     """What a page says, with its alt texts and titles."""
     for tag in page(["script", "style"]):
         tag.decompose()
@@ -79,7 +79,7 @@ def figures_of(path):
     page = read_html(path)
     for tag in page.select(".picture text"):
         tag.decompose()
-    return numbers(said_in(page))
+    return numbers(page_texts(page))
 
 
 def message(pack, language):
@@ -105,7 +105,7 @@ def test_both_languages_tell_the_same_figures_on_paper(pack):
 def test_both_languages_tell_the_same_figures_in_mail(pack, kind):
     texts = (message(pack, name).get_body((kind,)).get_content() for name in ("en", "ar"))
     english, arabic = (
-        numbers(said_in(BeautifulSoup(text, "html.parser")) if kind == "html" else text) for text in texts
+        numbers(page_texts(BeautifulSoup(text, "html.parser")) if kind == "html" else text) for text in texts
     )
     assert len(english) > 50
     assert arabic == english
@@ -144,10 +144,10 @@ def latin_words(page, known):
     """The words of a page in Latin letters, without names of the data and those that stay as they are."""
     for tag in page.select("code, a[href^=http], .formula"):
         tag.decompose()
-    quoted = {word for text in re.findall("«([^«»]*)»", said_in(page)) for word in re.findall("[A-Za-z]+", text)}
+    quoted = {word for text in re.findall("«([^«»]*)»", page_texts(page)) for word in re.findall("[A-Za-z]+", text)}
     for section in page.select("section[aria-labelledby=provenance], section[aria-labelledby=comments]"):
         section.decompose()
-    text = re.sub(r"[\w/-]+\.csv|\w+[._]\w+", "", plain(said_in(page)))
+    text = re.sub(r"[\w/-]+\.csv|\w+[._]\w+", "", plain(page_texts(page)))
     words = {*re.findall("[A-Za-z]+", text)} - known - quoted
     return sorted(word for word in words if not LATIN.fullmatch(word) and not NAMES.fullmatch(word))
 

@@ -17,7 +17,7 @@ from retention_kit.report.execution.templates import Section, check, run
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.report.export.document import read
 from retention_kit.report.export.exporters import RetentionHTMLExporter, RetentionPDFExporter
-from test_exporters import html, notebook, shown, static
+from test_exporters import code_cell, html, notebook, static
 
 
 def blocks(*cells):
@@ -26,7 +26,7 @@ def blocks(*cells):
 
 
 def of_html(text):
-    return blocks(shown({"text/html": text, "text/plain": "?"}))
+    return blocks(code_cell({"text/html": text, "text/plain": "?"}))
 
 
 def picture(kind):
@@ -42,19 +42,19 @@ def words(found):
 @pytest.mark.parametrize("version", ["v4+json", "v5+json", "v5.20+json", "v6+json", "v6.1.0+json"])
 def test_charts_of_any_version(version):
     spec = {"mark": "bar", "data": {"values": [{"a": 1}]}, "encoding": {"x": {"field": "a"}}, "description": "One bar."}
-    (chart,) = blocks(shown({f"application/vnd.vegalite.{version}": spec, "text/plain": "alt.Chart(...)"}))
+    (chart,) = blocks(code_cell({f"application/vnd.vegalite.{version}": spec, "text/plain": "alt.Chart(...)"}))
     assert (chart["kind"], chart["alt"]) == ("chart", "One bar.")
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp", "bmp"])
 def test_pictures_of_any_kind(kind):
-    nb = notebook(shown({f"image/{kind}": picture(kind), "text/plain": "<Image>"}))
+    nb = notebook(code_cell({f"image/{kind}": picture(kind), "text/plain": "<Image>"}))
     assert 'src="data:image/' in static(nb)
     assert RetentionPDFExporter().from_notebook_node(nb)[0].startswith(b"%PDF")
 
 
 def test_what_has_a_picture_beside_its_script_shows_the_picture():
-    (image,) = blocks(shown({"application/vnd.plotly.v1+json": {"data": []}, "image/png": picture("png")}))
+    (image,) = blocks(code_cell({"application/vnd.plotly.v1+json": {"data": []}, "image/png": picture("png")}))
     assert image["kind"] == "image"
 
 
@@ -70,7 +70,7 @@ def test_what_has_a_picture_beside_its_script_shows_the_picture():
 )
 @pytest.mark.parametrize("exporter", [RetentionHTMLExporter, RetentionPDFExporter])
 def test_what_cannot_be_drawn_is_a_notice_and_a_failure(bundle, exporter):
-    nb = notebook(shown(bundle))
+    nb = notebook(code_cell(bundle))
     (notice,) = [block for section in read(nb)["sections"] for block in section][1:]
     assert (notice["kind"], notice["tone"]) == ("notice", "failure")
     _, resources = exporter().from_notebook_node(nb)
@@ -131,7 +131,7 @@ def test_a_title_over_all_columns_is_the_title():
 def test_a_long_frame_is_cut_and_says_so():
     with pd.option_context("display.max_rows", None):
         bundle = {"text/html": pd.DataFrame({"a": range(10_000)})._repr_html_(), "text/plain": ""}
-    table, *_ = blocks(shown(bundle))
+    table, *_ = blocks(code_cell(bundle))
     assert len(table["rows"]) == 200
     assert "200 of 10,000 rows" in table["caption"]
 
@@ -139,7 +139,7 @@ def test_a_long_frame_is_cut_and_says_so():
 def test_the_rest_of_a_long_frame_is_a_file_beside_the_page():
     """Two frames: the second is cut, and is whole in the file that its caption names; the first needs none."""
     with pd.option_context("display.max_rows", None):
-        cells = [shown({"text/html": pd.DataFrame({"a": range(rows)})._repr_html_()}) for rows in (200, 201)]
+        cells = [code_cell({"text/html": pd.DataFrame({"a": range(rows)})._repr_html_()}) for rows in (200, 201)]
     assembled = nbf.new_notebook(cells=cells, metadata={"retention_kit": {"tables": "tables/en-"}})
     document = read(assembled)
     captions = [block["caption"] for section in document["sections"] for block in section if block["kind"] == "table"]
@@ -151,7 +151,7 @@ def test_the_rest_of_a_long_frame_is_a_file_beside_the_page():
 
 def test_a_styler():
     bundle = {"text/html": pd.DataFrame({"a": [1]}).style.set_caption("Styled").to_html(), "text/plain": "<Styler>"}
-    (table,) = blocks(shown(bundle))
+    (table,) = blocks(code_cell(bundle))
     assert (table["caption"], table["rows"]) == ("Styled", [["0", "1"]])
 
 
@@ -200,9 +200,9 @@ FORMULA = r"\frac{a}{b}"
 @pytest.mark.parametrize(
     "cell",
     [
-        shown({"text/latex": f"${FORMULA}$", "text/plain": "x"}),
-        shown({"text/latex": f"$\\displaystyle {FORMULA}$", "text/plain": "x"}),
-        shown({"text/latex": f"\\begin{{equation}}{FORMULA}\\end{{equation}}", "text/plain": "x"}),
+        code_cell({"text/latex": f"${FORMULA}$", "text/plain": "x"}),
+        code_cell({"text/latex": f"$\\displaystyle {FORMULA}$", "text/plain": "x"}),
+        code_cell({"text/latex": f"\\begin{{equation}}{FORMULA}\\end{{equation}}", "text/plain": "x"}),
         nbf.new_markdown_cell(f"The share ${FORMULA}$ of them."),
         nbf.new_markdown_cell(f"$$\n{FORMULA}\n$$"),
         nbf.new_markdown_cell(f"Before.\n\n$${FORMULA}$$\n\nAfter."),

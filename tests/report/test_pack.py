@@ -314,7 +314,7 @@ def build(data, output: Path, **options) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(data, tmp_path_factory) -> Path:
+def whole_pack(data, tmp_path_factory) -> Path:
     """A whole pack, made once for all tests that want one to stand there."""
     with pytest.MonkeyPatch.context() as here:
         here.setattr(library, "run", run_here)
@@ -322,10 +322,10 @@ def made(data, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def standing(made, tmp_path) -> dict[str, bytes]:
+def standing(whole_pack, tmp_path) -> dict[str, bytes]:
     """What a pack holds that stands in the test's folder already."""
-    shutil.copytree(made, tmp_path / made.name)
-    return contents(made)
+    shutil.copytree(whole_pack, tmp_path / whole_pack.name)
+    return contents(whole_pack)
 
 
 @pytest.mark.usefixtures("kernelless")

@@ -28,7 +28,7 @@ def companies() -> list[dict[str, pd.DataFrame]]:
     return [{"orders": orders, "responses": answers, "invitations": form} for form in forms]
 
 
-def told(data) -> list:
+def all_texts(data) -> list:
     """All that is said of comments and of who answered."""
     frames = [response_groups(data, MARCH, column) for column in (None, "country")] + [response_rates(data, "week")]
     texts = [frame.astype(str).to_dict("list") for frame in (*frames, data.quality)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import sleep
 
 
-def made_once(tmp_path_factory, name: str, make: Callable[[Path], Path]) -> Path:
+def built_once(tmp_path_factory, name: str, make: Callable[[Path], Path]) -> Path:
     """What `make` gives, made by the first worker of a run that asks for it; the others wait for it."""
     root = tmp_path_factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
