@@ -59,7 +59,8 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     is_chosen = year.definitions.lifespan_years is not None
     seen = year.purchases if year.months == 1 else year.customers  # customers at the months' ends, or buyers
     n = seen if is_chosen else lifespan.n
-    if (years := lifespan.value) is None:
+    years = lifespan.value
+    if years is None:
         return Measure(None, n=n, note=lifespan.note)
     if not year.purchases:
         return Measure(None, n=n, note=sentence("notes.nobody_bought_in_a_year"))
