@@ -221,13 +221,13 @@ def test_run_waits_until_the_last_day_of_a_period_is_over(project, monkeypatch, 
     for day, period in ((date(2024, 3, 31), "2024-02"), (date(2024, 4, 1), "2024-03")):
         monkeypatch.setattr("retention_kit.delivery.send.today", lambda _, day=day: day)
         assert main(["run"]) == 0
-        out = said(capsys)[0]
+        out = output(capsys)[0]
         assert out.splitlines()[0] == f"reports/{period}"
         assert ("team@example.com 2024-02 sent" in out) == (period == "2024-02"), "it has fired since"
     today.to_csv(project / "orders.csv", index=False)
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 3, 31))
     assert main(["run"]) == 1
-    assert "No period is over yet: 2024-03 ends before 2024-04-01, and the data on 2024-03-31." in said(capsys)[1]
+    assert "No period is over yet: 2024-03 ends before 2024-04-01, and the data on 2024-03-31." in output(capsys)[1]
 
 
 def test_run_makes_what_each_recipient_is_to_get(project, room, monkeypatch, capsys):
