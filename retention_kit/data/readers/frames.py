@@ -47,8 +47,7 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
             engine.register(name, frame)
             digest = _digest(frame)
             if objects := [column for column, kind in enumerate(frame.dtypes) if str(kind) == "object"]:
-                engine.register(name, _without_mixtures(engine, name, frame, objects))
-                _copy(engine, name)
+                _copy_objects(engine, name, frame, objects)
             return name, digest
         except (duckdb.Error, UnicodeError, TypeError):
             for column, kind in frame.dtypes.items():
@@ -111,29 +110,43 @@ def _copy(engine: DuckDB, name: str) -> None:
     engine.run(f"ALTER TABLE {name}_copied RENAME TO {name}")
 
 
-def _without_mixtures(engine: DuckDB, name: str, frame: pd.DataFrame, objects: list[int]) -> pd.DataFrame:
-    """A registered frame in which columns of objects, given by place, are text where the engine has no type for all of
-    their values, such as numbers beside dates, or a less exact one: for decimals beside NaN, and long ids beside 7.5.
+def _copy_objects(engine: DuckDB, name: str, frame: pd.DataFrame, objects: list[int]) -> None:
+    """Make a registered frame a table in which columns of objects, given by place, are text where the engine has no
+    type for all of their values, such as numbers beside dates, or a less exact one: for decimals beside NaN, and long
+    ids beside 7.5.
     """
     import duckdb
 
-    kinds = [*engine.types(name).items()]
-    mixed = []
-    for place in objects:
-        column, kind = kinds[place]
-        try:
-            engine.rows(f"SELECT count({quote(column)}) FROM {name}")
-            if kind == "FLOAT" or (kind == "DOUBLE" and any(map(_is_long, frame.iloc[:, place].dropna()))):
-                mixed.append(place)
-        except duckdb.Error:
-            mixed.append(place)
-    if not mixed:
-        return frame
+    try:
+        _copy(engine, name)
+        kinds = [*engine.types(name).values()]
+        mixed = [place for place in objects if _is_inexact(kinds[place], frame.iloc[:, place])]
+        if not mixed:
+            return
+        engine.run(f"DROP TABLE {name}")
+    except duckdb.Error:
+        columns = [*engine.types(name)]
+        mixed = [place for place in objects if not _can_count(engine, name, columns[place])]
     frame = frame.copy(deep=False)
     for place in mixed:
         values = frame.iloc[:, place]
         frame.isetitem(place, values.map(str).where(values.notna(), None).astype("str"))
-    return frame
+    engine.register(name, frame)
+    _copy(engine, name)
+
+
+def _is_inexact(kind: str, values: pd.Series) -> bool:
+    return kind == "FLOAT" or (kind == "DOUBLE" and any(map(_is_long, values.dropna())))
+
+
+def _can_count(engine: DuckDB, name: str, column: str) -> bool:
+    import duckdb
+
+    try:
+        engine.rows(f"SELECT count({quote(column)}) FROM {name}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:
