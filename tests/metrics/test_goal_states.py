@@ -311,6 +311,25 @@ def test_the_start_is_looked_for_as_long_as_there_is_none(tmp_path):
     assert (past.start, past.start_period, past.value) == (75, "2023-06", 75)
 
 
+def test_what_is_before_the_table_of_a_figure_begins_is_not_known(tmp_path):
+    """Orders from January on, subscriptions from March: no MRR of 0 in January, and none that is on its way since."""
+    orders = [(f"c{month}", f"2024-{month:02d}-05", 10) for month in range(1, 6)]
+    spells = [("a", "2024-03-10", None, 10), ("b", "2024-04-10", None, 10)]
+    columns = {"orders": ["customer_id", "ordered_at", "amount"]}
+    columns["subscriptions"] = ["customer_id", "started_at", "ended_at", "amount"]
+    for name, rows in (("orders", orders), ("subscriptions", spells)):
+        pd.DataFrame(rows, columns=columns[name]).to_csv(tmp_path / f"{name}.csv", index=False)
+    text = '[data]\norders = "orders.csv"\nsubscriptions = "subscriptions.csv"\n[report]\ntimezone = "UTC"\nas_of = 2024-06-01\n'
+    (tmp_path / "retention.toml").write_text(text + '[goals.mrr]\ntarget = 50\nby = "2024-07"\n')
+    data = rk.load(tmp_path)
+    mrr = states(data, "2024-05")["mrr"]
+    assert (mrr.start, mrr.start_period, mrr.value) == (10, "2024-03", 20)
+    assert (mrr.progress, mrr.expected) == (10 / 40, 2 / 4)
+    assert [value for _, value in mrr.history] == [None, None, 10, 20, 20]
+    early = states(data, "2024-02")["mrr"]
+    assert (early.state, early.reason) == (NO_DATA, "undefined")
+
+
 def test_a_start_that_is_given_counts_from_its_date(tmp_path):
     goals = '[goals.active_customers]\ntarget = 120\nstart = 100\nstart_date = {}\nby = "2024-12"\n'
     data = shop(tmp_path, goals.format("2024-07-01"))

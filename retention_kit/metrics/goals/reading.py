@@ -12,7 +12,7 @@ from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.goals.outlook import WINDOW, Observation
 from retention_kit.metrics.goals.rules import as_set, check_goals, number, target_of
 from retention_kit.metrics.goals.states import GoalState, goal_state, sum_goal_state, yes_no_goal_state
-from retention_kit.metrics.queries.summaries import missing_reason, periods_of
+from retention_kit.metrics.queries.summaries import missing_reason, periods_of, table_of
 from retention_kit.metrics.scorecard import scorecard
 from retention_kit.metrics.trend import TREND
 from retention_kit.periods import EVERY, Period
@@ -170,7 +170,9 @@ class _Reading:
         metric, segment = METRICS[blank.metric], blank.goal.segment or ""
         periods = list(periods)[-TREND:] if metric.overlaps else list(periods)
         figures = self._observations.setdefault((metric.name, every, segment), {})
-        if wanted := [period for period in periods if period.index not in figures]:
+        begins = self._data.starts.get(table_of(self._data, metric.summary), self._data.start)
+        # Before its table begins a count is 0 and a sum nothing, and neither is known.
+        if wanted := [one for one in periods if one.index not in figures and one >= Period.of(begins, every)]:
             rows = scorecard(self._data, periods=wanted, metrics=[metric.name], segment=segment or None)
             figures |= {observation.index: observation for observation in _observations(rows)}
             undefined = rows[rows["value"].isna()]
