@@ -235,9 +235,8 @@ def _preview(arguments: argparse.Namespace) -> int:
 
     loaded = manifest.read(arguments.pack)
     if loaded.get("schema") != 1:
-        raise SettingsError(
-            "{path!r} is no pack: give the folder that `retention-kit report` has made.", path=str(arguments.pack)
-        )
+        template = "{path!r} is no pack: give the folder that `retention-kit report` has made."
+        raise SettingsError(template, path=str(arguments.pack))
     reports = loaded.get("reports", {})
     names = [
         name

@@ -71,9 +71,8 @@ def _date(option: str, text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise SettingsError(
-            "{option} {text!r} is not a date: write it like 2011-12-10.", option=option, text=text
-        ) from None
+        template = "{option} {text!r} is not a date: write it like 2011-12-10."
+        raise SettingsError(template, option=option, text=text) from None
 
 
 def selected_periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
