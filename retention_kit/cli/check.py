@@ -10,7 +10,6 @@ from retention_kit.cli.language import translated_each, words
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, print_table, show
 from retention_kit.errors import Listed, Phrase
-from retention_kit.lazy import pd
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -107,6 +106,7 @@ def _printable(text: str) -> str:
 
 def _cell(value: object) -> str:
     from retention_kit.display import printable
+    from retention_kit.lazy import pd
 
     text = "" if pd.api.types.is_scalar(value) and pd.isna(value) else printable(str(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
