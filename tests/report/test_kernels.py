@@ -308,7 +308,6 @@ for kernel in (templates.Kernel(), None):
 """
 
 
-@pytest.mark.long
 def test_a_command_that_has_done_nothing_yet_forks_the_server_which_has_nothing_of_it(tmp_path):
     """For notebooks of ours; what runs code of others has a server in which sets have the same order in every run."""
     asked = "import os, signal, sys\nprint(os.getppid(), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, " \
