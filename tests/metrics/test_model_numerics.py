@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +252,26 @@ def test_any_spend_is_fitted_or_refused(found):
     assert one.covariance is not None or one.warnings
     again = x > 0
     assert one.p + one.q <= 1 or (one.expected_value(x[again], m[again]) > 0).all()
+
+
+FITTED = """
+import numpy as np
+from retention_kit.metrics.models import fit_bg_nbd, fit_gamma_gamma
+
+random = np.random.default_rng(3)
+T = random.uniform(30, 900, 30_000)
+x = random.poisson(T * random.gamma(0.5, 0.02, len(T)))
+t = np.where(x > 0, T * random.uniform(0, 1, len(T)), 0)
+bought = fit_bg_nbd(x, t, T)
+spent = fit_gamma_gamma(x[x > 0], random.gamma(4, 10, (x > 0).sum()))
+print([number.hex() for number in (bought.r, bought.alpha, bought.a, bought.b, spent.p, spent.q, spent.v)])
+"""
+
+
+def test_a_fit_does_not_depend_on_the_number_of_processors():
+    def fitted(threads: str) -> str:
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads}
+        command = [sys.executable, "-c", FITTED]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert fitted("1") == fitted("2")

@@ -18,6 +18,7 @@ from retention_kit.metrics.forecasts.horizon import MONTH, cutoff_date, discount
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
 from retention_kit.metrics.models.bg_nbd import BLOCK, AliveChances
 from retention_kit.metrics.models.expectation import purchases_while_alive
+from retention_kit.metrics.models.inputs import dot
 from retention_kit.metrics.queries.lives import buyer_groups, spend_sample
 from retention_kit.periods import Period, add_months
 from retention_kit.wording import Sentence, sentence
@@ -189,8 +190,8 @@ class Forecast:
         if fit.purchases is None:
             return 0.0, 0.0
         bought = self._within(fit.purchases, weeks)
-        money = 0.0 if fit.spend is None else float(bought @ self._spend(fit.spend))
-        return float(bought @ self.customers), money
+        money = 0.0 if fit.spend is None else dot(bought, self._spend(fit.spend))
+        return dot(bought, self.customers), money
 
     def _spend(self, spend: GammaGamma) -> np.ndarray:
         """The expected value of a purchase, summed over the customers of each row."""

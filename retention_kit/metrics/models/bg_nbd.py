@@ -166,7 +166,7 @@ def _fit(rows: Rows) -> Maximum:
     likelihood = _Likelihood(rows)
     sample = sample_rows(rows, SAMPLE)
     sample_likelihood = likelihood if sample is rows else _Likelihood(sample)
-    rate = dot(rows.counts, rows.x) / float(rows.counts @ rows.T)
+    rate = dot(rows.counts, rows.x) / dot(rows.counts, rows.T)
     starts = [np.log([r, r / rate, a, b]) for r, a, b in ((0.5, 0.5, 2.0), (2.0, 2.0, 2.0))]
     maxima = [climb(sample_likelihood, start, LOWER, UPPER) for start in starts]
     best = max(maxima, key=lambda maximum: maximum.log_likelihood)
@@ -212,10 +212,11 @@ class _Likelihood:
         r, alpha, a, b = parameters = np.exp(theta)
         value, gradient, hessian = self._of_x(r, alpha, a, b)
         logs, shares = np.log(alpha + self.times), 1 / (alpha + self.times)
-        value -= r * float(self.never @ logs)
-        gradient[:2] -= float(self.never @ logs), r * float(self.never @ shares)
-        hessian[0, 1] -= float(self.never @ shares)
-        hessian[1, 1] += r * float(self.never @ shares**2)
+        log_never, share_never = dot(self.never, logs), dot(self.never, shares)
+        value -= r * log_never
+        gradient[:2] -= log_never, r * share_never
+        hessian[0, 1] -= share_never
+        hessian[1, 1] += r * dot(self.never, shares**2)
         for begin in range(0, len(self.x_again), BLOCK):
             value += self._block(slice(begin, begin + BLOCK), r, a, b, logs, shares, gradient, hessian)
         hessian = np.triu(hessian) + np.triu(hessian, 1).T
