@@ -35,6 +35,7 @@ def metrics(orders, *options: str) -> list[str]:
     return ["metrics", "--data", str(orders), "--period", "2024-02", *options]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp437", "utf-8", "utf-16", "cp1256", "shift_jis"])
 def test_any_encoding_prints_the_same_figures(orders, encoding):
     environment = os.environ | {"PYTHONIOENCODING": encoding}

@@ -198,6 +198,7 @@ def test_a_row_that_sums_the_others_is_told(last, is_told):
     assert ("row that sums the others" in found) == is_told
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(
     months=st.lists(st.lists(st.integers(1, 60), min_size=2, max_size=4), min_size=2, max_size=4),

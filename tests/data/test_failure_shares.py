@@ -60,6 +60,7 @@ def frame(name: str, bad: dict, failing: int, rows: int) -> pd.DataFrame:
     return made
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(st.sampled_from(BAD), st.integers(1, 45), st.data())
 def test_over_half_of_the_rows_is_refused_and_from_five_percent_on_is_told_first(case, rows, drawn):

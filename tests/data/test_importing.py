@@ -49,6 +49,7 @@ def left(data) -> dict[str, int]:
     return {check.removeprefix("left out: "): rows for check, rows in found.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", USABLE)
 def test_every_layout_gives_the_right_figures(here, name, capsys):
     """By two commands without a line of SQL, and the same in memory."""
@@ -133,6 +134,7 @@ min_n = 2
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "data",
     ["", "[data.orders]\npath = 'own.csv'\n", "orders = 'own.csv'\n", "[[data.orders]]\npath = 'own.csv'\n"],
@@ -405,6 +407,7 @@ def test_what_is_kept_is_written_to_be_seen_and_edited(here, name):
 OVERLAPPING = ["surveymonkey", "qualtrics", "typeform", "delighted"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OVERLAPPING)
 def test_an_answer_in_two_exports_counts_once(here, name):
     """The second export begins in the middle of the first."""

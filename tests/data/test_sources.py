@@ -727,6 +727,7 @@ def test_a_database_in_use_is_read_and_not_locked(tmp_path):
 # Frames
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["polars", "lazy", "arrow", "batches", "stream"])
 def test_polars_and_arrow_are_read_as_pandas_is(kind):
     polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")

@@ -62,6 +62,7 @@ READING = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", READING)
 def test_a_view_of_duckdb_reads_nothing_but_its_file(tmp_path, secret, name):
     path = shop(tmp_path / "shop.duckdb", READING[name].replace("{}", str(secret)))

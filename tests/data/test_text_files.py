@@ -94,6 +94,7 @@ def written(folder, data, packed):
     return path
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, spoilers)
 def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_counted(tmp_path, table, how):

@@ -122,6 +122,7 @@ instants = st.one_of(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(
     st.lists(instants, min_size=1, max_size=8),
@@ -141,6 +142,7 @@ def test_what_is_spelled_is_read(moments, way, ending, theirs, ours):
     assert read(orders(texts), timezone=ours) == told(local, ours), texts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", NAIVE)
 @pytest.mark.parametrize("zone", ["Europe/London", "America/New_York"])
 def test_a_named_zone_is_its_own_clock(way, zone):
@@ -247,6 +249,7 @@ def test_what_is_not_understood_to_its_end_is_set_aside_and_counted(good):
     assert checks(data) == {UNREAD: len(texts)}
 
 
+@pytest.mark.long
 @settings(max_examples=15)
 @given(instants, st.sampled_from(sorted(NAIVE)), st.text("foo0x/:+ é", min_size=1, max_size=6).map(lambda t: f" {t}!"))
 def test_trailing_junk_is_never_passed_over(moment, way, junk):
@@ -454,6 +457,7 @@ SPELLED = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
 @pytest.mark.parametrize("spelled", SPELLED)
 def test_ends_that_stand_for_none(spelled, zone):

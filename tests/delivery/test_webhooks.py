@@ -170,6 +170,7 @@ def listener(work):
     return listening
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("start", "state"),
     [(b"HTTP/1.1", "unknown"), (b"HTTP/1.1 100 Continue\r\n", "unknown"), (b"HTTP/1.1 200 OK\r\n", "sent")],

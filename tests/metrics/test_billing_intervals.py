@@ -137,6 +137,7 @@ def renewal_after(start: date, count: int, unit: str) -> date:
 
 
 # Each case is a load with its forecasts.
+@pytest.mark.long
 @settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
 @given(st.dictionaries(intervals, st.lists(starts, min_size=2, max_size=4), min_size=6, max_size=12))
 def test_whatever_the_interval(shop):

@@ -124,6 +124,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(map(str, options.values())) or "default")
 def test_a_list_is_as_long_as_its_figure(options):
     """Of the sample company, the whole and by channel, also in a period that is not complete."""
@@ -196,6 +197,7 @@ def test_active_payers_and_their_mrr_at_the_end():
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(map(str, options.values())) or "default")
 def test_active_customers_are_as_many_as_their_figures(options):
     """Of the sample company: each cell of the cohorts, with its revenue, and the metric, whole and by channel."""
@@ -288,6 +290,7 @@ def test_the_lists_of_a_pack_are_those_of_its_figures(tmp_path):
     assert listed <= set(json.loads((pack / "manifest.json").read_text("utf-8"))["files"])
 
 
+@pytest.mark.long
 def test_no_customer_is_named_outside_the_lists(sample_pack):
     """The sample's are called C0001 and so on."""
     assert re.search(r"\bC\d{4}\b", (sample_pack / "lists" / "lost_customers.csv").read_text("utf-8"))

@@ -63,6 +63,7 @@ def test_the_oracle_agrees(segment):
     assert stakes == pytest.approx({value: expected["at_stake"] for value, expected in wanted.items()}, rel=1e-5)
 
 
+@pytest.mark.long
 def test_what_was_asked_before_changes_no_digit():
     """A report of one month and one of many print the same."""
     first, then = (Period.parse(one) for one in ("2025-06", "2025-07"))
@@ -71,6 +72,7 @@ def test_what_was_asked_before_changes_no_digit():
     assert lives(after, then) == lives(alone, then)
 
 
+@pytest.mark.long
 def test_parts_sum_to_the_whole():
     """The parameters are those of all customers, so a whole is the sum of its parts."""
     data, _ = cases.company("orders")

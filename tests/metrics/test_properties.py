@@ -174,6 +174,7 @@ def test_what_is_customer_at_a_boundary_is_so_in_either_mode(history):
     assert (by_event["lost"] >= by_end["lost"]).all()
 
 
+@pytest.mark.long
 @few
 @given(history=histories, random=st.randoms(use_true_random=False))
 def test_the_order_of_rows_is_nothing(history, random):

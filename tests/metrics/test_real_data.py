@@ -182,6 +182,7 @@ def test_first_cohort(shop):
     assert first["complete"].tolist() == [True] * 12 + [False]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shop", [TWO_YEARS], indirect=True)
 def test_two_years_know_the_customers_of_the_first(shop):
     """The one-year file calls all 885 buyers of 2010-12 new."""

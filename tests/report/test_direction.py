@@ -153,6 +153,7 @@ def test_the_list_of_reports_says_its_findings_from_right_to_left(packs, folder)
     assert headline in bidi.plain(unescape(page))
 
 
+@pytest.mark.long
 def test_names_from_right_to_left_stand_isolated_in_an_english_report(tmp_path):
     days = pd.date_range("2024-01-01", "2024-12-31 23:00", freq="5h")
     names = ["عميل (أ)", "Store (b)"]
