@@ -111,6 +111,7 @@ def namespace(project, monkeypatch, metrics_kept) -> Iterator[dict]:  # noqa: AR
         explorer.close()
 
 
+@pytest.mark.long
 @with_blocks("python")
 def test_python_runs(page, namespace):
     for code in blocks(page, "python"):

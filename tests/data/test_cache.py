@@ -290,6 +290,7 @@ def test_a_day_counts_where_something_was_planned_for_it(shop, cleaned, on_day):
     assert len(cleaned) == 3
 
 
+@pytest.mark.long
 def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
     months = ORDERS.splitlines(keepends=True)
     shop.with_name("orders.csv").unlink()
@@ -468,6 +469,7 @@ def test_links_lead_nowhere(shop, place, tmp_path, cleaned, name: str):
     assert not (entry / name).is_symlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [".99999999999999999999-x", ".-x", ".0-x", "..x-", ".x"])
 def test_what_is_none_of_ours_is_no_hindrance(shop, place, name: str):
     revenue(shop)

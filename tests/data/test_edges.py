@@ -312,6 +312,7 @@ def test_a_harmful_name_comes_through_json_and_csv_as_it_was(harmful, tmp_path, 
     assert {one["segment"] for one in cells} == {"", neutral(column)}
 
 
+@pytest.mark.long
 def test_a_report_of_harmful_names_shows_them_and_runs_none(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "run", run_here)
     column = HARMFUL["markup"]

@@ -30,6 +30,7 @@ REALISTIC = [case for case in COVERAGE.cases() if "hard" not in case.name]
 # Coverage
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REALISTIC, ids=lambda case: f"{case.name} {case.truth:.3g}")
 def test_intervals_hold_the_truth_95_times_in_100(case):
     for n in COVERAGE.SIZES:

@@ -194,6 +194,7 @@ def test_scorecard_by_segment(basis, every, segment):
     assert cases.scorecard_differences(data, books, periods, every, metrics, segment) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("every", cases.EVERY)
 @pytest.mark.parametrize("basis", cases.BASES)
 def test_movements(basis, every):

@@ -23,6 +23,8 @@ from retention_kit.report.execution.plan import make_plan
 from retention_kit.report.export.exporters import exporter_of, page_count
 from retention_kit.report.page import Page
 
+pytestmark = pytest.mark.long
+
 GOALS = (
     "customer_retention_rate",
     "repeat_purchase_rate",
@@ -61,7 +63,6 @@ def pages_of(page: Page) -> tuple[bytes, str]:
     return tuple(exporter_of(kind, True).from_notebook_node(notebook)[0] for kind in ("pdf", "html"))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "customers", "name", "goals"),
     [

@@ -20,6 +20,8 @@ from retention_kit.settings.goals import Goal
 from retention_kit.wording import Words
 from test_exporters import code_cell, notebook, pdf
 
+pytestmark = pytest.mark.long
+
 COMPANY = "متجر Example (UK)"
 CONTROL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # What changes its place between letters from right to left: a sign, a per cent or currency, a range, a Latin word.
@@ -126,7 +128,6 @@ def test_figures_on_paper_are_compared_with_their_signs(folder):
     assert PdfFigures("12 15 x 7 12 16").missing(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
 
 
-@pytest.mark.long
 def test_paper_says_every_card_whatever_stands_beside_its_change():
     """The change of a sum from one month to a longer or shorter one has a third figure in its line: that by day."""
     days = pd.date_range("2023-01-01", "2024-12-31 23:00", freq="5h")
@@ -153,7 +154,6 @@ def test_the_list_of_reports_says_its_findings_from_right_to_left(packs, folder)
     assert headline in bidi.plain(unescape(page))
 
 
-@pytest.mark.long
 def test_names_from_right_to_left_stand_isolated_in_an_english_report(tmp_path):
     days = pd.date_range("2024-01-01", "2024-12-31 23:00", freq="5h")
     names = ["عميل (أ)", "Store (b)"]

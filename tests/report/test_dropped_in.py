@@ -18,6 +18,8 @@ from test_exporters import png
 from test_pack import html_text, pdf_text, read_html
 from test_templates import ORDERS, PARAMETERS
 
+pytestmark = pytest.mark.long
+
 EXTENDING = Path(__file__).parents[2] / "docs" / "extending.md"
 WORDS = """# Prices and customers
 

@@ -236,6 +236,7 @@ def test_of_letters_that_there_are_nothing_is_told(tmp_path, company):
     assert (pack.note, said["missing_characters"], gate.judge(pack.path).state) == ("", {}, "ok")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("empty")
 def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -156,6 +156,7 @@ def test_a_section_alone_passes(tmp_path):
     assert (gate_of(pack), gate.judge(pack)) == (SOUND, SOUND)
 
 
+@pytest.mark.long
 def test_a_metric_of_a_plug_in_that_is_not_loaded_passes(pack):
     """Its value is held against the scorecard all the same."""
     edit(pack / "scorecard.csv", "\nquick_ratio,", "\nown_ratio,", -1)
@@ -185,6 +186,7 @@ def test_an_incomplete_period_is_said_on_top(tmp_path):
     assert f"it does not show the notice {notice!r}" in found[0].reason
 
 
+@pytest.mark.long
 def test_data_older_than_expected_degrade(retail_pack):
     """They end on 9 December 2011: until the year is over nothing is late."""
     verdict = gate.judge(retail_pack, date(2012, 1, 1))
@@ -337,6 +339,7 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PACK_DEFECTS)
 def test_a_defect_of_a_pack_is_caught(pack, name):
     sow, expected = PACK_DEFECTS[name]
@@ -656,6 +659,7 @@ def test_what_is_no_secret_is_none(tmp_path):
 # What a build does with it.
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_a_blocked_pack_ends_with_1_and_says_why(tmp_path, capsys):
     """The key of a shop has got into its data; built again without, all is well."""

@@ -27,6 +27,8 @@ from test_locales import LATIN
 from test_pack import read_html
 from test_real_data import invoices
 
+pytestmark = pytest.mark.long
+
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 PERIODS = {"sample": None, "retail": "2011-11"}
 # Beside the abbreviations of the word file: names of what is outside, and of what people type or open.
@@ -177,7 +179,6 @@ def turned(table):
     return {name: turned(value) if isinstance(value, dict) else pseudo(value) for name, value in table.items()}
 
 
-@pytest.mark.long
 def test_a_third_language_is_one_file(tmp_path):
     package = Path(rk.__file__).parent
     shutil.copytree(package, tmp_path / "retention_kit", ignore=shutil.ignore_patterns("__pycache__"))

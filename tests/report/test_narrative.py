@@ -405,6 +405,7 @@ def test_cards_are_compared_as_asked(march_with_goals):
         march_with_goals.cards("revenue", compare=["last_year"])
 
 
+@pytest.mark.long
 def test_a_goal_that_is_missed_by_more_than_chance_is_bad(tmp_path):
     """40 of a hundred stay (Wilson: 31% to 50%), 60% were wanted; 30% would have been passed as surely."""
     TWO_YEARS.to_csv(tmp_path / "orders.csv", index=False)

@@ -154,6 +154,7 @@ def test_no_page_is_near_empty_but_the_last(either):
     assert [number for number, page in enumerate(pages[:-1], 1) if not page or page[-1][0] > PAGE / 2] == []
 
 
+@pytest.mark.long
 def test_no_heading_and_no_title_ends_a_page(either, titles):
     """Nor stands with its chart or table on the next."""
     ends = [(number, page[-1][1]) for number, page in enumerate(lines(either / "report.en.pdf"), 1) if page]

@@ -68,6 +68,7 @@ def test_the_page_says_what_holds():
     assert chart.data["caption"].endswith("of all that is compared here.")
 
 
+@pytest.mark.long
 def test_who_all_stayed_stay_in_the_table_too():
     """Of forty Pros nobody leaves in thirteen months: 100%, not unknown. Of the Basics all leave: no interval."""
     _, table = Page("2024-02", data=company(Basic=[1] * 40, Pro=[])).survival()
