@@ -83,7 +83,8 @@ def faults_of(sentences: Mapping[str, Any], english: Mapping[str, Any]) -> Itera
     nouns = sentences.get("counted", {})
     for key, sentence in own.items():
         known = {name for name, _ in fields_of(wanted.get(key, sentence))}
-        known |= {"n"} if key.startswith("counted.") else set()  # which a form may leave out: "the best score"
+        if key.startswith("counted."):
+            known.add("n")  # which a form may leave out: "the best score"
         for name, noun in fields_of(sentence):
             if name not in known:
                 yield f"{key} has no {{{name}}}"

@@ -181,9 +181,11 @@ def test_long_ids_beside_a_fraction_stay_apart(tmp_path):
     query = "SELECT customer_id FROM orders ORDER BY _row"
     wanted = [(str(one),) for one in (*long, 1.5)]
     assert rk.load(path, **SETTINGS).engine.rows(query) == wanted
-    data = rk.load(orders=frame, **SETTINGS)
-    assert data.engine.rows(query) == wanted
-    assert data.engine.rows("SELECT max(amount) FROM orders") == [(9_007_199_254_740_993,)]
+    mixed = pd.Series([1, date(2024, 1, 5), True], dtype="object")  # which no column of one type can hold
+    for beside in (frame, frame.assign(note=mixed), pd.concat([mixed.rename("note"), frame], axis=1)):
+        data = rk.load(orders=beside, **SETTINGS)
+        assert data.engine.rows(query) == wanted
+        assert data.engine.rows("SELECT max(amount) FROM orders") == [(9_007_199_254_740_993,)]
 
 
 @pytest.mark.parametrize("place", [1, 1234, 2999])

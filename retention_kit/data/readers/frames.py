@@ -117,16 +117,22 @@ def _copy_objects(engine: DuckDB, name: str, frame: pd.DataFrame, objects: list[
     """
     import duckdb
 
+    is_copied = True
     try:
         _copy(engine, name)
-        kinds = [*engine.types(name).values()]
-        mixed = [place for place in objects if _is_inexact(kinds[place], frame.iloc[:, place])]
-        if not mixed:
-            return
-        engine.run(f"DROP TABLE {name}")
     except duckdb.Error:
-        columns = [*engine.types(name)]
-        mixed = [place for place in objects if not _can_count(engine, name, columns[place])]
+        is_copied = False
+    columns = [*engine.types(name).items()]
+    mixed = [
+        place
+        for place in objects
+        if _is_inexact(columns[place][1], frame.iloc[:, place])
+        or not (is_copied or _can_count(engine, name, columns[place][0]))
+    ]
+    if is_copied and not mixed:
+        return
+    if is_copied:
+        engine.run(f"DROP TABLE {name}")
     frame = frame.copy(deep=False)
     for place in mixed:
         values = frame.iloc[:, place]

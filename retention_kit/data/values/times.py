@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
-from retention_kit.data.values.amounts import DIGITS
+from retention_kit.data.values.amounts import DIGITS, OUR_DIGITS
 from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
 from retention_kit.data.values.timezones import in_any_transition, in_report_zone, transitions
@@ -232,17 +232,21 @@ def _clamp(span: list[int | None]) -> list[int | None]:
     return [year if year is None else min(max(year, FIRST_YEAR), LAST_YEAR) for year in span]
 
 
+def _count_forms(engine: Engine, part: str, text: str) -> list[tuple]:
+    """The forms of a column's texts, the most frequent first: each with its count, and its first and last text."""
+    return engine.rows(
+        f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
+        f"AS form FROM (SELECT {text} AS said FROM {part}) AS source_rows WHERE said IS NOT NULL) AS typed "
+        f"GROUP BY form ORDER BY count(*) DESC, form LIMIT {_MOST_FORMS + 1}"
+    )
+
+
 def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> tuple[list[Form], str]:
     """The forms of a column with their counts, the most frequent first, and SQL of its text with our digits."""
-    rows = engine.rows(
-        f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
-        "AS form "
-        f"FROM (SELECT {text} AS said FROM {part}) AS source_rows WHERE said IS NOT NULL) AS typed GROUP BY form "
-        f"ORDER BY count(*) DESC, form LIMIT {_MOST_FORMS + 1}"
-    )
-    if any(digit in mask for mask, *_ in rows for digit in DIGITS) and not text.startswith("translate("):
-        digits = "0123456789" * 3
-        return _forms_of(engine, part, name, f"translate({text}, {literal(DIGITS)}, '{digits}')", target)
+    rows = _count_forms(engine, part, text)
+    if any(digit in mask for mask, *_ in rows for digit in DIGITS):
+        text = f"translate({text}, {literal(DIGITS)}, {literal(OUR_DIGITS)})"
+        rows = _count_forms(engine, part, text)
     if len(rows) > _MOST_FORMS:
         template = (
             "The {table} column {name!r} holds no dates: its values are written in more than {most:,} ways, such "

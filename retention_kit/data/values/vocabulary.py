@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import NO_TEXT, literal
+from retention_kit.data.values.amounts import DIGITS, OUR_DIGITS
 
 INTERVALS = ("day", "week", "month", "quarter", "year")
 SCALES = ("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad")
@@ -69,7 +70,7 @@ _STATUSES = {
     "deleted": "cancelled",
     "closed": "cancelled",
 }  # fmt: skip  # words by the line
-_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
+_DIGITS = str.maketrans(f"{DIGITS}٫", f"{OUR_DIGITS}.")
 _GOOD_OR_BAD = {"good", "bad"}
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 _SPREADSHEET_DATE = re.compile(rf"\d{{1,2}}[- ]{_MONTH}(?:[- ]\d+)?|{_MONTH}[- ]\d{{1,4}}", re.IGNORECASE)
