@@ -233,10 +233,7 @@ def _preview(arguments: argparse.Namespace) -> int:
     from retention_kit.report.archive import manifest
     from retention_kit.report.message.mail import preview_files
 
-    loaded = manifest.read(arguments.pack)
-    if loaded.get("schema") != 1:
-        template = "{path!r} is no pack: give the folder that `retention-kit report` has made."
-        raise SettingsError(template, path=str(arguments.pack))
+    loaded = manifest.read_pack(arguments.pack)
     reports = loaded.get("reports", {})
     names = [
         name

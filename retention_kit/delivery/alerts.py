@@ -72,17 +72,13 @@ def send_alerts(data: Dataset, output: Path, progress: Callable[[str], None] | N
     the mail server is missing, ReportError if another run is at work.
     """
     from retention_kit.delivery.send import today
-    from retention_kit.delivery.status import last_complete
     from retention_kit.metrics.alerts.judge import alert_history
 
     settings = data.settings
     if not settings.alerts:
         return AlertDelivery((), ())
     hooks, server = check_targets(settings)
-    day, every = today(settings), settings.report.every
-    histories = [
-        (alert, alert_history(data, alert, last_complete(day, alert.every or every))) for alert in settings.alerts
-    ]
+    histories = [(alert, alert_history(data, alert, today(settings))) for alert in settings.alerts]
     with sending(output) as outbox:
         outcomes = deliver_alerts(outbox, histories, settings, hooks, server, data.as_of, progress)
     return AlertDelivery(tuple(outcomes), firing_exits(histories))

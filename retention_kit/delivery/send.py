@@ -102,10 +102,7 @@ def send_report(
     server or recipient, or the server refuses our password or cannot be trusted.
     """
     folder = Path(pack).resolve()  # so that "." has a parent, which holds the outbox
-    manifest = manifests.read(folder)
-    if manifest.get("schema") != 1:
-        template = "{path!r} is no pack: give the folder that `retention-kit report` has made."
-        raise SettingsError(template, path=str(Path(pack)))
+    manifest = manifests.read_pack(Path(pack))
     verdict = gate.judge(folder, None, expected)  # old packs may be sent late
     period = str(manifest.get("period", ""))
     recipients: list[Recipient] = []

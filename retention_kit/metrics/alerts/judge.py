@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import date
 from itertools import chain
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -46,10 +47,11 @@ def alert_states(
     return newest
 
 
-def alert_history(data: Dataset, alert: Alert, until: Period | None = None) -> list[AlertState]:
-    """The states of an alert in all complete periods, up to the end of `until`, from the current data."""
+def alert_history(data: Dataset, alert: Alert, today: date | None = None) -> list[AlertState]:
+    """The states of an alert in all complete periods, of those that are over `today`, from the current data."""
     (rule,), reader = rules(data.settings, [alert]), Reader(data)
-    return [*chain.from_iterable(reader.histories(rule, reader.periods(rule, until)))]
+    periods = [period for period in reader.periods(rule) if today is None or period.is_complete(today)]
+    return [*chain.from_iterable(reader.histories(rule, periods))]
 
 
 def judge(

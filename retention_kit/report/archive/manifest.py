@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from retention_kit.errors import SettingsError
+
 NAME = "manifest.json"
+SCHEMA = 1  # the form of manifests
 PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermill", "typst", "vl-convert-python")
 # The keys that describe one build; those of a pack's other builds (other segment values) are in `siblings`.
 BUILD = ("complete", "as_of", "parameters", "data", "settings", "metrics", "templates", "code", "versions")
@@ -68,6 +71,19 @@ def digest_if(file: Path) -> str:
 
 def digest_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def is_pack(manifest: dict) -> bool:
+    """Whether a manifest is that of a pack, and of a form that is known here."""
+    return manifest.get("schema") == SCHEMA
+
+
+def read_pack(folder: Path) -> dict:
+    """The manifest of a pack; raises SettingsError if the folder is none."""
+    if not is_pack(manifest := read(folder)):
+        template = "{path!r} is no pack: give the folder that `retention-kit report` has made."
+        raise SettingsError(template, path=str(folder))
+    return manifest
 
 
 def read(folder: Path) -> dict:

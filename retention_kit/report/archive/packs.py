@@ -31,6 +31,6 @@ def stored_packs(output: Path) -> list[StoredPack]:
             period = Period.parse(folder.name)
         except PeriodError:
             continue
-        if manifest.get("schema") == 1 and manifest.get("period") == str(period) == folder.name:
+        if manifests.is_pack(manifest) and manifest.get("period") == str(period) == folder.name:
             packs.append(StoredPack(folder, period, manifest))
     return sorted(packs, key=lambda pack: pack.period)

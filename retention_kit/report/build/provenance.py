@@ -21,7 +21,17 @@ from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.scorecard import METRICS
-from retention_kit.report.archive.manifest import BUILD, PACKAGES, altered, as_json, builds, digest_if, digest_of, read
+from retention_kit.report.archive.manifest import (
+    BUILD,
+    PACKAGES,
+    SCHEMA,
+    altered,
+    as_json,
+    builds,
+    digest_if,
+    digest_of,
+    read,
+)
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan
@@ -138,7 +148,7 @@ def build_manifest(
         if (building / "notebooks" / f"{name}.ipynb").is_file()
     }
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "state": "failed"
         if failures or "failed" in sections.values() or any(check.broken for check in checks)
         else "ok",

@@ -47,7 +47,7 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
     data is not checked.
     """
     manifest = manifests.read(folder)
-    if manifest.get("schema") != 1:
+    if not manifests.is_pack(manifest):
         return Verdict("blocked", (Phrase("{folder} is no pack: {todo}.", folder=folder, todo=REBUILD),))
     try:
         findings = [*_check_integrity(folder, manifest), *check_files(folder, manifest)]
