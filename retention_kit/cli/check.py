@@ -82,7 +82,8 @@ def _print_rows(data: Dataset, check: str) -> None:
         some = sum(map(len, frames))
         many = Phrase("{count:,} row" if check_rows.rows == 1 else "{count:,} rows", count=check_rows.rows)
         if not frames:
-            effects = data.quality.loc[data.quality["check"] == check, "effect"]
+            is_it = (data.quality["check"] == check) & (data.quality["table"] == name)
+            effects = data.quality.loc[is_it, "effect"]
             template = "{table}: {rows}, which cannot be shown; {effect}."
             if not len(effects):
                 template = "{table}: {rows}, which cannot be shown."

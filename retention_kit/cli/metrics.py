@@ -110,6 +110,8 @@ def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> No
         numbers=(3, 4, 6),
     )
     _tell_incomplete(data, rows)
+    for warning in data.behind:
+        print(translated("Warning: {warning}", warning=warning), file=sys.stderr)
     for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
         names = [name for name, other in rows.attrs["absent"].items() if other == reason]
         print(translated("Absent: {metrics}. {reason}", metrics=Listed(names), reason=reason), file=sys.stderr)

@@ -22,6 +22,17 @@ _LEFT_OUT = {  # SQL of the rows that `where` leaves out of a source
     "order cut in half by where": "CAST(order_id AS VARCHAR) IN (SELECT CAST(order_id AS VARCHAR) FROM {kept})",
 }
 
+_OF_CUSTOMERS = {  # SQL of a row for each customer, ticket or invitation that a check of a side table counts
+    "several rows of one customer": "SELECT _row FROM known_customers_typed WHERE problem IS NULL AND place > 1",
+    "never new: there before the data begin": "SELECT min(_row) AS _row FROM known_customers_typed WHERE "
+    "problem IS NULL AND customer_id IN ({seen}) GROUP BY customer_id",
+    "not in the data": "SELECT min(_row) AS _row FROM known_customers_typed WHERE "
+    "problem IS NULL AND customer_id NOT IN ({seen}) GROUP BY customer_id",
+    "ticket of nobody in the other tables": "SELECT _row FROM tickets_typed WHERE "
+    "problem IS NULL AND customer_id NOT IN ({seen})",
+    "still open to an answer": "SELECT _row FROM invitations WHERE NOT is_over",
+}
+
 
 class Rows(NamedTuple):
     """The number of rows that a check finds in a table, and the first of them.
@@ -83,6 +94,7 @@ def _rows_in_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame
         f"SELECT _row, problem AS check_name FROM {table}_typed WHERE problem IN "
         f"({', '.join(map(literal, checks)) or 'NULL'})",
         *queries_of_rows(table, checks),
+        *_rows_of_customers(data, table, checks),
     ]
     if "line kept with its order" in checks:
         judged.append(f"SELECT _row, 'line kept with its order' AS check_name FROM {table}_raw WHERE {UNKNOWN}")
@@ -103,6 +115,17 @@ def _rows_in_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame
         **data.known,
         is_cut=is_capped(data.live_engine, table),
     )
+
+
+def _rows_of_customers(data: Dataset, table: str, checks: list[str]) -> list[str]:
+    """SQL for the rows that checks of a side table count by customer: their number and the check's name."""
+    known_from = [name for name in data.tables if table == "tickets" or name != "responses"]
+    seen = " UNION ".join(f"SELECT customer_id FROM {name} WHERE customer_id IS NOT NULL" for name in known_from)
+    return [
+        f"SELECT _row, {literal(check)} AS check_name FROM ({_OF_CUSTOMERS[check].format(seen=seen)}) AS counted"
+        for check in checks
+        if check in _OF_CUSTOMERS
+    ]
 
 
 def _original_columns(data: Dataset, table: str, relation: str) -> str:

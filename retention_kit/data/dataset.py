@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from retention_kit.data.cache import Summaries, entry_for
+from retention_kit.data.checks import WHEN
 from retention_kit.data.choose_engine import given_engine, named_engine
 from retention_kit.data.cleaning.pipeline import Cleaning
 from retention_kit.data.cleaning.raw_columns import added_columns
@@ -55,6 +56,7 @@ class Dataset:
     sources: list[dict[str, Any]]  # table, name, sha256
     excluded_columns: dict[str, str] = field(default_factory=dict)  # column that is no segment → why
     warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
+    behind: tuple[str, ...] = ()  # those of them on data that end long before as_of, or before other tables
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
     has_known_customers: bool = False  # whether a table says who was a customer before the data begin
     has_tickets: bool = False  # whether a table says what customers asked
@@ -334,8 +336,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     cleaning.judge_rows()
     cleaning.set_as_of()
     cleaning.build_tables()
-    parts = {name: sources[name] for name in (*cleaning.columns, *(["tickets"] if cleaning.tickets else []))}
-    check_columns(engine, parts, settings.follow_ups)
+    check_columns(engine, [name for name in sources if name in WHEN], settings.follow_ups)
     columns, starts = cleaning.columns, cleaning.starts
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"
     return Dataset(
@@ -352,13 +353,14 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         ],
         excluded_columns={name: why for one in columns.values() for name, why in one.excluded.items()},
         warnings=cleaning.warnings(),
+        behind=cleaning.behind,
         scale=cleaning.money.scale,
         has_known_customers=cleaning.known_customers is not None,
         has_tickets=cleaning.tickets is not None,
         has_invitations=cleaning.invitations is not None,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
-        parts=parts,
+        parts=sources,
         known={name: cleaning.parts[name] for name in ("as_of", "rates_begin", "zone", "tomorrow", "is_as_of_set")},
     )
 

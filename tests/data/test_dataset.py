@@ -8,6 +8,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import by_segment, checks, row, table, value
+from retention_kit.cli import main
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import segment_column
 from retention_kit.errors import DataError, SettingsError
@@ -599,6 +600,24 @@ def test_a_table_that_ends_long_before_the_others_is_told_first(answered, option
         if ends
         else []
     )
+
+
+@pytest.mark.parametrize(
+    ("as_of", "days"), [("2024-04-29", None), ("2024-05-25", None), ("2024-06-01", "34"), ("2030-01-01", "2,074")]
+)
+def test_an_as_of_long_after_all_data_is_told_with_their_end(as_of, days, capsys, tmp_path):
+    """Its periods hold no event: zeros, which nobody should take for figures. Four weeks may be quiet ones."""
+    bought = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-04-20", "2024-04-28"], "amount": 1})
+    bought.to_csv(tmp_path / "orders.csv", index=False)
+    told = (
+        f"The data end on 2024-04-28, and as_of is {as_of}, {days} days later: figures of the time between are of "
+        "nothing. Bring the data up to date, or set as_of = 2024-04-29."
+    )
+    assert rk.load(orders=bought, **UTC, as_of=as_of).warnings == ((told,) if days else ())
+    for command in ("check", "metrics"):
+        assert main([command, "--data", str(tmp_path / "orders.csv"), "--as-of", as_of, "--language", "en"]) == 0
+        output = capsys.readouterr()
+        assert (told in output.out + output.err) == bool(days)
 
 
 def test_a_table_that_was_quiet_as_long_before_is_none_that_ended():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from pencil import row
+from retention_kit.data.check_rows import rows_of
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
@@ -286,6 +287,23 @@ def test_new_and_returning_by_hand(bought, known):
         assert found.loc[("new_customers", month), "value"] == new
         assert found.loc[("returning_customer_rate", month), "numerator"] == returning
     assert all(not one.broken for one in identities(data, "month"))
+
+
+
+def test_the_rows_of_counts_by_customer_can_be_looked_at():
+    """Not only of rows that are set aside: of customers who were there before, and of those never seen since."""
+    ids = ["a", "b", "b", "z", None]
+    known = pd.DataFrame({"customer_id": ids, "first_at": ["2022-01-05", "2022-02-05", None, "2022-03-05", None]})
+    data = rk.load(orders=ORDERS, known_customers=known, timezone="UTC", currency="GBP")
+    told = data.quality[data.quality["table"] == "known_customers"].set_index("check")["rows"].drop("rows read")
+    shown = {check: [*rows_of(data, check)["known_customers"].frame["row"]] for check in told.index}
+    assert shown == {
+        "no id": [5],
+        "several rows of one customer": [3],
+        "never new: there before the data begin": [1, 2],
+        "not in the data": [4],
+    }
+    assert {check: len(rows) for check, rows in shown.items()} == dict(told)
 
 
 # Online Retail

@@ -68,12 +68,14 @@ def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None) -> Phra
     )
 
 
-def left_behind(engine: Engine, ends: dict[str, date], as_of: date) -> tuple[str, ...]:
-    """A sentence for each table of customers that ends well before the others do: longer than it was ever quiet."""
+def left_behind(engine: Engine, ends: dict[str, date], as_of: date, *, is_set: bool) -> tuple[str, ...]:
+    """A sentence for each table of customers that ends well before the others do: longer than it was ever quiet; or,
+    where `as_of` was given, one for all tables that end so long before it.
+    """
     sentences = []
-    for name, last in ends.items():
+    for name, last in [max(ends.items(), key=lambda one: one[1])] if is_set else ends.items():
         quiet = (as_of - last).days - 1
-        if name == "responses" or quiet <= QUIET:
+        if quiet <= QUIET or (name == "responses" and not is_set):
             continue
         days = engine.rows(
             f"SELECT CAST({WHEN[name]} AS DATE) AS day FROM {name}_typed WHERE problem IS NULL "
@@ -81,8 +83,13 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date) -> tuple[str
         )
         gaps = [(later - day).days for (day,), (later,) in pairwise(days)]
         if quiet > 2 * max(gaps, default=0):
-            end = as_of - timedelta(days=1)
+            end = as_of if is_set else as_of - timedelta(days=1)
             values = {"last": Written(str(last), last), "end": Written(str(end), end)}
             setting = Verbatim(f"as_of = {last + timedelta(days=1)}")
-            sentences.append(sentence("quality.details.left_behind", table=table_name(name), setting=setting, **values))
+            if is_set:
+                days_later = float((as_of - last).days)
+                sentences.append(sentence("quality.details.ended", days=days_later, setting=setting, **values))
+            else:
+                values["table"] = table_name(name)
+                sentences.append(sentence("quality.details.left_behind", setting=setting, **values))
     return tuple(sentences)

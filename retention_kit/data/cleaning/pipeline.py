@@ -57,7 +57,7 @@ class Cleaning:
     parts: dict[str, str]  # placeholder → SQL
     as_of: date = date.max
     starts: dict[str, date] = field(default_factory=dict)  # table → its first local date
-    behind: tuple[str, ...] = ()  # warnings on tables that end long before others
+    behind: tuple[str, ...] = ()  # warnings on tables that end long before others, or before as_of
     counts: list[Count] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)  # rows read
     effects: dict[str, str] = field(default_factory=lambda: defaultdict(str))  # table → effect of reading
@@ -126,7 +126,7 @@ class Cleaning:
         report, basis = self.settings.report, self.settings.definitions.basis
         tomorrow = today(report.timezone) + timedelta(days=1)
         self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow)
-        self.behind = () if report.as_of else left_behind(self.engine, ends, self.as_of)
+        self.behind = left_behind(self.engine, ends, self.as_of, is_set=report.as_of is not None)
         if basis and basis not in self.starts:
             raise SettingsError(
                 "definitions.basis is {basis!r}, but no row of the {basis} can be used before {as_of}.",

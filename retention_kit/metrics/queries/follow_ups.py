@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from retention_kit.data.checks import WHEN
 from retention_kit.data.customer_columns import consent_sql, latest_value_sql, silence_sql
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.metrics.queries.memberships import renewing_members
@@ -66,7 +67,7 @@ def _newcomers(data: Dataset, customer: str) -> str:
 
 def _found_sql(data: Dataset, follow_up: FollowUp) -> str:
     """SQL that selects the rows of `happened`, with values of these customers from the tables."""
-    engine, tables = data.live_engine, [*data.parts]
+    engine, tables = data.live_engine, [name for name in data.parts if name in WHEN]
     columns = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
     selected, joins = ["happened.*"], []
     for number, name in enumerate(columns):
