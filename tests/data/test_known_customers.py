@@ -289,7 +289,6 @@ def test_new_and_returning_by_hand(bought, known):
     assert all(not one.broken for one in identities(data, "month"))
 
 
-
 def test_the_rows_of_counts_by_customer_can_be_looked_at():
     """Not only of rows that are set aside: of customers who were there before, and of those never seen since."""
     ids = ["a", "b", "b", "z", None]

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -210,3 +211,35 @@ def test_one_value_of_another_kind_changes_no_other(place):
     assert (found["customer_id"], found["ordered_at"]) == ("007", datetime.fromisoformat("2024-01-31 23:30"))
     assert (found["amount"], found["refunded"]) == (725, 12)
     assert value(data, "revenue", "2024-01") == pytest.approx(2999 * 9.9 + 7.13)
+
+
+# Types of numbers
+
+
+def number_types() -> list[str]:
+    """All that the embedded engine has."""
+    named = duckdb.sql("SELECT DISTINCT logical_type FROM duckdb_types() WHERE type_category = 'NUMERIC' ORDER BY 1")
+    return [name for (name,) in named.fetchall()]
+
+
+@pytest.mark.parametrize("kind", number_types())
+def test_every_type_of_numbers_is_read_in_every_column(tmp_path, kind):
+    """24 and 10 USD are 3 € each: 72 + 30; NPS of 9 twice and 3 once by weight: (2 - 1) / 3."""
+    kind = {"DECIMAL": "DECIMAL(18, 0)"}.get(kind, kind)
+    holds_days = duckdb.sql(f"SELECT TRY_CAST(20240105 AS {kind})").fetchall() == [(20240105,)]
+    day = f"20240105::{kind}" if holds_days else "DATE '2024-01-05'"
+    with closing(duckdb.connect(tmp_path / "shop.duckdb")) as shop:
+        shop.execute(
+            f"CREATE TABLE orders AS SELECT id AS customer_id, id AS order_id, {day} AS ordered_at, amount, 'USD' AS "
+            f"currency FROM (VALUES (7::{kind}, 24::{kind}), (8::{kind}, 10::{kind})) AS given(id, amount)"
+        )
+        shop.execute(f"CREATE TABLE rates AS SELECT DATE '2024-01-01' AS date, 'USD' AS currency, 3::{kind} AS rate")
+        shop.execute(
+            "CREATE TABLE responses AS SELECT id AS customer_id, DATE '2024-01-05' AS responded_at, 'nps' AS survey, "
+            f"score, weight FROM (VALUES (7::{kind}, 9::{kind}, 2::{kind}), (8::{kind}, 3::{kind}, 1::{kind})) "
+            "AS given(id, score, weight)"
+        )
+    data = rk.load(tmp_path / "shop.duckdb", **SETTINGS)
+    assert data.engine.rows("SELECT DISTINCT customer_id FROM orders ORDER BY 1") == [("7",), ("8",)]
+    assert value(data, "revenue", "2024-01") == 102
+    assert value(data, "net_promoter_score", "2024-01") == pytest.approx(100 / 3)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import NO_TEXT, quote
+from retention_kit.data.engines.sql_text import NO_TEXT, NUMERIC, quote
 from retention_kit.data.readers.union import FILE, REST, UNKNOWN
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.times import ENDS
 
-_NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip  # words by the line
-_FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
+_FAMILIES = dict.fromkeys(NUMERIC, "number") | dict.fromkeys(
     ("DATE", "TIMESTAMP"), "time"
 )  # families of types that can be stacked without a cast
 NUMBERS = ("amount", "refunded", "rate", "weight")
@@ -50,7 +48,7 @@ class Writing(NamedTuple):
 
 def is_number(kind: str) -> bool:
     """Whether a type is numeric."""
-    return kind in _NUMERIC or kind.startswith("DECIMAL(")
+    return kind in NUMERIC or kind.startswith("DECIMAL(")
 
 
 def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str:

@@ -9,6 +9,10 @@ from pathlib import Path
 from string import Template
 
 NO_TEXT = "CAST(NULL AS VARCHAR)"  # SQL of a column that is not there
+NUMERIC = (  # how the types of numbers begin
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+    "FLOAT", "DOUBLE", "DECIMAL",
+)  # fmt: skip  # words by the line
 
 
 def quote(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal, quote
+from retention_kit.data.engines.sql_text import NUMERIC, literal, quote
 from retention_kit.data.values.amounts import DIGITS, OUR_DIGITS
 from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
@@ -26,10 +26,6 @@ FIRST_YEAR, LAST_YEAR = 1970, 2100  # other dates are errors or mean none
 ENDS = ("ended_at", "trial_ends_at", "closed_at")  # columns in which an empty value means "ongoing"
 # Dates that programs write for no end.
 NO_END = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
-_NUMBERS = (
-    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-    "FLOAT", "DOUBLE", "DECIMAL",
-)  # fmt: skip  # words by the line
 _MOST_FORMS = 10_000  # forms of one column
 
 
@@ -76,7 +72,7 @@ def read_times(
         time = f"CAST({column} AS TIMESTAMP)"
         clock = TimeColumn(name, time) if rows == held else _read_instants(name, time, time, "")
         return _read_naive(clock, clock.moment, zone, report, span)._replace(is_naive=held > 0)
-    is_number = kind is not None and kind.startswith(_NUMBERS)
+    is_number = kind is not None and kind.startswith(NUMERIC)
     if kind is None:
         return TimeColumn(name)
     if kind == "VARCHAR" or kind.startswith("ENUM") or is_number:

@@ -15,7 +15,7 @@ from typing import Any
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.engines.sql_text import NUMERIC, literal
 from retention_kit.data.values.amounts import Hints, read_numbers
 from retention_kit.data.values.expressions import advice, close_column, find_fault
 from retention_kit.errors import DataError, Phrase
@@ -34,8 +34,6 @@ _COMPARISONS = {
     "COMPARE_LESSTHANOREQUALTO": "<=",
     "COMPARE_GREATERTHANOREQUALTO": ">=",
 }
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip  # words by the line
 _TIMES = ("DATE", "TIMESTAMP")
 
 
@@ -200,7 +198,7 @@ class _Typing:
         written = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))
         if not others or written:
             return nodes
-        if all(kind.startswith(_NUMBERS) for kind in others):
+        if all(kind.startswith(NUMERIC) for kind in others):
             convert = self._number
         elif all(kind == "BOOLEAN" for kind in others) or all(kind.startswith(_TIMES) for kind in others):
             convert = partial(self._expand, f"TRY_CAST(_a AS {max(others, key=len)})")
