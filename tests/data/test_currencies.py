@@ -54,6 +54,23 @@ def test_an_order_converts_at_the_last_rate_up_to_its_local_date():
     ], "only what occurs"
 
 
+@pytest.mark.parametrize("more", ["9000000000  -", "10  9000000000"])
+def test_what_is_too_large_once_it_is_converted_is_a_sentence(more):
+    """9e9 USD at 900,000 are 8.1e15 pounds, 8.1e21 of the units in which sums are exact."""
+    rates = "date  currency  rate\n2024-01-01  USD  900000\n2024-01-01  EUR  0.8"
+    text = f"""
+        customer_id  order_id  ordered_at  currency  amount  refunded
+        Ann          1         2024-01-05  EUR       10      -
+        Ann          2         2024-01-06  USD       {more}
+        """
+    with pytest.raises(DataError) as error:
+        rk.load(orders=table(text), rates=table(rates), **GBP)
+    assert str(error.value) == (
+        "Row 2 of the orders is too large to be counted exactly once its USD are converted: see its amount, and the rate "
+        "of USD on 2024-01-06."
+    )
+
+
 def test_the_local_date_is_the_reports():
     text = "customer_id  order_id  ordered_at  amount  currency\nAnn  1  2024-02-04T23:30:00Z  10.00  EUR"
     assert amounts(orders(text, timezone="Europe/Paris")) == {"1": 9}

@@ -1,6 +1,6 @@
 -- name: orders_converted
 -- Orders in the report's currency. A refund converts as the order it names, if in the same currency: all of it stays
--- all.
+-- all. What is too large to be a BIGINT has no amount, and is refused.
 CREATE TABLE orders_converted AS
 WITH sales AS (
     SELECT order_id, currency, rate_day FROM $rows WHERE refund_of IS NULL AND amount >= 0
@@ -26,9 +26,12 @@ daily AS (
         AND (lasting.next_day > days.rate_day OR lasting.next_day IS NULL)
 )
 SELECT placed._row, placed._is_line, placed.customer_id, placed.order_id, placed.ordered_at,
-       CASE WHEN placed.currency IS NULL THEN placed.amount ELSE CAST(round(placed.amount * daily.rate) AS BIGINT) END AS amount,
+       CASE WHEN placed.currency IS NULL THEN placed.amount
+            WHEN greatest(abs(placed.amount), coalesce(placed.refunded, 0)) * daily.rate < 9.2e18
+            THEN CAST(round(placed.amount * daily.rate) AS BIGINT) END AS amount,
        placed.refund_of,
-       CASE WHEN placed.currency IS NULL THEN placed.refunded ELSE CAST(round(placed.refunded * daily.rate) AS BIGINT) END AS refunded,
+       CASE WHEN placed.currency IS NULL THEN placed.refunded
+            WHEN placed.refunded * daily.rate < 9.2e18 THEN CAST(round(placed.refunded * daily.rate) AS BIGINT) END AS refunded,
        placed.currency $placed_extras, placed.rate_day, placed.own, placed.has_several
 FROM placed
 LEFT JOIN daily ON daily.currency = placed.currency AND daily.rate_day = placed.rate_day;
