@@ -96,6 +96,39 @@ def test_a_refund_converts_as_the_order_it_names():
     ]
 
 
+def test_what_exceeds_the_order_converts_as_a_refund_that_names_none():
+    """15 EUR of 10: 10 at the order's 0.8 leave nothing of it, 5 at 0.9 are a refund of their own day."""
+    text = """
+        customer_id  order_id  ordered_at  amount  currency  refund_of
+        Ann          1         2024-01-06  10.00   EUR       -
+        Ann          R1        2024-02-06  -15.00  EUR       1
+        Ben          2         2024-01-06  10.00   EUR       -
+        Ben          R2        2024-01-07  -8.00   EUR       2
+        Ben          R3        2024-02-06  -6.00   EUR       2
+        """
+    data = orders(text)
+    assert (amounts(data)["1"], amounts(data)["2"]) == (0, 0)
+    refunds = "SELECT order_id, refund FROM orders WHERE refund > 0 ORDER BY 1"
+    assert data.engine.rows(refunds) == [("R1", 4.5 * UNIT), ("R3", 3.6 * UNIT)], "of R3, 4 are beyond: 14 - 10"
+
+
+def test_of_refunds_in_lines_too(tmp_path):
+    """15 EUR and 4 USD are 12 + 2 pounds of an order of 8: 6 are beyond, worth more as the whole refund is on its day."""
+    table("""
+        customer_id  order_id  ordered_at  amount  currency  refund_of
+        Ann          1         2024-01-06  6.00    EUR       -
+        Ann          1         2024-01-06  4.00    EUR       -
+        Ann          R1        2024-02-06  -15.00  EUR       1
+        Ann          R1        2024-02-06  -4.00   USD       1
+    """).to_csv(tmp_path / "orders.csv", index=False)
+    table(RATES).to_csv(tmp_path / "rates.csv", index=False)
+    settings = '[data]\nrates = "rates.csv"\n[data.orders]\npath = "orders.csv"\nrows = "lines"\n'
+    (tmp_path / "retention.toml").write_text(settings, "utf-8")
+    data = rk.load(tmp_path / "retention.toml", **GBP)
+    ((refund,),) = data.engine.rows("SELECT refund FROM orders WHERE refund > 0")
+    assert refund / UNIT == pytest.approx(6 * (15 * 0.9 + 4 * 0.5) / (15 * 0.8 + 4 * 0.5), abs=1e-4)
+
+
 def test_spells_keep_their_own_money():
     spells = table("""
         customer_id  subscription_id  started_at  ended_at  amount  interval  currency  status

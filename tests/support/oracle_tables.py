@@ -316,7 +316,8 @@ def read_orders(books: Books, table: list[dict]) -> None:
         if taken:
             left[refund_of] -= taken
         if abs(amount) * rate > taken:
-            books.refunds.append(Refund(**vars(row), cents=abs(amount) * rate - taken))
+            excess = (abs(amount) - taken / rate) * day_rate(books, code, row)  # names none: by its own day
+            books.refunds.append(Refund(**vars(row), cents=excess))
     for key, amount, code, _, refunded, row in sales:
         net = left[key] if key else max(amount - refunded, 0) * day_rate(books, code, row)
         if net > 0 or (amount == 0 and books.rules.zero_orders == "purchase"):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PACKAGE = "retention_kit.data.cleaning"
+_MEAN_WORTH = "coalesce(sum(amount * own_worth) / nullif(sum(amount), 0), 1.0)"  # of lines in several currencies
 
 
 @dataclass
@@ -193,14 +194,15 @@ class Cleaning:
         self._run([orders["orders_known"]], parts)
         rows = "orders_known"
         if columns.has_lines:  # by currency first, so that whole orders are converted
-            self._run([lines], parts | {"rows": rows, "into": "orders_summed", "currency": "currency"})
+            self._run([lines], parts | {"rows": rows, "into": "orders_summed", "currency": "currency", "own_worth": "1.0"})
             rows = "orders_summed"
         if self.foreign:
             self._run(statements(_PACKAGE, "conversion").values(), parts | {"rows": rows})
             refuse_too_large(self.engine)
             rows = "orders_converted"
             if columns.has_lines:
-                self._run([lines], parts | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
+                whole = {"into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)", "own_worth": _MEAN_WORTH}
+                self._run([lines], parts | {"rows": rows} | whole)
                 rows = "orders_whole"
         self._run([orders["orders_usable"]], parts | {"usable": rows})
         # Without refunds, a view is as fast as a table.

@@ -3,16 +3,16 @@
 -- order_id apart.
 CREATE VIEW orders_known AS
 SELECT _row, _is_line, customer_id, order_id, ordered_at, amount, refund_of, refunded, currency $extras,
-       CAST(ordered_at AS DATE) AS rate_day, CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several
+       CAST(ordered_at AS DATE) AS rate_day, CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several, 1.0 AS own_worth
 FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of;
 
 -- name: orders_usable
 -- What is refunded without a date (`undated`) lowers its own order, never below zero; `beyond` is what exceeds it.
 CREATE VIEW orders_usable AS
-SELECT _row, customer_id, order_id, ordered_at, amount, refund_of, has_several,
+SELECT _row, customer_id, order_id, ordered_at, amount, refund_of, has_several, own_worth,
        $undated AS undated, $beyond AS beyond $extras
 FROM (
-    SELECT _row, customer_id, order_id, ordered_at, $rounded_amount AS amount, refund_of, has_several,
+    SELECT _row, customer_id, order_id, ordered_at, $rounded_amount AS amount, refund_of, has_several, own_worth,
            CAST(round(coalesce(refunded, 0)) AS BIGINT) AS refunded,
            CAST(CASE WHEN refund_of IS NULL AND amount > 0 THEN round(amount) ELSE 0 END AS BIGINT) AS sold $extras
     FROM $usable
@@ -22,7 +22,7 @@ FROM (
 -- What a refund takes from the order it names (`sale`); what exceeds the order names none (`refund`).
 CREATE TABLE orders_refunds AS
 WITH named AS (
-    SELECT refunds._row, abs(refunds.amount) AS refunded, sales._row AS sale, coalesce(sales.amount - sales.undated, 0) AS sold,
+    SELECT refunds._row, abs(refunds.amount) AS refunded, refunds.own_worth, sales._row AS sale, coalesce(sales.amount - sales.undated, 0) AS sold,
            sum(abs(refunds.amount)) OVER (PARTITION BY coalesce(sales._row, -refunds._row)
                                           ORDER BY refunds.ordered_at, refunds._row) AS so_far
     FROM orders_usable AS refunds
@@ -30,7 +30,10 @@ WITH named AS (
         ON sales.order_id = refunds.refund_of AND sales.refund_of IS NULL AND sales.amount >= 0
     WHERE refunds.refund_of IS NOT NULL
 )
-SELECT _row, sale, refunded, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS refund FROM named;
+SELECT _row, sale, refunded, CASE WHEN own_worth = 1 THEN excess ELSE CAST(round(excess * own_worth) AS BIGINT) END AS refund
+FROM (
+    SELECT *, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS excess FROM named
+) AS exceeding;
 
 -- name: orders
 -- A refund lowers the order it names, in that order's period.
