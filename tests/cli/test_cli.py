@@ -71,6 +71,7 @@ MISTAKES = {  # what is asked for: what the sentence must hold
 }
 OF_REPORT = {
     "--language xx": "Reports cannot be written in 'xx' yet",
+    "--language ,": "Reports cannot be written in '' yet: choose from ar, en.",
     "--language en,arr": "Reports cannot be written in 'arr' yet: did you mean 'ar'?",
     "--only revenu": "There is no section 'revenu': did you mean 'revenue'?",
     "--only feedback": "There is no section 'feedback' in this report",

@@ -863,6 +863,30 @@ def test_names_that_a_frame_has_twice_are_told(kind):
     assert "stands again in column 4: the first is used, this one is " in effect
 
 
+@pytest.mark.parametrize("names", [("amount", "Amount"), ("Amount", "amount"), ("AMOUNT", "Amount"), ("amount",) * 2])
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet", "arrow", "pandas"])
+def test_of_names_that_stand_twice_in_any_case_the_first_is_used_and_told_in_every_container(tmp_path, kind, names):
+    """Inside of a list or a struct a name stands for itself."""
+    arrow = pytest.importorskip("pyarrow")
+    header, rows = ["customer_id", "ordered_at", *names], [["A", "2024-01-05", 1, 10], ["B", "2024-01-06", 2, 20]]
+    inner = {"amount": 5, "list": [1]}
+    orders = arrow.Table.from_arrays(
+        [*map(arrow.array, zip(*rows, strict=True)), arrow.array([inner, inner])], [*header, "inner"]
+    )
+    path = tmp_path / f"orders.{kind}"
+    if kind == "csv":
+        path.write_text("".join(",".join(map(str, cells)) + "\n" for cells in [header, *rows]), "utf-8")
+    elif kind == "xlsx":
+        sheet(path, orders=[header, *rows])
+    elif kind == "parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(orders, path)
+    frames = {"arrow": orders, "pandas": pd.DataFrame(rows, columns=header)}
+    data = rk.load(orders=frames[kind], timezone="UTC") if kind in frames else rk.load(path, timezone="UTC")
+    assert value(data, "revenue", "2024-01") == 3
+    (effect,) = data.quality.loc[data.quality["check"] == "duplicate header", "effect"]
+    assert f"{names[1]!r} stands again in column 4: the first is used, this one is '{names[1]}_" in effect
+
+
 def test_periods_and_sparse_columns_are_read():
     days = pd.Series(pd.PeriodIndex(["2024-01-31", "2024-02-01"], freq="D"))
     frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": days, "amount": pd.arrays.SparseArray([1.5, 2.0])})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import retention_kit as rk
-from retention_kit.data.engines.private_folders import private_path
+from retention_kit.data.engines.private_folders import private_path, replace_private
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import LOCK, output_lock
 from retention_kit.report.build import rerun
@@ -84,6 +84,22 @@ def test_what_a_killed_run_left_is_taken_away(tmp_path, monkeypatch):
     (left / "summaries").write_bytes(b"customers")
     private_path()
     assert not left.exists()
+
+
+def test_a_private_file_that_two_processes_write_at_once_is_one_of_theirs(tmp_path, monkeypatch):
+    path, synced = tmp_path / "links.csv", os.fsync
+
+    def meanwhile(descriptor):
+        synced(descriptor)
+        monkeypatch.setattr(os, "fsync", synced)
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: 2**22 + 1)
+            replace_private(path, b"theirs")
+            assert path.read_bytes() == b"theirs"
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    replace_private(path, b"ours")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("links.csv", b"ours")]
 
 
 @pytest.mark.usefixtures("kernelless")

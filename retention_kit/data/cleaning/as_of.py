@@ -84,7 +84,7 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date, *, is_set: b
         gaps = [(later - day).days for (day,), (later,) in pairwise(days)]
         if quiet > 2 * max(gaps, default=0):
             end = as_of if is_set else as_of - timedelta(days=1)
-            values = {"last": Written(str(last), last), "end": Written(str(end), end)}
+            values: dict[str, str] = {"last": Written(str(last), last), "end": Written(str(end), end)}
             setting = Verbatim(f"as_of = {last + timedelta(days=1)}")
             if is_set:
                 days_later = float((as_of - last).days)

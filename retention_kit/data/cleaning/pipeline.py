@@ -19,7 +19,14 @@ from retention_kit.data.cleaning.known_customers import make_known_customers
 from retention_kit.data.cleaning.mixtures import refuse_mixed
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.quality import Count, count_checks, lines_effect, quality_frame, warnings
-from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates, refuse_too_large
+from retention_kit.data.cleaning.rates import (
+    SCALE,
+    begin_sql,
+    foreign_currencies,
+    make_rates,
+    refuse_late_rates,
+    refuse_too_large,
+)
 from retention_kit.data.cleaning.tickets import make_tickets
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, statements
@@ -194,7 +201,9 @@ class Cleaning:
         self._run([orders["orders_known"]], parts)
         rows = "orders_known"
         if columns.has_lines:  # by currency first, so that whole orders are converted
-            self._run([lines], parts | {"rows": rows, "into": "orders_summed", "currency": "currency", "own_worth": "1.0"})
+            self._run(
+                [lines], parts | {"rows": rows, "into": "orders_summed", "currency": "currency", "own_worth": "1.0"}
+            )
             rows = "orders_summed"
         if self.foreign:
             self._run(statements(_PACKAGE, "conversion").values(), parts | {"rows": rows})

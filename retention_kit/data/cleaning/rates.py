@@ -127,12 +127,13 @@ def refuse_late_rates(engine: Engine, table: str, first_days: dict[str, str]) ->
 def refuse_too_large(engine: Engine) -> None:
     """Raise DataError for an order that is too large in the report's currency to be summed exactly."""
     found = engine.rows(
-        "SELECT _row, currency, CAST(rate_day AS VARCHAR) FROM orders_converted WHERE amount IS NULL ORDER BY _row LIMIT 1"
+        "SELECT _row, currency, CAST(rate_day AS VARCHAR) FROM orders_converted WHERE amount IS NULL "
+        "ORDER BY _row LIMIT 1"
     )
     for row, code, day in found:
         raise DataError(
-            "Row {row} of the orders is too large to be counted exactly once its {currency} are converted: see its amount, "
-            "and the rate of {currency} on {day}.",
+            "Row {row} of the orders is too large to be counted exactly once its {currency} are converted: see its "
+            "amount, and the rate of {currency} on {day}.",
             row=row,
             currency=code,
             day=day,

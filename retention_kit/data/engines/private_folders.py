@@ -58,8 +58,8 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Write a private file, whole or not at all. Raises OSError."""
-    part = path.with_name(f".{path.name}.part")
+    """Write a private file, whole or not at all, whoever else writes it at the same time. Raises OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write_private(part, content)
         part.replace(path)

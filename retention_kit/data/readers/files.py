@@ -10,7 +10,7 @@ from pathlib import Path
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import path_literal, quote
-from retention_kit.data.readers.frames import register_cells
+from retention_kit.data.readers.frames import find_repeated_names, register_cells
 from retention_kit.data.readers.header import HEAD, Names, RecordSorter, find_header, stacked_cells
 from retention_kit.data.readers.text_cache import read_text_cached
 from retention_kit.data.readers.text_files import TEXTS, TextOptions
@@ -83,7 +83,8 @@ def read_file(
     ending = path.suffix.lower()
     refuse_irregular(path)
     if ending == ".parquet":
-        return f"read_parquet({path_literal(path)}, hive_partitioning = false)", [], None
+        reader = f"read_parquet({path_literal(path)}, hive_partitioning = false)"
+        return reader, [*find_repeated_names(engine, reader, _parquet_names(engine, path))], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
         return quote(name), *read_text_cached(engine, path, name, names, options, wanted)
@@ -91,6 +92,16 @@ def read_file(
         columns, rows, findings = _read_sheet(path, source, table, names)
         return register_cells(engine, name, columns, rows), findings, None
     raise DataError("{file} cannot be read: use one of {formats}.", file=path.name, formats=Listed(FORMATS))
+
+
+def _parquet_names(engine: DuckDB, path: Path) -> list[str]:
+    """The names of the columns of a Parquet file, without those inside of them."""
+    names, inside = [], 0
+    for name, children in engine.rows(f"SELECT name, num_children FROM parquet_schema({path_literal(path)}) OFFSET 1"):
+        if not inside:
+            names.append(name)
+        inside = max(inside - 1, 0) + (children or 0)
+    return names
 
 
 def refuse_irregular(path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import quote
+from retention_kit.data.readers.header import names_again
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.errors import DataError, Phrase
 from retention_kit.lazy import pd
-from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
 _UNREADABLE = (
     "The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it text, numbers or times."
@@ -75,21 +75,21 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
 
 
-def find_repeated_names(engine: DuckDB, name: str, frame: Any) -> tuple[Finding, ...]:
-    """A finding on columns of a registered frame whose names stand twice: the engine has given others to these."""
-    if not (isinstance(frame, pd.DataFrame) or _is_polars(frame)):
+def find_repeated_names(engine: DuckDB, relation: str, theirs: Sequence[str]) -> tuple[Finding, ...]:
+    """A finding on columns of a frame or file whose names stand twice: the engine has given others to these."""
+    if not theirs or not (detail := names_again(theirs, [*engine.types(relation)][-len(theirs) :])):
         return ()
-    names = [*map(str, frame.columns if isinstance(frame, pd.DataFrame) else frame.collect_schema().names())]
-    ours = [*engine.types(name)][-len(names) :]
-    again = [
-        sentence("quality.details.name_again", name=quoted(theirs), column=place + 1, other=quoted(ours[place]))
-        for place, theirs in enumerate(names)
-        if theirs.lower() in map(str.lower, names[:place])
-    ]
-    if not again:
-        return ()
-    ((rows,),) = engine.rows(f"SELECT count(*) FROM {name}")
-    return (Finding("duplicate header", rows, Sentence.joined(*again, between=SEMICOLON)),)
+    ((rows,),) = engine.rows(f"SELECT count(*) FROM {relation}")
+    return (Finding("duplicate header", rows, detail),)
+
+
+def names_of(frame: Any) -> list[str]:
+    """The names of the columns of a frame; none of a stream that does not tell them."""
+    if isinstance(frame, pd.DataFrame):
+        return [*map(str, frame.columns)]
+    if _is_polars(frame):
+        return frame.collect_schema().names()
+    return [*getattr(getattr(frame, "schema", None), "names", [])]
 
 
 def _is_polars(frame: Any) -> bool:

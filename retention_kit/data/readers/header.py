@@ -91,19 +91,27 @@ class Header(NamedTuple):
         """A header of one to three rows; a name that is blank in the first is taken from the next."""
         columns: list[str] = []
         taken: set[str] = set()
-        repeated = []
+        titles: list[str] = []
         for position, first in enumerate(rows[0]):
             below = (row[position] if position < len(row) else "" for row in rows)
             title = next((text for cell in below if (text := _text(cell))), "") or f"column{position + 1}"
             name, number = title, 2
             while name.lower() in taken:
                 name, number = f"{title}_{number}", number + 1
-            if name != title and _text(first):
-                names = {"name": quoted(title), "column": position + 1, "other": quoted(name)}
-                repeated.append(sentence("quality.details.name_again", **names))
+            titles.append(title if _text(first) else "")
             taken.add(name.lower())
             columns.append(name)
-        return cls(columns, Sentence.joined(*repeated[:3], between=SEMICOLON) if repeated else "")
+        return cls(columns, names_again(titles, columns))
+
+
+def names_again(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """A sentence on the first names of a header that stand twice, in any case, and were given others; else empty."""
+    again = [
+        sentence("quality.details.name_again", name=quoted(name), column=place, other=quoted(other))
+        for place, (name, other) in enumerate(zip(theirs, ours, strict=True), start=1)
+        if name not in ("", other)
+    ]
+    return Sentence.joined(*again[:3], between=SEMICOLON) if again else ""
 
 
 class RecordSorter:

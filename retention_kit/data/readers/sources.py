@@ -25,7 +25,7 @@ from retention_kit.data.readers.files import (
     resolve_files,
     sheets,
 )
-from retention_kit.data.readers.frames import find_repeated_names, register_frame, with_microseconds
+from retention_kit.data.readers.frames import find_repeated_names, names_of, register_frame, with_microseconds
 from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.source_columns import check_query, error_sentence, select_columns
 from retention_kit.data.readers.text_files import TEXTS, text_columns
@@ -195,7 +195,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
         relation, digest = name, ""
     else:
         name, digest = register_frame(engine.embedded, table, frame)
-        repeated = find_repeated_names(engine.embedded, name, frame)
+        repeated = find_repeated_names(engine.embedded, name, names_of(frame))
         relation = engine.upload(name, with_microseconds(engine.embedded, name))
     with wrap_errors(engine.error, f"The {label}"):
         named = sentence("quality.details.the_frame", table=table_name(table))

@@ -144,9 +144,9 @@ def _is_current(plan: Plan, folder: Path) -> bool:
     )
 
 
-def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Progress) -> Pack:
+def make_pack(plan: Plan, folder: Path, output: Path, progress: Progress) -> Pack:
     """Build one pack at `folder`; `output` is the folder with earlier packs, and may be another one."""
-    with Workers(jobs) as workers:
+    with Workers() as workers:
         return start_pack(plan, folder, output, workers, progress).finish()
 
 

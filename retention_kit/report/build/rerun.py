@@ -72,7 +72,7 @@ def rerun(
         folder = Path(staging) / before["period"]
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)
-            make_pack(plan, folder, pack.resolve().parent, 2, progress)
+            make_pack(plan, folder, pack.resolve().parent, progress)
             named_changes = changes(build, manifests.builds(manifests.read(folder))[plan.suffix])
             every += [one for one in named_changes if one not in every]
             name = f"scorecard{suffix}.csv"

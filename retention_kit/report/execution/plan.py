@@ -12,6 +12,7 @@ from retention_kit.periods import Period
 from retention_kit.report.archive.formats import FILES
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
+from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -95,9 +96,10 @@ def make_plan(
     Raises SettingsError, PeriodError or DataError for wrong input, TemplateError for a template that cannot be run.
     """
     report = data.settings.report
-    languages = split_names(languages or report.languages) or [""]  # which is refused
-    formats = split_names(formats or report.formats) or [""]
-    for kind in formats:
+    languages, formats = split_names(languages or report.languages), split_names(formats or report.formats)
+    for language in languages or ("",):
+        Words(language)  # raises for one that there is not
+    for kind in formats or ("",):
         check_choice(SettingsError, "There is no report format {kind!r}: {hint}", FILES, kind=kind)
     segment = ",".join(report.segments) if segment is None else segment
     every = None if isinstance(period, Period) else every  # a Period has a length

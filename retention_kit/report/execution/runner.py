@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]  # the section that is done, how many
 class Workers:
     """The thread pools of a run: `jobs` notebooks at once, in the order of their packs, and charts beside them."""
 
-    def __init__(self, jobs: int):
+    def __init__(self, jobs: int = 2):
         self.jobs = max(1, jobs)
         self.notebooks, self.charts = ThreadPoolExecutor(self.jobs), ThreadPoolExecutor(drawing.MOST)
 
