@@ -37,7 +37,7 @@ def sample_pack(tmp_path_factory) -> Path:
     """The pack of the sample company, made once by kernels: only for reading."""
     import retention_kit as rk
 
-    return built_once(tmp_path_factory, "sample", lambda place: rk.build_report(rk.sample(), output=place).path)
+    return built_once(tmp_path_factory, "sample", lambda folder: rk.build_report(rk.sample(), output=folder).path)
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +46,9 @@ def retail_pack(shared, tmp_path_factory) -> Path:
     import retention_kit as rk
     from test_real_data import invoices
 
-    def make(place: Path) -> Path:
-        data = rk.load(invoices(place, shared), company="Online Retail", segments=["country"])
-        return rk.build_report(data, "2011-11", output=place / "reports").path
+    def make(folder: Path) -> Path:
+        data = rk.load(invoices(folder, shared), company="Online Retail", segments=["country"])
+        return rk.build_report(data, "2011-11", output=folder / "reports").path
 
     return built_once(tmp_path_factory, "retail", make)
 

@@ -131,9 +131,11 @@ def test_imports_point_one_way(path):
     name = name_of(path)
     room = max((room for room in MAY_IMPORT if is_in(name, room)), key=len, default=None)
     assert room, f"{name} has no row in MAY_IMPORT"
-    ours = {found.removeprefix("retention_kit").lstrip(".") for found in imports(path) if is_in(found, "retention_kit")}
+    ours = {
+        module.removeprefix("retention_kit").lstrip(".") for module in imports(path) if is_in(module, "retention_kit")
+    }
     forbidden = {
-        found for found in ours if not any(is_in(found, allowed) for allowed in [room, *MAY_IMPORT[room].split()])
+        module for module in ours if not any(is_in(module, allowed) for allowed in [room, *MAY_IMPORT[room].split()])
     }
     assert forbidden == set(), f"{name} may import {MAY_IMPORT[room] or 'nothing of ours'}"
 
@@ -151,17 +153,18 @@ def test_a_room_may_import_earlier_ones_only():
 
 def test_no_two_modules_import_each_other():
     arrows = {
-        name_of(path): {found.removeprefix("retention_kit.") for found in imports(path)} & NAMES for path in MODULES
+        name_of(path): {imported.removeprefix("retention_kit.") for imported in imports(path)} & NAMES
+        for path in MODULES
     }
-    while leaves := {name for name, found in arrows.items() if not found}:
-        arrows = {name: found - leaves for name, found in arrows.items() if name not in leaves}
+    while leaves := {name for name, imported in arrows.items() if not imported}:
+        arrows = {name: imported - leaves for name, imported in arrows.items() if name not in leaves}
     assert arrows == {}
 
 
 @pytest.mark.parametrize("package", ["ipywidgets", "anywidget"])
 def test_only_the_widgets_import(package):
     """Whoever has no JupyterLab has neither."""
-    users = [name_of(path) for path in MODULES if any(is_in(found, package) for found in imports(path))]
+    users = [name_of(path) for path in MODULES if any(is_in(module, package) for module in imports(path))]
     assert [name for name in users if not is_in(name, "widgets")] == []
 
 
@@ -172,10 +175,10 @@ def test_what_is_imported_is_declared():
     requirements = project["dependencies"] + [one for name, extra in extras.items() if name != "dev" for one in extra]
     declared = {re.match(r"[\w.-]+", requirement)[0].lower() for requirement in requirements}
     distributions = packages_distributions()
-    used = {found.split(".")[0] for path in MODULES for found in imports(path)} - sys.stdlib_module_names
+    used = {module.split(".")[0] for path in MODULES for module in imports(path)} - sys.stdlib_module_names
     used -= {"retention_kit"}
     known_by = {
-        name: {name, *(found.lower().replace("_", "-") for found in distributions.get(name, []))} for name in used
+        name: {name, *(module.lower().replace("_", "-") for module in distributions.get(name, []))} for name in used
     }
     assert [name for name, distribution in sorted(known_by.items()) if not distribution & declared] == []
 

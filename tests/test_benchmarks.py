@@ -56,12 +56,12 @@ def test_the_company_is_the_same_every_time(company, tmp_path):
 
 def test_cleaning_finds_nothing_wrong_with_it(company):
     data = rk.load(company)
-    found = dict(zip(data.quality["table"] + " " + data.quality["check"], data.quality["rows"], strict=True))
-    guests = found.pop("orders no customer (guest)")
+    counts = dict(zip(data.quality["table"] + " " + data.quality["check"], data.quality["rows"], strict=True))
+    guests = counts.pop("orders no customer (guest)")
     assert guests == pytest.approx(100, abs=40)  # two in a hundred
-    subscriptions = found.pop("subscriptions rows read")
+    subscriptions = counts.pop("subscriptions rows read")
     assert subscriptions == pytest.approx(1_000, abs=100)  # a fifth
-    assert found == {"orders rows read": 5_000, "responses rows read": 100}
+    assert counts == {"orders rows read": 5_000, "responses rows read": 100}
     assert (data.start.isoformat(), data.as_of.isoformat()) == ("2023-01-01", "2026-01-01")
 
 
@@ -82,7 +82,7 @@ def test_sql_pandas_polars_and_we_say_the_same(company):
 
     figures = {way: WAYS[way](company)["figures"] for way in ("six", "natural", "pandas")}
     figures["polars"] = polars(company)["figures"]
-    assert len({frozenset(told) for told in figures.values()}) == 1
+    assert len({frozenset(values) for values in figures.values()}) == 1
     kinds = {key.split()[0] for key in figures["natural"]}
     assert kinds == {"movements", "purchases", "mrr", "feedback", "cohorts", "rfm"}
     assert agreement(figures).startswith("The figures of all agree")
@@ -95,11 +95,11 @@ def test_the_explorer_shows_the_figures_that_are_computed_again(company):
     from ways import CHANGES, WAYS
 
     with ThreadPoolExecutor(1) as thread:  # in this one a loop may run, which drives the browser of other tests
-        told = thread.submit(WAYS["redraw"], company).result()
+        result = thread.submit(WAYS["redraw"], company).result()
     assert CHANGES[-1] == ("metric", "customer_retention_rate")  # the figures are those of the last change
-    assert len(told["figures"]["before"]) == len(told["figures"]["again"]) == 13
-    assert agreement(told["figures"]) == "The figures of all agree: 13 comparisons."
-    assert 0 < told["seconds"] <= told["slowest"]
+    assert len(result["figures"]["before"]) == len(result["figures"]["again"]) == 13
+    assert agreement(result["figures"]) == "The figures of all agree: 13 comparisons."
+    assert 0 < result["seconds"] <= result["slowest"]
 
 
 def test_an_export_has_the_figures_that_a_plain_read_of_it_has(tmp_path):
@@ -130,9 +130,9 @@ def test_the_loop_runs_our_templates_and_draws_their_charts():
     for path in TEMPLATES.glob("*.ipynb"):
         before = json.loads(path.read_text())
         cells = with_drawn_charts(before)["cells"]
-        (place,) = (i for i, cell in enumerate(cells) if cell.get("source") == "import drawn")
-        assert "parameters" in cells[place - 1]["metadata"]["tags"]
-        assert cells[:place] + cells[place + 1 :] == before["cells"]
+        (index,) = (i for i, cell in enumerate(cells) if cell.get("source") == "import drawn")
+        assert "parameters" in cells[index - 1]["metadata"]["tags"]
+        assert cells[:index] + cells[index + 1 :] == before["cells"]
 
 
 def test_a_pack_is_filled_up_to_eight_sections(tmp_path):
@@ -186,8 +186,8 @@ def test_a_process_is_measured_with_what_it_starts():
 def test_what_a_process_tells_of_its_time_counts():
     from measure import run
 
-    said = run([sys.executable, "-c", "print('reading'); print('{\"seconds\": 0.25, \"load\": 2}')"])
-    assert (said.seconds, said.told["load"]) == (0.25, 2)
+    sample = run([sys.executable, "-c", "print('reading'); print('{\"seconds\": 0.25, \"load\": 2}')"])
+    assert (sample.seconds, sample.told["load"]) == (0.25, 2)
 
 
 def test_a_process_that_fails_ends_the_run_with_its_words():
@@ -209,9 +209,9 @@ def test_cases_take_turns():
 
         return once
 
-    found = by_turns([case("a"), case("b")], 3, lambda _: None)
+    samples = by_turns([case("a"), case("b")], 3, lambda _: None)
     assert order == ["a", "b"] * 3
-    assert [sample.seconds for sample in found["b"]] == [2, 4, 6]
+    assert [sample.seconds for sample in samples["b"]] == [2, 4, 6]
 
 
 # The page
@@ -271,8 +271,8 @@ def test_the_scorecard_is_held_to_its_bounds_whoever_is_a_customer():
     from parts.figures import _against_others
 
     seconds = {"orders": 1, "subscriptions": 2, "six": 3, "natural": 2, "pandas": 6}
-    found = {way: [Sample(taken, 100, {"load": 0.5})] for way, taken in seconds.items()}
-    claims = _against_others(Company(10, Path()), found)
+    samples = {way: [Sample(taken, 100, {"load": 0.5})] for way, taken in seconds.items()}
+    claims = _against_others(Company(10, Path()), samples)
     against_sql = [(one.ratios, one.bound, one.is_bound) for one in claims if one.text.endswith("natural SQL: time")]
     assert against_sql == [([0.5], 1.0, True), ([1.0], 1.0, True), ([1.5], 1.0, False)]
     loaded = [(one.ratios, one.is_bound) for one in claims if one.text.endswith("natural SQL and its load: time")]
@@ -289,11 +289,11 @@ def test_the_page_names_no_machine():
 
     from run import machine
 
-    said = " ".join(machine())
-    assert platform.python_version() in said
-    assert "duckdb" in said
+    text = " ".join(machine())
+    assert platform.python_version() in text
+    assert "duckdb" in text
     for secret in (platform.node(), str(Path.home()), str(Path.cwd())):
-        assert len(secret) < 3 or secret not in said
+        assert len(secret) < 3 or secret not in text
 
 
 def test_an_unknown_part_is_refused():

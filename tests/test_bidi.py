@@ -53,7 +53,7 @@ def test_of_a_name_in_english_nothing_is_kept_that_turns_it():
 
 
 def test_lines_of_plain_text_begin_from_right_to_left():
-    said = f"متجر 12\n{LTR}+1.7{END} نقطة\n{LTR}+1.7{END}\n{EITHER}Example{END}: متجر\n\n-- \nhttps://example.com/a\n"
-    lines = bidi.turn_lines(said).split("\n")
+    text = f"متجر 12\n{LTR}+1.7{END} نقطة\n{LTR}+1.7{END}\n{EITHER}Example{END}: متجر\n\n-- \nhttps://example.com/a\n"
+    lines = bidi.turn_lines(text).split("\n")
     assert [line[:1] == "\u200f" for line in lines] == [False, False, True, True, False, False, False, False]
-    assert bidi.plain("\n".join(lines)) == bidi.plain(said)
+    assert bidi.plain("\n".join(lines)) == bidi.plain(text)

@@ -139,9 +139,9 @@ def test_commands_and_their_options_exist(page):
 @with_blocks("json")
 def test_what_a_webhook_gets_is_what_is_posted(page):
     (block,) = blocks(page, "json")
-    shown = json.loads(block)
-    message = Message(shown["title"], tuple(shown["lines"]), shown["link"], facts=shown["facts"])
-    assert json.loads(body_of("webhook", message)) == shown
+    payload = json.loads(block)
+    message = Message(payload["title"], tuple(payload["lines"]), payload["link"], facts=payload["facts"])
+    assert json.loads(body_of("webhook", message)) == payload
     operand = Operand("customer_churn_rate", "", 0.061, "fraction")
     alert = Alert(name="a", when="customer_churn_rate > 5%")
     state = AlertState(alert, "", "2025-11", "firing", "2025-11", (Comparison(operand, ">", operand, True),), "", "d")
@@ -150,8 +150,8 @@ def test_what_a_webhook_gets_is_what_is_posted(page):
         .message()
         .facts
     )
-    assert shown["facts"].keys() == facts.keys()
-    assert shown["facts"]["alerts"][0].keys() <= facts["alerts"][0].keys()
+    assert payload["facts"].keys() == facts.keys()
+    assert payload["facts"]["alerts"][0].keys() <= facts["alerts"][0].keys()
     sentence = re.search("`event` is one of (.*)", page.read_text("utf-8"))[1]
     assert {*re.findall("`([^`]+)`", sentence)} == {*alert_events.KINDS}
 
@@ -303,7 +303,7 @@ def test_links_lead_somewhere(page):
     text = BLOCK.sub("", page.read_text("utf-8"))
     links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"|^```\{image\} (\S+)", text, re.MULTILINE)
     dead = []
-    for link in (next(filter(None, found)) for found in links):
+    for link in (next(filter(None, groups)) for groups in links):
         path, _, anchor = link.partition("#")
         target = (page.parent / path) if path else page
         if ":" not in path and (not target.is_file() or (anchor and anchor not in anchors(target))):
@@ -314,13 +314,13 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_names_of_files_and_modules_exist(page):
     for name in re.findall(r"`([^`\n]+)`", BLOCK.sub("", page.read_text("utf-8"))):
-        if found := re.match(r"(retention_kit(?:\.\w+)+)", name):
-            *module, attribute = found[1].split(".")
+        if match := re.match(r"(retention_kit(?:\.\w+)+)", name):
+            *module, attribute = match[1].split(".")
             assert is_importable(".".join(module), attribute), name
         elif re.match(r"(retention_kit|templates|notebooks|benchmarks|tests|docs|requirements)/[\w/.]+$", name):
             assert (ROOT / name).exists(), name
-        elif found := re.match(r"make ([a-z-]+)$", name):
-            check_command(["make", found[1]])
+        elif match := re.match(r"make ([a-z-]+)$", name):
+            check_command(["make", match[1]])
 
 
 def is_importable(module: str, attribute: str) -> bool:

@@ -43,7 +43,7 @@ def test_forms_as_people_write_them(text, expected):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("7 dayz after first purchase", f"is not understood at 'dayz' (character 3): did you mean '{FIRST}'?"),
         ("ticket open 48 hors", "at 'hors' (character 16): did you mean 'ticket open 48 hours'?"),
@@ -61,10 +61,10 @@ def test_forms_as_people_write_them(text, expected):
         ("7 days after first purchase" + " " * 200, "has 227 characters, more than 200"),
     ],
 )
-def test_mistakes_are_told_at_their_place_with_the_nearest_form(text, said):
+def test_mistakes_are_told_at_their_place_with_the_nearest_form(text, message):
     with pytest.raises(SettingsError) as error:
         parse_when(text, "follow_ups.x.when")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert str(error.value).startswith("follow_ups.x.when")
 
 
@@ -85,7 +85,7 @@ def rule(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"name": "..."}, "number 1 needs a name"),
         ({"name": "a\nb"}, "number 1 needs a name"),
@@ -103,10 +103,10 @@ def rule(**changes):
         ({"quietdays": 3}, "did you mean 'quiet_days'?"),
     ],
 )
-def test_impossible_values_are_one_sentence(changes, said):
+def test_impossible_values_are_one_sentence(changes, message):
     with pytest.raises(SettingsError) as error:
         rule(**changes)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_two_lists_never_share_a_file():

@@ -34,18 +34,18 @@ def texts(node: ast.AST, scope: ast.AST) -> Iterator[str]:
             yield from texts(one, scope)
             yield from texts(other, scope)
         case ast.Name(id=name):
-            for found in ast.walk(scope):
-                if isinstance(found, ast.Assign) and any(
-                    isinstance(to, ast.Name) and to.id == name for to in found.targets
+            for statement in ast.walk(scope):
+                if isinstance(statement, ast.Assign) and any(
+                    isinstance(to, ast.Name) and to.id == name for to in statement.targets
                 ):
-                    yield from texts(found.value, ast.Module([], []))
+                    yield from texts(statement.value, ast.Module([], []))
 
 
 def templates(path: Path) -> Iterator[tuple[ast.AST, list[str]]]:
     """What may be said in a module: each argument that is a template, with the strings that it may be."""
     tree = ast.parse(path.read_text("utf-8"))
     is_command = path.parent.name == "cli"
-    places = ANYWHERE | (IN_COMMANDS if is_command else {})
+    positions = ANYWHERE | (IN_COMMANDS if is_command else {})
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
@@ -55,8 +55,8 @@ def templates(path: Path) -> Iterator[tuple[ast.AST, list[str]]]:
         arguments = [one.value for one in call.keywords if is_help and one.arg in ("help", "description")]
         if name == "translated_each" and is_command:
             arguments += call.args
-        elif name in places and isinstance(call.func, ast.Name):
-            arguments += call.args[places[name] :][:1]
+        elif name in positions and isinstance(call.func, ast.Name):
+            arguments += call.args[positions[name] :][:1]
         yield from ((one, [text for text in texts(one, scope) if text.strip()]) for one in arguments)
 
 
@@ -79,8 +79,8 @@ def test_most_of_what_is_said_is_found():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_errors_are_templates(path):
     """A text that is put together before it is raised could be said in English alone."""
-    made = [node.lineno for node, _ in templates(path) if isinstance(node, ast.JoinedStr)]
-    assert made == []
+    lines = [node.lineno for node, _ in templates(path) if isinstance(node, ast.JoinedStr)]
+    assert lines == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -88,7 +88,9 @@ def test_a_language_says_all_with_the_same_fields(language):
     known = phrases(language)["phrases"]
     assert sorted({*SAID, *DECLARED} - known.keys()) == []
     differing = {
-        english: said for english, said in known.items() if "%" not in english and fields(english) != fields(said)
+        english: translated
+        for english, translated in known.items()
+        if "%" not in english and fields(english) != fields(translated)
     }
     assert differing == {}
 
@@ -98,9 +100,9 @@ def test_counted_nouns_are_there(language):
     words = Words(language)
     nouns = {
         form
-        for english, said in phrases(language)["phrases"].items()
+        for english, translated in phrases(language)["phrases"].items()
         if fields(english)
-        for _, _, form, _ in Formatter().parse(said)
+        for _, _, form, _ in Formatter().parse(translated)
         if form
     }
     for noun in sorted(nouns):
@@ -142,7 +144,7 @@ def test_what_no_language_knows_stays_english():
 
 
 @pytest.mark.parametrize(
-    ("sentence", "shown"),
+    ("sentence", "expected"),
     [
         ("قيمة --jobs هي {jobs}: واحد", "قيمة <--jobs> هي {jobs}: واحد"),
         ("أرسل `retention-kit send {pack}`.", "أرسل <`retention-kit send {pack}`>."),
@@ -153,5 +155,5 @@ def test_what_no_language_knows_stays_english():
         ("المعامل %(argument_name)s: %(message)s", "المعامل <%(argument_name)s>: %(message)s"),
     ],
 )
-def test_what_is_to_be_typed_is_isolated(sentence, shown):
-    assert bidi.isolate_typed(sentence).translate({0x2066: "<", 0x2069: ">"}) == shown
+def test_what_is_to_be_typed_is_isolated(sentence, expected):
+    assert bidi.isolate_typed(sentence).translate({0x2066: "<", 0x2069: ">"}) == expected

@@ -65,7 +65,7 @@ def written(page: Path) -> str:
         COMMANDS_PAGE: command_options,
         GLOSSARY: terms_by_language,
     }
-    return WRITTEN.sub(lambda found: f"{found[1]}\n{lists[page]()}\n\n{found[3]}", page.read_text("utf-8"))
+    return WRITTEN.sub(lambda match: f"{match[1]}\n{lists[page]()}\n\n{match[3]}", page.read_text("utf-8"))
 
 
 def metric_names() -> str:

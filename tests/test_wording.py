@@ -149,14 +149,14 @@ def test_no_name_of_an_option_is_a_word_of_the_page():
             yield from sentences(value, f"{path}{key}.") if isinstance(value, dict) else [(f"{path}{key}", value)]
 
     words = tomllib.loads((Path(wording.__file__).parent / "locale" / "en.toml").read_text("utf-8"))
-    said = [one for one in sentences(words) if one[0] != "locale"]
-    said += [
+    texts = [one for one in sentences(words) if one[0] != "locale"]
+    texts += [
         (name, getattr(one, part) or "")
         for name, one in METRICS.items()
         for part in ("label", "definition", "formula", "competing", "source")
     ]
     assert [
-        (place, text) for place, text in said if re.search(r"\b[a-z]+_\w+\b", re.sub(r"\{[^}]*\}|lists/\w+", "", text))
+        (where, text) for where, text in texts if re.search(r"\b[a-z]+_\w+\b", re.sub(r"\{[^}]*\}|lists/\w+", "", text))
     ] == []
 
 

@@ -63,9 +63,11 @@ def test_a_back_test_names_each_firing_and_what_chance_would_give(shop, capsys):
     assert "Revenue: 1 firing in 6 periods; sums and counts have no sampling error" in printed
     assert "With the data as they stand now, known up to 2026-07-01 (exclusive)." in printed
     assert main(["alerts", "--backtest", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found[0]["firings"] == [{"segment_value": "", "first": "2026-04", "last": "2026-04", "resolved": "2026-05"}]
-    assert found[1]["by_chance"] is None
+    results = json.loads(capsys.readouterr().out)
+    assert results[0]["firings"] == [
+        {"segment_value": "", "first": "2026-04", "last": "2026-04", "resolved": "2026-05"}
+    ]
+    assert results[1]["by_chance"] is None
 
 
 @pytest.mark.parametrize("when", ["net_promoter_score < 20 or {}", "{} or change(mrr) < -5", "{} or low(mrr) < 3"])
@@ -142,7 +144,7 @@ def test_rules_are_those_of_the_settings_where_the_file_has_none(shop, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ('alert = "Churn"', 'alert = "Chrn"', "number 1: there is no alert 'Chrn': did you mean 'Churn'?"),
         ("figures.customer_churn_rate", "figures.mrr", "the alert asks for no 'mrr'"),
@@ -159,12 +161,12 @@ def test_rules_are_those_of_the_settings_where_the_file_has_none(shop, tmp_path,
         ("> 5%", "> 5", "alerts.Churn.when: at character 23"),
     ],
 )
-def test_a_wrong_file_of_tests_is_one_sentence(tmp_path, capsys, old, new, said):
+def test_a_wrong_file_of_tests_is_one_sentence(tmp_path, capsys, old, new, message):
     states = 'states = ["ok", "pending", "firing", "no data", "resolved"]'
     text = RULES + SERIES + states
     assert old in text
     assert run(tmp_path, text.replace(old, new, 1)) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.startswith("retention-kit: rules.toml: ")
     assert error.count("\n") == 1

@@ -108,31 +108,31 @@ def faulty(project):
     return project
 
 
-@pytest.mark.parametrize(("command", "asked"), ASKED, ids=lambda part: part)
-def test_a_mistake_is_one_sentence_and_writes_nothing(faulty, capsys, monkeypatch, command, asked):
+@pytest.mark.parametrize(("command", "arguments"), ASKED, ids=lambda part: part)
+def test_a_mistake_is_one_sentence_and_writes_nothing(faulty, capsys, monkeypatch, command, arguments):
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
     # A table without settings is read with its file named, not guessed by its columns.
-    asked_for = asked.replace("narrow.csv", "narrow.toml").replace("torn.csv", "torn.toml")
+    asked_for = arguments.replace("narrow.csv", "narrow.toml").replace("torn.csv", "torn.toml")
     before = {path: path.read_bytes() for path in faulty.rglob("*") if path.is_file()}
     assert main([command, *asked_for.split()]) == 2
-    out, said = capsys.readouterr()
+    out, err = capsys.readouterr()
     assert out == ""
-    assert said.startswith("retention-kit: ")
-    assert said.count("\n") == 1
-    assert (MISTAKES | OF_REPORT | OF_METRICS)[asked] in said
+    assert err.startswith("retention-kit: ")
+    assert err.count("\n") == 1
+    assert (MISTAKES | OF_REPORT | OF_METRICS)[arguments] in err
     assert {path: path.read_bytes() for path in faulty.rglob("*") if path.is_file()} == before
     assert not (faulty / "reports").exists()
 
 
 @pytest.mark.parametrize(
-    "asked", ["report --format docx", "report --format html,pfd", "metrics --json --csv", "repot", ""]
+    "arguments", ["report --format docx", "report --format html,pfd", "metrics --json --csv", "repot", ""]
 )
-def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, asked):
+def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, arguments):
     with pytest.raises(SystemExit) as refused:
-        main(asked.split())
+        main(arguments.split())
     assert refused.value.code == 2
-    said = capsys.readouterr().err
-    assert re.fullmatch(r"retention-kit: .+; retention-kit.* --help tells what there is\.\n", said)
+    message = capsys.readouterr().err
+    assert re.fullmatch(r"retention-kit: .+; retention-kit.* --help tells what there is\.\n", message)
     assert not (project / "reports").exists()
 
 
@@ -160,9 +160,9 @@ def test_metrics_prints_what_the_library_gives(capsys):
 @pytest.mark.usefixtures("project")
 def test_metrics_takes_the_last_complete_period_and_names_what_is_absent(capsys):
     assert main(["metrics"]) == 0
-    out, said = capsys.readouterr()
+    out, err = capsys.readouterr()
     assert "2024-02" in out
-    assert "Absent: mrr" in said
+    assert "Absent: mrr" in err
     assert main(["metrics", "--from", "2024-01", "--to", "2024-02", "--metric", "revenue", "--json"]) == 0
     assert [row["period"] for row in json.loads(capsys.readouterr().out)] == ["2024-01", "2024-02"]
     assert main(["metrics", "--every", "quarter", "--as-of", "2024-04-01", "--metric", "revenue", "--json"]) == 0
@@ -181,8 +181,19 @@ def test_check_says_what_cleaning_found(project, capsys):
 
 @pytest.mark.usefixtures("kernelless")
 def test_names_are_given_with_commas_or_one_by_one(project, capsys):
-    asked = ["--language", "en, ar", "--language", "en", "--format", "html", "--only", "revenue", "--only", "overview"]
-    main(["report", "--static", *asked])
+    options = [
+        "--language",
+        "en, ar",
+        "--language",
+        "en",
+        "--format",
+        "html",
+        "--only",
+        "revenue",
+        "--only",
+        "overview",
+    ]
+    main(["report", "--static", *options])
     assert "open reports/2024-02/report.en.html" in capsys.readouterr().out  # that of the settings' first language
     pack = project / "reports" / "2024-02"
     assert {path.name for path in pack.glob("report.*")} == {"report.en.html", "report.ar.html"}
@@ -196,9 +207,9 @@ def test_names_are_given_with_commas_or_one_by_one(project, capsys):
 
 @pytest.mark.usefixtures("kernelless")
 def test_report_builds_each_period_asked_for(project, capsys):
-    asked = ["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static", "--output", "out"]
-    assert main(asked) == 0
-    out, said = capsys.readouterr()
+    arguments = ["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static", "--output", "out"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
     assert out.splitlines() == [
         str(Path("out/2024-01")),
         str(Path("out/2024-02")),
@@ -206,7 +217,7 @@ def test_report_builds_each_period_asked_for(project, capsys):
         "lists/new_customers.csv: 1 by name, £7.00 spent in twelve months",
         "open out/2024-02/report.en.html",
     ]
-    assert re.search(r"2024-02 (\d+)/\1 ", said)
+    assert re.search(r"2024-02 (\d+)/\1 ", err)
     assert {path.name for path in project.glob("out/*")} == {"2024-01", "2024-02", "index.html"}
     assert {path.name for path in project.glob("out/*/*")} == {
         "lists",
@@ -238,9 +249,9 @@ def test_without_data_it_is_the_sample_company_and_says_so(tmp_path, monkeypatch
 def test_a_part_that_fails_is_named_and_the_rest_is_there(project, monkeypatch, capsys):
     monkeypatch.setattr(library, "run", lambda template, *_: (template, "ValueError: No price list."))
     assert main(["report", "--format", "html", "--static", "--only", "revenue"]) == 1
-    out, said = capsys.readouterr()
+    out, err = capsys.readouterr()
     assert out.splitlines()[0] == str(Path("reports/2024-02"))
-    assert "retention-kit: Failed: revenue (en): ValueError: No price list." in said
+    assert "retention-kit: Failed: revenue (en): ValueError: No price list." in err
     assert json.loads((project / "reports/2024-02/manifest.json").read_text("utf-8"))["state"] == "failed"
 
 
@@ -262,31 +273,31 @@ def test_ctrl_c_midway_names_what_is_done(project, monkeypatch, capsys):
 
     monkeypatch.setattr(library, "run", stop_at_february)
     assert main(["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static"]) == 130
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said == "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message == "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
     assert {path.name for path in (project / "reports").iterdir()} == {"2024-01", "index.html"}
 
 
-@pytest.mark.parametrize("place", ["orders.csv", "orders.csv/reports", "blocked", "/dev/null/nope"])
-def test_a_place_that_cannot_be_written_is_refused_before_any_work(project, monkeypatch, capsys, place):
+@pytest.mark.parametrize("folder", ["orders.csv", "orders.csv/reports", "blocked", "/dev/null/nope"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(project, monkeypatch, capsys, folder):
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
     (project / "blocked").mkdir()
     (project / "blocked" / "2024-02").write_text("mine", "utf-8")
-    assert main(["report", "--output", place]) == 2
-    out, said = capsys.readouterr()
+    assert main(["report", "--output", folder]) == 2
+    out, err = capsys.readouterr()
     assert out == ""
-    assert said.startswith(f"retention-kit: No pack can be written to '{place}")
-    assert said.count("\n") == 1
+    assert err.startswith(f"retention-kit: No pack can be written to '{folder}")
+    assert err.count("\n") == 1
     assert (project / "blocked" / "2024-02").read_text("utf-8") == "mine"
 
 
 @pytest.mark.usefixtures("kernelless", "project")
 def test_only_after_the_data_changed_makes_every_section_and_says_so(capsys):
-    asked = ["report", "--format", "html", "--static"]
-    assert main(asked) == 0
+    arguments = ["report", "--format", "html", "--static"]
+    assert main(arguments) == 0
     orders = pd.read_csv("orders.csv")
     orders.assign(amount=orders["amount"] * 2).to_csv("orders.csv", index=False)
-    assert main([*asked, "--only", "revenue"]) == 0
+    assert main([*arguments, "--only", "revenue"]) == 0
     assert "every section was made" in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -370,10 +381,10 @@ def test_a_report_is_opened_where_that_is_asked_for(project, capsys, monkeypatch
 
 @pytest.mark.usefixtures("kernelless", "project")
 def test_what_was_asked_for_is_opened_and_no_other_segment(capsys):
-    asked = ["report", "--period", "2024-01", "--format", "html", "--static"]
+    arguments = ["report", "--period", "2024-01", "--format", "html", "--static"]
     names = {"country=Spain": ".country-Spain", "country=France": ".country-France", None: ""}
     for segment, suffix in [*names.items(), *reversed(names.items())]:  # built, then found unchanged or built again
-        assert main([*asked, *(["--segment", segment] if segment else [])]) == 0
+        assert main([*arguments, *(["--segment", segment] if segment else [])]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == f"open reports/2024-01/report.en{suffix}.html"
 
 
@@ -382,9 +393,9 @@ def test_what_was_asked_for_is_opened_and_no_other_segment(capsys):
 )
 def test_a_shell_completes_commands_and_options(tmp_path, line, words):
     answer = tmp_path / "answer"
-    asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
-    asked |= {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "", "_ARGCOMPLETE_IFS": "\n"}
-    subprocess.run([sys.executable, "-m", "retention_kit.cli"], env={**os.environ, **asked}, check=True)
+    variables = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    variables |= {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "", "_ARGCOMPLETE_IFS": "\n"}
+    subprocess.run([sys.executable, "-m", "retention_kit.cli"], env={**os.environ, **variables}, check=True)
     assert {word.strip() for word in answer.read_text("utf-8").split("\n")} == words
 
 

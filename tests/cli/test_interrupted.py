@@ -93,7 +93,7 @@ def interrupted_at(number: int, arguments: list[str], *, is_caused: bool) -> tup
 @pytest.mark.long
 @pytest.mark.parametrize("is_caused", [False, True])
 def test_the_packs_said_to_be_done_are_those_in_place(command, capsys, is_caused):
-    numbers, said = 0, set()
+    numbers, sentences = 0, set()
     while True:
         output, numbers = Path(f"reports-{numbers}"), numbers + 1
         code, came = interrupted_at(numbers, [*command, "--output", str(output)], is_caused=is_caused)
@@ -109,8 +109,8 @@ def test_the_packs_said_to_be_done_are_those_in_place(command, capsys, is_caused
         else:
             names, left = ", ".join(done), MONTHS[len(done)]
             assert sentence == f"retention-kit: Interrupted at {left}, which is as it was; done: {names}."
-        said.add(sentence)
-    assert len(said) == 4
+        sentences.add(sentence)
+    assert len(sentences) == 4
     assert numbers > 60
 
 

@@ -65,9 +65,9 @@ def test_a_language_that_is_unknown_is_refused(monkeypatch, capsys):
 
 def test_commands_speak_it_and_then_no_longer(capsys):
     assert main(["--language", "ar", "check"]) == 0
-    said = bidi.plain(capsys.readouterr().out)
-    assert "الجدول" in said
-    assert "البيانات من" in said
+    output = bidi.plain(capsys.readouterr().out)
+    assert "الجدول" in output
+    assert "البيانات من" in output
     assert language() == "en"
     assert main(["check"]) == 0
     assert not ARABIC.search(capsys.readouterr().out)
@@ -92,9 +92,9 @@ def test_machines_read_english(capsys, form):
 
 @pytest.mark.parametrize("arguments", ["--help", "report --help", "survey invite --help"])
 def test_help_is_in_the_language_with_the_same_options(capsys, arguments):
-    def shown(*asked: str) -> str:
+    def shown(*options: str) -> str:
         with pytest.raises(SystemExit) as ended:
-            main([*asked, *arguments.split()])
+            main([*options, *arguments.split()])
         assert ended.value.code == 0
         return bidi.plain(capsys.readouterr().out)
 
@@ -121,11 +121,11 @@ def test_a_mistake_is_told_in_one_line(capsys, arguments, part):
         code = main(["--language", "ar", *arguments.split()])
     except SystemExit as ended:
         code = ended.code
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert code == 2
-    assert said.count("\n") == 1
-    assert part in bidi.plain(said)
-    assert said.startswith("retention-kit: \u2067")  # a line from left to right, whose sentence is isolated
+    assert message.count("\n") == 1
+    assert part in bidi.plain(message)
+    assert message.startswith("retention-kit: \u2067")  # a line from left to right, whose sentence is isolated
 
 
 def test_a_check_is_asked_for_by_the_name_that_is_shown(capsys):

@@ -39,13 +39,13 @@ def metrics(orders, *options: str) -> list[str]:
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp437", "utf-8", "utf-16", "cp1256", "shift_jis"])
 def test_any_encoding_prints_the_same_figures(orders, encoding):
     environment = os.environ | {"PYTHONIOENCODING": encoding}
-    made = subprocess.run([*COMMAND, *metrics(orders)], capture_output=True, env=environment, check=False)
-    assert made.returncode == 0, made.stderr
-    said = made.stdout.decode(encoding).replace("\u2212", "-")
-    assert "customer_retention_rate" in said
-    assert "-" in said
-    assert "Traceback" not in made.stderr.decode(encoding)
-    assert "?" not in said
+    result = subprocess.run([*COMMAND, *metrics(orders)], capture_output=True, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    output = result.stdout.decode(encoding).replace("\u2212", "-")
+    assert "customer_retention_rate" in output
+    assert "-" in output
+    assert "Traceback" not in result.stderr.decode(encoding)
+    assert "?" not in output
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_stream_that_breaks_ends_nothing(orders, monkeypatch, capsys, error, w
     monkeypatch.setattr(sys, which, Broken(error))
     is_lost = which == "stdout" and error is not GONE
     assert main(metrics(orders, "--csv")) == int(is_lost)
-    said = capsys.readouterr().err
-    assert ("Standard output cannot be written to: " in said) == is_lost
+    message = capsys.readouterr().err
+    assert ("Standard output cannot be written to: " in message) == is_lost
 
 
 @pytest.mark.parametrize("which", ["stdout", "stderr"])
@@ -104,19 +104,22 @@ def test_steady_gives_the_streams_back(capsys):
 def test_closed_streams_are_no_files_of_ours(orders, closed):
     """A file that is opened next would else be standard output, and be printed into."""
     command = " ".join([*COMMAND, *metrics(orders), closed])
-    made = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    assert "Traceback" not in made.stderr
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
-@pytest.mark.parametrize("asked", [["metrics", "--csv"], ["check"], ["report", "--help"]])
-def test_what_could_not_be_written_is_a_failure(orders, asked):
-    command = " ".join([*COMMAND, *asked, *([] if "--help" in asked else ["--data", str(orders)]), "> /dev/full"])
-    made = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
-    assert made.returncode == 1
+@pytest.mark.parametrize("arguments", [["metrics", "--csv"], ["check"], ["report", "--help"]])
+def test_what_could_not_be_written_is_a_failure(orders, arguments):
+    command = " ".join(
+        [*COMMAND, *arguments, *([] if "--help" in arguments else ["--data", str(orders)]), "> /dev/full"]
+    )
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
     assert (
-        made.stderr.splitlines()[-1] == "retention-kit: Standard output cannot be written to: No space left on device."
+        result.stderr.splitlines()[-1]
+        == "retention-kit: Standard output cannot be written to: No space left on device."
     )
 
 
@@ -161,13 +164,13 @@ def test_an_interrupt_in_a_finalizer_is_not_lost(capsys, number):
 
 def test_a_query_that_begins_just_after_the_interrupt_is_ended_too():
     """As where the interrupt comes while an engine is being made, and is made an error of by it."""
-    with Interrupts(interrupt_all) as asked:
-        asked.listen()
+    with Interrupts(interrupt_all) as interrupts:
+        interrupts.listen()
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(duckdb.InterruptException):
             DuckDB().rows(LONG)
-    assert asked.is_interrupted
+    assert interrupts.is_interrupted
 
 
 def test_without_a_terminal_sections_are_told_in_lines_and_rich_is_not_imported(monkeypatch, capsys):

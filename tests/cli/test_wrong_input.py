@@ -46,8 +46,8 @@ def test_wrong_options_are_named_as_they_were_typed(arguments, sentence, orders,
 
 def test_an_incomplete_period_is_told_beside_its_figures(orders, capsys):
     assert main(["metrics", "--data", orders, "--period", "2025-12", "--metric", "revenue"]) == 0
-    told = "December 2025 is not complete: its figures run to 4 Dec 2025, without change or verdict.\n"
-    assert capsys.readouterr().err.endswith(told)
+    note = "December 2025 is not complete: its figures run to 4 Dec 2025, without change or verdict.\n"
+    assert capsys.readouterr().err.endswith(note)
     assert main(["metrics", "--data", orders, "--period", "2025-11", "--metric", "revenue"]) == 0
     assert "not complete" not in capsys.readouterr().err
 

@@ -50,11 +50,11 @@ ENGINE = st.lists(st.integers(-9_999_999, 9_999_999), min_size=1, max_size=8)
     st.sampled_from(["{}", "S {}", "S{}", "{} S"]),
     st.booleans(),
 )
-def test_every_way_of_writing_is_read(units, separators, money, sign, place, is_arabic):
+def test_every_way_of_writing_is_read(units, separators, money, sign, position, is_arabic):
     """Groups, decimals, signs, currencies and digits in any combination, decided by one value that leaves no doubt."""
     (group, decimal), (currency, digits, marker) = separators, money
     right = [Decimal(unit).scaleb(-digits) for unit in [*units, 1_234_567_891]]
-    texts = [spelled(one, group, decimal, digits, sign, place.replace("S", marker)) for one in right]
+    texts = [spelled(one, group, decimal, digits, sign, position.replace("S", marker)) for one in right]
     if is_arabic:
         texts = [text.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) for text in texts]
     assert read(texts, decimals=digits, currency=currency) == right
@@ -112,7 +112,7 @@ def test_what_leaves_doubt_is_refused(texts, hints, words):
     ],
 )
 def test_a_file_of_semicolons(tmp_path, text, revenue):
-    rows = [f"c{place};{place};2024-01-05;{amount}" for place, amount in enumerate(text.splitlines())]
+    rows = [f"c{index};{index};2024-01-05;{amount}" for index, amount in enumerate(text.splitlines())]
     (tmp_path / "orders.csv").write_text("customer_id;order_id;ordered_at;amount\n" + "\n".join(rows) + "\n", "utf-8")
     data = rk.load(tmp_path, currency="EUR", **UTC)
     assert data.engine.rows("SELECT sum(amount) FROM orders")[0][0] == 100 * revenue
@@ -135,14 +135,14 @@ def told(data) -> dict[str, str]:
 
 def orders(amounts: list, **more) -> pd.DataFrame:
     rows = [
-        {"customer_id": f"c{place}", "ordered_at": "2024-01-05", "amount": amount}
-        for place, amount in enumerate(amounts)
+        {"customer_id": f"c{index}", "ordered_at": "2024-01-05", "amount": amount}
+        for index, amount in enumerate(amounts)
     ]
     return pd.DataFrame(rows).assign(**more)
 
 
 @pytest.mark.parametrize(
-    ("amounts", "delimiter", "said"),
+    ("amounts", "delimiter", "reading"),
     [
         (["1.200", "950"], ";", "'1.200' as 1200, not 1.200: decimal = \".\" states the other"),
         (["1.200", "2.125"], ",", "'1.200' as 1.200, not 1200: decimal = \",\" states the other"),
@@ -151,12 +151,12 @@ def orders(amounts: list, **more) -> pd.DataFrame:
         (["1.200,00", "1.200"], ";", None),
     ],
 )
-def test_how_an_amount_that_may_be_two_is_read_is_told(tmp_path, amounts, delimiter, said):
-    rows = [delimiter.join((f"c{place}", "2024-01-05", amount)) for place, amount in enumerate(amounts)]
+def test_how_an_amount_that_may_be_two_is_read_is_told(tmp_path, amounts, delimiter, reading):
+    rows = [delimiter.join((f"c{index}", "2024-01-05", amount)) for index, amount in enumerate(amounts)]
     header = delimiter.join(("customer_id", "ordered_at", "amount"))
     (tmp_path / "orders.csv").write_text("\n".join([header, *rows]) + "\n")
-    found = told(rk.load(tmp_path, currency="EUR", **UTC)).get("number that may be read in two ways")
-    assert found == (said and f"read one way in the whole column; amount {said}")
+    effect = told(rk.load(tmp_path, currency="EUR", **UTC)).get("number that may be read in two ways")
+    assert effect == (reading and f"read one way in the whole column; amount {reading}")
 
 
 def test_a_stated_sign_leaves_nothing_to_tell(tmp_path):
@@ -229,7 +229,7 @@ def test_what_is_computed_with_is_read_as_amounts_are(tmp_path_factory, lines, s
     lines = [*lines, (1, 123_456_789)]
     price = [spelled(Decimal(cents).scaleb(-2), group, decimal, 2, sign, marker) for _, cents in lines]
     count = [spelled(Decimal(number), group, decimal, 0, sign, "{}") for number, _ in lines]
-    frame = pd.DataFrame({"customer_id": [f"c{place}" for place in range(len(lines))], "ordered_at": "2024-01-05"})
+    frame = pd.DataFrame({"customer_id": [f"c{index}" for index in range(len(lines))], "ordered_at": "2024-01-05"})
     frame.assign(Qty=count, Price=price).to_csv(folder / "o.csv", index=False)
     toml = (
         f'[data.orders]\npath = "o.csv"\n[data.orders.columns]\namount = "{expression}"\n[report]\ncurrency = "EUR"\n'

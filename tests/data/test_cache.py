@@ -117,8 +117,8 @@ def asked_of(data) -> dict:
     """What one can ask of a dataset, as text to the last digit; figures by segment value, lists, and rows as they came."""
     last = rk.Period.parse("2024-03")
     fields = ("as_of", "starts", "tables", "segments", "sources", "excluded_columns", "warnings", "scale", "known")
-    found = {name: getattr(data, name) for name in (*fields, "parts", "has_tickets", "foreign", "basis")}
-    return found | {
+    values = {name: getattr(data, name) for name in (*fields, "parts", "has_tickets", "foreign", "basis")}
+    return values | {
         "quality": data.quality.to_csv(),
         "display": data._repr_html_(),
         "quarantine": {name: (rows.to_csv(), dict(rows.dtypes)) for name, rows in data.quarantine.items()},
@@ -140,9 +140,9 @@ def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: l
     fresh = rk.load(folder, **options, cache=False)
     assert rk.load(folder, **options).notice == ""
     cleaned.clear()
-    said = asked_of(fresh)
-    assert asked_of(rk.load(folder, **options)) == said  # of tables
-    assert scorecard_of(rk.load(folder, **options)) == said["scorecard"]  # of summaries
+    expected = asked_of(fresh)
+    assert asked_of(rk.load(folder, **options)) == expected  # of tables
+    assert scorecard_of(rk.load(folder, **options)) == expected["scorecard"]  # of summaries
     assert not cleaned
 
 
@@ -254,8 +254,8 @@ def test_a_plug_in_is_seen(shop, cleaned):
     try:
         for more in (0, 1):
             plugin.write_text(text.format(more=more), "utf-8")
-            found = rk.scorecard(rk.load(shop), "2024-02", metrics="cached_share")["value"].iloc[0]
-            assert found == 2 + more
+            value = rk.scorecard(rk.load(shop), "2024-02", metrics="cached_share")["value"].iloc[0]
+            assert value == 2 + more
         assert len(cleaned) == 2
     finally:
         METRICS.pop("cached_share", None)
@@ -568,18 +568,18 @@ def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, 
         assert [*place.iterdir()] == []
     monkeypatch.setattr(cache_folder, "put_in_place", full)
     assert main(["metrics", "--data", str(shop), "--metric", "revenue", "--csv"]) == 0
-    said = capsys.readouterr()
-    assert said.err == "Warning: The cache cannot be used: No space left on device.\n"
-    assert "2024-02" in said.out or "2024-03" in said.out
+    captured = capsys.readouterr()
+    assert captured.err == "Warning: The cache cannot be used: No space left on device.\n"
+    assert "2024-02" in captured.out or "2024-03" in captured.out
 
 
 def test_a_file_that_changes_meanwhile_is_not_kept(shop, place, monkeypatch):
     """What was read may be of the old content, of the new, or of both."""
 
     def clean(*given):
-        found = really(*given)
+        result = really(*given)
         same_size_and_time(shop)
-        return found
+        return result
 
     really = dataset._clean
     with monkeypatch.context() as patch:
@@ -602,23 +602,23 @@ def test_what_another_process_deletes_while_sizes_are_summed_is_no_fault(shop, p
 
 def test_the_least_used_goes_first_and_other_code_before_it(shop, place, monkeypatch):
     options = ({}, {"min_n": 2}, {"min_n": 3})
-    made = []
+    oldest_first = []
     for option in options:
         rk.load(shop, **option)
-        made += [one for one in entries(place) if one not in made]
-    for day, entry in enumerate(made):
+        oldest_first += [one for one in entries(place) if one not in oldest_first]
+    for day, entry in enumerate(oldest_first):
         os.utime(entry, (day, day))
     rk.load(shop)  # used last
-    size = sum(file.stat().st_size for file in made[0].rglob("*"))
-    other = made[2].rename(place / f"{'0' * 16}-of-other-code")
+    size = sum(file.stat().st_size for file in oldest_first[0].rglob("*"))
+    other = oldest_first[2].rename(place / f"{'0' * 16}-of-other-code")
     monkeypatch.setattr(cache_folder, "LARGEST", int(size * 3.5))
     rk.load(shop, min_n=4)
     assert not other.exists()
-    assert made[0].exists()
-    assert made[1].exists()
+    assert oldest_first[0].exists()
+    assert oldest_first[1].exists()
     rk.load(shop, min_n=5)
-    assert made[0].exists()
-    assert not made[1].exists()
+    assert oldest_first[0].exists()
+    assert not oldest_first[1].exists()
 
 
 KILLED = """

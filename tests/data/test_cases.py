@@ -66,18 +66,18 @@ def case(shared, tmp_path):
 
 
 def row(data, period, metric):
-    (found,) = rk.scorecard(data, period, metrics=[metric]).itertuples()
-    return found
+    (figure,) = rk.scorecard(data, period, metrics=[metric]).itertuples()
+    return figure
 
 
-@pytest.mark.parametrize(("name", "period", "figures", "told"), FIGURES, ids=[name for name, *_ in FIGURES])
-def test_figures(case, name, period, figures, told):
+@pytest.mark.parametrize(("name", "period", "figures", "words"), FIGURES, ids=[name for name, *_ in FIGURES])
+def test_figures(case, name, period, figures, words):
     data = rk.load(case(f"data_in/{name}"))
     got = {metric: row(data, period, metric).value for metric in figures}
     assert got == pytest.approx(figures)
-    said = data.quality["check"] + ": " + data.quality["effect"]
-    for word in told:
-        assert said[data.quality["check"] != "rows read"].str.contains(word, regex=False).any(), said.tolist()
+    findings = data.quality["check"] + ": " + data.quality["effect"]
+    for word in words:
+        assert findings[data.quality["check"] != "rows read"].str.contains(word, regex=False).any(), findings.tolist()
 
 
 # Case and what the one sentence names.
@@ -109,11 +109,11 @@ def test_figure_or_sentence(case, name, period, figures, word):
     try:
         data = rk.load(case(f"data_in/{name}"))
     except RetentionKitError as error:
-        said = str(error)
+        message = str(error)
     else:
         assert {metric: row(data, period, metric).value for metric in figures} == pytest.approx(figures)
-        said = (data.quality["check"] + data.quality["effect"]).str.cat(sep="\n")
-    assert word in said
+        message = (data.quality["check"] + data.quality["effect"]).str.cat(sep="\n")
+    assert word in message
 
 
 def test_parquet_of_nanoseconds_with_a_zone(shared):

@@ -54,28 +54,28 @@ around = st.lists(st.tuples(st.sampled_from(sorted(AROUND)), st.integers(1, 20))
 @given(spoils)
 def test_every_container_sets_the_same_rows_aside(tmp_path, chosen):
     rows = [*CLEAN]
-    for name, place in chosen:
-        rows.insert(place, SPOILED[name])
-    found = {}
+    for name, position in chosen:
+        rows.insert(position, SPOILED[name])
+    by_container = {}
     for container in CONTAINERS:
         data = loaded(tmp_path, rows, container)
         assert_balanced(data, "orders", len(rows))
-        found[container] = (
+        by_container[container] = (
             rows_used(data, "orders"),
             rows_set_aside(data, "orders"),
             data.engine.rows("SELECT customer_id, order_id, ordered_at, amount FROM orders ORDER BY ALL"),
         )
-    assert all(one == found["csv"] for one in found.values())
+    assert all(one == by_container["csv"] for one in by_container.values())
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spoils, around, st.sampled_from(["csv", "txt", "xlsx"]))
 def test_what_stands_around_a_table_is_set_aside_too(tmp_path, chosen, beside, container):
     rows = [*CLEAN]
-    for name, place in chosen:
-        rows.insert(place, SPOILED[name])
-    for name, place in beside:
-        rows.insert(place, AROUND[name])
+    for name, position in chosen:
+        rows.insert(position, SPOILED[name])
+    for name, position in beside:
+        rows.insert(position, AROUND[name])
     rows.append(AROUND["note"])
     data = loaded(tmp_path, rows, container)
     assert_balanced(data, "orders", len(rows))
@@ -87,7 +87,7 @@ def test_what_stands_around_a_table_is_set_aside_too(tmp_path, chosen, beside, c
 
 @pytest.mark.parametrize("container", ["csv", "txt", "xlsx"])
 def test_a_long_tail_of_fragments_is_told_first(tmp_path, container):
-    fragments = [[f"C{place}", "", "", ""] for place in range(12)]
+    fragments = [[f"C{index}", "", "", ""] for index in range(12)]
     data = loaded(tmp_path, CLEAN + fragments, container)
     assert_balanced(data, "orders", 32)
     assert data.warnings[0].startswith("orders: unreadable date in 12 of 32 rows")

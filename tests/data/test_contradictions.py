@@ -39,20 +39,20 @@ def test_a_shop_that_says_things_against_itself(tmp_path):
     assert {period: value(data, "revenue", period) for period in REVENUE} == REVENUE
     assert_balanced(data, "orders", 13)
     assert_balanced(data, "subscriptions", 8)
-    told = effects(data)
-    assert told["left out by where"] == "no figure counts the row, as where asks; 15.00 EUR"
-    assert told["where is neither true nor false"].endswith("6.00 EUR; to keep such rows, add OR status IS NULL")
-    assert told["order cut in half by where"].endswith("1 order, such as 'A3'")
-    assert told["line kept with its order"].endswith("1 order, such as 'A1'")
-    assert told["same line in another file"].endswith(
+    effect_of = effects(data)
+    assert effect_of["left out by where"] == "no figure counts the row, as where asks; 15.00 EUR"
+    assert effect_of["where is neither true nor false"].endswith("6.00 EUR; to keep such rows, add OR status IS NULL")
+    assert effect_of["order cut in half by where"].endswith("1 order, such as 'A3'")
+    assert effect_of["line kept with its order"].endswith("1 order, such as 'A1'")
+    assert effect_of["same line in another file"].endswith(
         "8.00 EUR not counted twice; 1 order stands in several files, such as 'A2'"
     )
-    assert told["file without a usable row"].endswith("lines-3.csv")
-    assert told["column missing in one file"].endswith("plans-2.csv has no 'status' for status")
-    assert told["row that sums the others"].endswith("140.00 EUR; row 6 of 'Total'")
-    assert told["cancelled without an end"].endswith("20.00 EUR of MRR")
-    assert told["status of today alone"].endswith("30.00 EUR of MRR")
-    assert told["same subscription_id and start, other contents"].endswith(
+    assert effect_of["file without a usable row"].endswith("lines-3.csv")
+    assert effect_of["column missing in one file"].endswith("plans-2.csv has no 'status' for status")
+    assert effect_of["row that sums the others"].endswith("140.00 EUR; row 6 of 'Total'")
+    assert effect_of["cancelled without an end"].endswith("20.00 EUR of MRR")
+    assert effect_of["status of today alone"].endswith("30.00 EUR of MRR")
+    assert effect_of["same subscription_id and start, other contents"].endswith(
         "1 subscription stands in several files, such as '1'"
     )
 
@@ -96,8 +96,8 @@ def test_a_line_of_no_status_goes_with_its_order(tmp_path_factory, drawn):
     text = "customer_id,order_id,ordered_at,amount,status\n"
     text += "".join(f"Ann,{order},2024-01-05,{amount},{status}\n" for order, status, amount in rows)
     data = load(folder, more='rows = "lines"\nwhere = "status = \'paid\'"', lines=text)
-    said = {order: {status for other, status, _ in rows if other == order and status} for order, *_ in rows}
-    kept = [row for row in rows if row[1] == "paid" or (not row[1] and said[row[0]] == {"paid"})]
+    statuses = {order: {status for other, status, _ in rows if other == order and status} for order, *_ in rows}
+    kept = [row for row in rows if row[1] == "paid" or (not row[1] and statuses[row[0]] == {"paid"})]
     assert value(data, "revenue", "2024-01") == sum(amount for *_, amount in kept)
     assert_balanced(data, "orders", len(rows))
     gone = [row for row in rows if row not in kept]
@@ -148,7 +148,9 @@ def test_what_is_told_of_a_table_without_rows(tmp_path, table):
     (tmp_path / f"{table}.csv").write_text(f"customer_id,{names},country,country\n", "utf-8")
     (tmp_path / "subscriptions.csv").write_text("customer_id,started_at,ended_at,amount\nA,2024-01-05,,10\n", "utf-8")
     data = rk.load(tmp_path, timezone="UTC")
-    assert [told for told in data.warnings if told.startswith(f"{table}: duplicate header in 0 of 0 rows (0%)")]
+    assert [
+        warning for warning in data.warnings if warning.startswith(f"{table}: duplicate header in 0 of 0 rows (0%)")
+    ]
 
 
 @pytest.mark.parametrize("setting", ['keep = ["Country"]', '[report]\nsegments = ["Country"]'])
@@ -194,8 +196,8 @@ def test_a_row_that_sums_the_others_is_told(last, is_told):
     amounts = [10, 20, 30]
     rows = pd.DataFrame({"customer_id": list("ABC"), "ordered_at": "2024-01-05", "amount": amounts})
     rows.loc[3] = {"ordered_at": "2024-01-31", "amount": 60} | last
-    found = checks(rk.load(orders=rows, **UTC))
-    assert ("row that sums the others" in found) == is_told
+    counts = checks(rk.load(orders=rows, **UTC))
+    assert ("row that sums the others" in counts) == is_told
 
 
 @pytest.mark.long
@@ -235,10 +237,10 @@ def test_check_prints_the_rows_of_each_check(tmp_path, monkeypatch, capsys):
     assert main(["check", "--rows", "left out by where"]) == 0
     assert capsys.readouterr().out.startswith("orders: 2 rows")
     assert main(["check", "--rows"]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"unreadable date +10 +lines-3\.csv +Gus +someday +A7", said)
-    assert re.search(r"same line in another file +6 +lines-2\.csv +Ben", said)
-    assert re.search(r"left out by where +Dee ", said)
+    output = capsys.readouterr().out
+    assert re.search(r"unreadable date +10 +lines-3\.csv +Gus +someday +A7", output)
+    assert re.search(r"same line in another file +6 +lines-2\.csv +Ben", output)
+    assert re.search(r"left out by where +Dee ", output)
     assert main(["check", "--rows", "unreadable dates"]) == 2
     assert "did you mean 'unreadable date'?" in capsys.readouterr().err
 
@@ -249,11 +251,11 @@ def test_rows_are_printed_as_they_came_and_steer_nothing(tmp_path, capsys):
     rows["order_id"] = range(64)
     rows.to_csv(tmp_path / "orders.csv", index=False)
     assert main(["check", "--rows", "unreadable date", "--data", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "[bold]b[/bold]" in said
-    assert "\x1b" not in said
-    assert "\u202e" not in said
-    assert max(map(len, said.splitlines())) < 300
+    output = capsys.readouterr().out
+    assert "[bold]b[/bold]" in output
+    assert "\x1b" not in output
+    assert "\u202e" not in output
+    assert max(map(len, output.splitlines())) < 300
 
 
 def test_of_many_rows_the_first_are_printed(tmp_path, capsys):
@@ -261,6 +263,6 @@ def test_of_many_rows_the_first_are_printed(tmp_path, capsys):
     rows["order_id"] = range(120)
     rows.to_csv(tmp_path / "orders.csv", index=False)
     assert main(["check", "--rows", "unreadable date", "--data", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("orders: 60 rows, the first 50 of them:")
-    assert said.count("soon") == 50
+    output = capsys.readouterr().out
+    assert output.startswith("orders: 60 rows, the first 50 of them:")
+    assert output.count("soon") == 50

@@ -232,7 +232,7 @@ ROWS = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  10  {}\nBen 
 
 
 @pytest.mark.parametrize(
-    ("codes", "currency", "said"),
+    ("codes", "currency", "message"),
     [
         (("EUR", "EUR"), "GBP", "in EUR, the report in GBP: set [report] currency to the currency of the data."),
         (("eur", "EUR "), "GBP", "in EUR, the report in GBP: set [report] currency to the currency of the data."),
@@ -254,10 +254,10 @@ ROWS = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  10  {}\nBen 
         ),
     ],
 )
-def test_without_rates_another_currency_is_refused(codes, currency, said):
+def test_without_rates_another_currency_is_refused(codes, currency, message):
     with pytest.raises(DataError) as error:
         orders(ROWS.format(*codes), None, currency=currency)
-    assert str(error.value).startswith(f"The orders are {said}")
+    assert str(error.value).startswith(f"The orders are {message}")
 
 
 @pytest.mark.parametrize(
@@ -337,10 +337,10 @@ def test_what_is_found_in_rates_is_told(tmp_path, monkeypatch, capsys):
     toml = tmp_path / "retention.toml"
     toml.write_text(settings.format(""), "utf-8")
     data = rk.load(toml, timezone="UTC")
-    told = data.quality[data.quality["table"] == "rates"].set_index("check")["effect"]
+    effects = data.quality[data.quality["table"] == "rates"].set_index("check")["effect"]
     open_ = "number that may be read in two ways"
-    assert {*told.index} == {"rows read", "name spelled otherwise", "row after the table", open_}
-    assert told[open_].endswith("rate '1,234' as 1.234, not 1234: decimal = \".\" states the other")
+    assert {*effects.index} == {"rows read", "name spelled otherwise", "row after the table", open_}
+    assert effects[open_].endswith("rate '1,234' as 1.234, not 1234: decimal = \".\" states the other")
     assert main(["check", "--rows"]) == 0
     assert re.match(r"rates: 1 row:(.|\n)*row after the table +rates\.csv +3 +by the bank", capsys.readouterr().out)
     assert main(["check", "--rows", open_]) == 0

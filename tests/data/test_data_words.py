@@ -97,27 +97,29 @@ def odd_shop():
 
 def test_a_shop_with_many_findings_is_told_in_arabic():
     data = odd_shop()
-    found = data.quality[["check", "effect"]]
-    assert len(found) > 12
-    told = [ARABIC.say(text) for text in (*found["check"], *found["effect"], *data.warnings, *data.quality["table"])]
-    assert {word for text in told for word in latin_words(text)} <= NAMES
-    assert all(plain(text) != english for text, english in zip(told, found["check"], strict=False))
+    quality = data.quality[["check", "effect"]]
+    assert len(quality) > 12
+    translated = [
+        ARABIC.say(text) for text in (*quality["check"], *quality["effect"], *data.warnings, *data.quality["table"])
+    ]
+    assert {word for text in translated for word in latin_words(text)} <= NAMES
+    assert all(plain(text) != english for text, english in zip(translated, quality["check"], strict=False))
     for text in data.warnings:
-        told = ARABIC.say(text).replace("صفان", "2")  # a dual
-        assert sorted(NUMBER.findall(told)) == sorted(NUMBER.findall(text))
+        translated = ARABIC.say(text).replace("صفان", "2")  # a dual
+        assert sorted(NUMBER.findall(translated)) == sorted(NUMBER.findall(text))
 
 
 def test_the_page_of_data_quality_is_in_arabic():
     page = rk.Page("2024-03", language="ar", data=odd_shop())
     blocks = appendix(page, [])
-    begins = {block.data["id"]: place for place, block in enumerate(blocks) if block.kind == "heading"}
-    told = blocks[begins["quality"] : begins["identities"]]
-    titles = [plain(block.data["title"]) for block in told if block.kind == "table"]
+    begins = {block.data["id"]: index for index, block in enumerate(blocks) if block.kind == "heading"}
+    quality_blocks = blocks[begins["quality"] : begins["identities"]]
+    titles = [plain(block.data["title"]) for block in quality_blocks if block.kind == "table"]
     assert titles == ["الطلبات: 20 صفًا مقروءًا", "الإجابات: 5 صفوف مقروءة"]
     (terms,) = [block.data["items"] for block in blocks[begins["provenance"] :] if block.kind == "terms"]
     assert [term["term"] for term in terms] == ["الطلبات", "الإجابات"]
-    texts = [text for block in told for row in block.data.get("rows", []) for text in row]
-    texts += [item for block in told for item in block.data.get("items", [])]
+    texts = [text for block in quality_blocks for row in block.data.get("rows", []) for text in row]
+    texts += [item for block in quality_blocks for item in block.data.get("items", [])]
     assert len(texts) > 30
     assert {word for text in [*titles, *texts] for word in latin_words(text)} <= NAMES
     assert plain(page.attention().data["items"][0]) == plain(ARABIC.say(page.data.warnings[0]))
@@ -142,9 +144,9 @@ def test_sentences_outlive_a_snapshot():
 
 
 def test_money_is_in_its_own_currency_and_a_date_in_the_words_of_the_language():
-    told = Money("GBP", 2, 1).format(123450, "USD")
-    assert told == ENGLISH.fill(told) == "1,234.50 USD"
-    assert plain(ARABIC.fill(told)) == "1,234.50\N{NO-BREAK SPACE}US$"
+    amount = Money("GBP", 2, 1).format(123450, "USD")
+    assert amount == ENGLISH.fill(amount) == "1,234.50 USD"
+    assert plain(ARABIC.fill(amount)) == "1,234.50\N{NO-BREAK SPACE}US$"
     assert Money("GBP", 2, 1).format(100, "ABC") == "1.00 ABC"  # of no currency that anybody knows
     day = Written("2011-12-09", pd.Timestamp("2011-12-09").date())
     assert (ENGLISH.fill(day), plain(ARABIC.fill(day))) == ("2011-12-09", "9 ديسمبر 2011")
@@ -161,17 +163,17 @@ def test_a_part_in_angle_brackets_goes_with_its_value():
 
 
 def test_a_foreign_name_is_isolated_where_it_is_read_only():
-    told = sentence("quality.details.row_of", row=7, customer=quoted("محمد"))
-    assert told == "row 7 of 'محمد'"
-    assert ENGLISH.say(told) == "row 7 of '\u2068محمد\u2069'"
-    assert ARABIC.say(told) == "الصف 7 للعميل «محمد»"
+    text = sentence("quality.details.row_of", row=7, customer=quoted("محمد"))
+    assert text == "row 7 of 'محمد'"
+    assert ENGLISH.say(text) == "row 7 of '\u2068محمد\u2069'"
+    assert ARABIC.say(text) == "الصف 7 للعميل «محمد»"
     assert ARABIC.fill(Verbatim("-5")) == "\u2066-5\u2069"
 
 
-@pytest.mark.parametrize(("why", "told"), [("not paid", "غير مدفوع"), ("staff", "\u2068staff\u2069")])
-def test_reasons_to_leave_rows_out_are_those_of_layouts_or_the_users(why, told):
+@pytest.mark.parametrize(("why", "arabic"), [("not paid", "غير مدفوع"), ("staff", "\u2068staff\u2069")])
+def test_reasons_to_leave_rows_out_are_those_of_layouts_or_the_users(why, arabic):
     orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01"] * 2, "amount": [1, 2]})
-    found = rk.load(orders=orders, currency="GBP", as_of="2024-02-01").quality
+    quality = rk.load(orders=orders, currency="GBP", as_of="2024-02-01").quality
     frame = quality_frame([Count("orders", f"left out: {why}", 3)], {"orders": 2}, {"orders": ""})
-    assert [*frame["check"]] == [found["check"].iloc[0], f"left out: {why}"]
-    assert ARABIC.say(frame["check"].iloc[1]) == f"متروكة: {told}"
+    assert [*frame["check"]] == [quality["check"].iloc[0], f"left out: {why}"]
+    assert ARABIC.say(frame["check"].iloc[1]) == f"متروكة: {arabic}"

@@ -112,8 +112,8 @@ def test_a_named_refund_lowers_its_order_in_that_orders_period():
 
 
 def test_refunds_are_counted_by_whether_they_name_an_order():
-    found = checks(orders(REFUNDS))
-    assert found == {
+    counts = checks(orders(REFUNDS))
+    assert counts == {
         "refund of a named order": 2,
         "refund above the order it names": 1,  # 60 back for order 2, which cost 40
         "refund that names no order": 2,  # the unknown order 9, and none at all
@@ -195,8 +195,8 @@ def test_every_effect_names_the_money_concerned_where_there_is_any():
 @pytest.mark.parametrize(("currency", "money"), [("JPY", "1,234 JPY"), ("KWD", "1,234.000 KWD"), ("XXX", "1,234.00")])
 def test_money_is_written_as_its_currency_is(currency, money):
     text = "customer_id  ordered_at  amount\n-  2024-01-05  1234\nAnn  2024-01-05  1"
-    found = effects(orders(text, currency=currency))
-    assert found["no customer (guest)"] == f"in revenue ({money}); in no figure about customers"
+    effect_of = effects(orders(text, currency=currency))
+    assert effect_of["no customer (guest)"] == f"in revenue ({money}); in no figure about customers"
 
 
 # Times
@@ -305,12 +305,12 @@ def test_an_as_of_date_before_all_data_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("codes", "currency", "found"),
+    ("codes", "currency", "listed"),
     [("GBP EUR", "GBP", "EUR, GBP"), ("EUR EUR", "GBP", "EUR"), ("USD EUR", "GBP", "EUR, USD")],
 )
-def test_other_currencies_are_refused_without_rates(codes, currency, found):
+def test_other_currencies_are_refused_without_rates(codes, currency, listed):
     first, second = codes.split()
-    with pytest.raises(DataError, match=f"^The orders are in {found}, the report in {currency}: "):
+    with pytest.raises(DataError, match=f"^The orders are in {listed}, the report in {currency}: "):
         orders(f"""
             customer_id  ordered_at  amount  currency
             Ann          2024-01-05  10      {first}
@@ -426,8 +426,8 @@ def test_a_table_without_rows_is_as_if_it_were_not_there(name):
         other = "subscriptions" if name == "orders" else "orders"
         data = rk.load(**{name: header, other: table(GOOD[other])}, **UTC)
         assert data.tables == (other,)
-        told = data.quality[data.quality["table"] == name].set_index("check")["rows"]
-        assert dict(told) == {"rows read": 0, "no usable row": 0}
+        counts = data.quality[data.quality["table"] == name].set_index("check")["rows"]
+        assert dict(counts) == {"rows read": 0, "no usable row": 0}
         assert data.quarantine[name].empty
 
 
@@ -528,9 +528,9 @@ def test_rows_beyond_the_memory_lie_where_only_we_look_and_go_with_the_engine(tm
     engine.run(
         "CREATE TABLE large AS SELECT hash(number) AS one, hash(number + 1) AS other FROM range(5000000) AS numbers(number)"
     )
-    (place,) = ours.iterdir()
+    (folder,) = ours.iterdir()
     assert not left.exists()
-    assert sum(file.stat().st_size for file in place.rglob("*")) > 10_000_000
+    assert sum(file.stat().st_size for file in folder.rglob("*")) > 10_000_000
     assert ours.stat().st_mode & 0o077 == 0
     assert engine.rows("SELECT count(*) FROM large") == [(5_000_000,)]
     del engine
@@ -555,11 +555,11 @@ def test_what_is_refunded_without_a_date_lowers_its_own_order():
     assert [value(data, "revenue", month) for month in ("2024-01", "2024-02")] == [30, 10]
     assert [value(data, "active_customers", month) for month in ("2024-01", "2024-02")] == [1, 1]
     assert value(data, "refunds", "2024-02") == 0
-    found = data.quality.set_index("check")
-    assert dict(found["rows"])["refunded without a date"] == 3
-    assert "60.00 GBP" in found.loc["refunded without a date", "effect"]
-    assert dict(found["rows"])["refunded above its order"] == 2
-    assert "3.50 GBP" in found.loc["refunded above its order", "effect"]
+    quality = data.quality.set_index("check")
+    assert dict(quality["rows"])["refunded without a date"] == 3
+    assert "60.00 GBP" in quality.loc["refunded without a date", "effect"]
+    assert dict(quality["rows"])["refunded above its order"] == 2
+    assert "3.50 GBP" in quality.loc["refunded above its order", "effect"]
     assert list(data.quarantine["orders"]["check"]) == ["unreadable refunded amount"]
 
 

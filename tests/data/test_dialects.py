@@ -188,21 +188,21 @@ currency = "GBP"
 
 def markers() -> dict[str, str]:
     """Of every statement of our SQL files the longest line without a placeholder, with the place it is from."""
-    found = {}
+    by_statement = {}
     for path in sorted([*PACKAGE.glob("metrics/queries/sql/*.sql"), *PACKAGE.glob("data/cleaning/sql/*.sql")]):
         for number, statement in enumerate(re.split(r";\n", path.read_text("utf-8"))):
             lines = [line for line in statement.splitlines() if "$" not in line and not line.lstrip().startswith("--")]
             if longest := max(lines, key=len, default=""):
-                found[f"{path.parent.parent.name}/{path.name} {number}"] = longest.rstrip(";")
-    return found
+                by_statement[f"{path.parent.parent.name}/{path.name} {number}"] = longest.rstrip(";")
+    return by_statement
 
 
 def test_the_statements_are_all_there(statements):
     """Each statement of our SQL files is among them, so that none is forgotten below."""
-    text, found = " ".join(statements), markers()
-    assert {path.partition(" ")[0] for path in found} >= {"queries/membership_changes.sql", "cleaning/lines.sql"}
-    assert len(set(found.values())) == len(found), "a marker is of one statement alone"
-    assert [path for path, marker in found.items() if marker not in text] == []
+    text, marker_of = " ".join(statements), markers()
+    assert {path.partition(" ")[0] for path in marker_of} >= {"queries/membership_changes.sql", "cleaning/lines.sql"}
+    assert len(set(marker_of.values())) == len(marker_of), "a marker is of one statement alone"
+    assert [path for path, marker in marker_of.items() if marker not in text] == []
     for word in ("local_time", "instant_at", "isnan", "row_number() OVER () AS _row"):
         assert word in text, word
 

@@ -93,13 +93,13 @@ def test_metrics_are_there_to_be_undefined(silent):
 
 @pytest.mark.parametrize("metric", rk.METRICS)
 def test_an_undefined_figure_is_none_and_says_why_and_a_count_is_0(silent, metric):
-    found = row(silent, metric, SILENT)
+    figure = row(silent, metric, SILENT)
     if metric in DIVIDES:
-        assert found["value"] is None
-        assert found["note"].endswith("."), "a sentence"
-        assert (found["low"], found["high"], found["change"]) == (None, None, None)
+        assert figure["value"] is None
+        assert figure["note"].endswith("."), "a sentence"
+        assert (figure["low"], figure["high"], figure["change"]) == (None, None, None)
     else:
-        assert found["value"] == 0
+        assert figure["value"] == 0
 
 
 def test_undefined_figures_are_null_in_json_and_empty_in_csv(tmp_path, capsys):
@@ -121,9 +121,9 @@ def test_a_share_of_nobody_is_undefined_in_each_segment_too(silent):
 def test_nobody_lost_is_no_endless_lifespan():
     data = rk.load(subscriptions=SPELLS.assign(ended_at=None), **OPTIONS)
     for metric in ("customer_lifespan", "customer_lifetime_value"):
-        found = row(data, metric, "2024-07")
-        assert found["value"] is None
-        assert "Nobody was lost" in found["note"]
+        figure = row(data, metric, "2024-07")
+        assert figure["value"] is None
+        assert "Nobody was lost" in figure["note"]
     assert value(data, "customer_churn_rate", "2024-07") == 0, "a share of somebody"
     assert row(data, "quick_ratio", "2024-07")["value"] is None, "nothing was lost to compare with"
 
@@ -147,8 +147,8 @@ def test_one_customer_who_stays():
     assert [value(data, name, "2024-03") for name in names] == [1, 1, 0, 0, 1, 7]
     cells = rk.cohorts(data, every="month")
     assert cells["retention"].tolist() == [1, 1, 1]
-    found = row(data, "average_revenue_per_customer", "2024-03")
-    assert (found["value"], found["low"], found["high"]) == (7, None, None), "one customer says nothing of others"
+    figure = row(data, "average_revenue_per_customer", "2024-03")
+    assert (figure["value"], figure["low"], figure["high"]) == (7, None, None), "one customer says nothing of others"
     assert rk.rfm(data)[["frequency", "monetary"]].to_numpy().tolist() == [[2, 6]]
 
 
@@ -218,18 +218,18 @@ def test_ten_thousand_segment_values_are_the_50_largest_and_the_others(crowd):
     frame = rk.scorecard(
         rk.load(orders=crowd, segments=["town"], **OPTIONS), "2024-02", segment="town", metrics=[*COUNTS, "revenue"]
     )
-    shown = frame[frame["segment_value"] != ""]
-    assert set(shown["segment_value"]) == {*(f"town {town}" for town in range(50)), "(other)"}
+    segments = frame[frame["segment_value"] != ""]
+    assert set(segments["segment_value"]) == {*(f"town {town}" for town in range(50)), "(other)"}
     whole = frame[frame["segment_value"] == ""].set_index("metric")["value"]
-    assert shown.groupby("metric")["value"].sum().to_dict() == whole.to_dict()
+    assert segments.groupby("metric")["value"].sum().to_dict() == whole.to_dict()
     assert whole["revenue"] == 2 * (crowd["ordered_at"] == "2024-02-05").sum()
 
 
-def counting(method: Callable, asked: list[str]) -> Callable:
+def counting(method: Callable, calls: list[str]) -> Callable:
     """The method, noting each call."""
 
     def counted(*arguments, **options):
-        asked.append(method.__name__)
+        calls.append(method.__name__)
         return method(*arguments, **options)
 
     return counted
@@ -237,11 +237,11 @@ def counting(method: Callable, asked: list[str]) -> Callable:
 
 def test_as_many_queries_for_ten_thousand_values_as_for_sixty(crowd, monkeypatch):
     def queries(frame: pd.DataFrame) -> list[str]:
-        data, asked = rk.load(orders=frame, segments=["town"], **OPTIONS), []
+        data, calls = rk.load(orders=frame, segments=["town"], **OPTIONS), []
         for method in (data.engine.frame, data.engine.run, data.engine.rows):
-            monkeypatch.setattr(data.engine, method.__name__, counting(method, asked))
+            monkeypatch.setattr(data.engine, method.__name__, counting(method, calls))
         rk.scorecard(data, "2024-02", segment="town", metrics=["revenue"])
-        return asked
+        return calls
 
     sixty = crowd.assign(town=[f"town {row % 60}" for row in range(len(crowd))])
     assert queries(crowd) == queries(sixty)
@@ -290,7 +290,7 @@ def test_a_harmful_name_comes_through_json_and_csv_as_it_was(harmful, tmp_path, 
     column, orders = harmed(harmful)
     frame = rk.scorecard(rk.load(orders=orders, segments=[column], **OPTIONS), "2022-02", segment=column)
     assert harmful in set(frame["segment_value"])
-    asked = [
+    command = [
         "--data",
         project(tmp_path, {"orders": orders}, segments=[column]),
         "--period",
@@ -298,8 +298,8 @@ def test_a_harmful_name_comes_through_json_and_csv_as_it_was(harmful, tmp_path, 
         "--segment",
         column,
     ]
-    rows = json.loads(printed(capsys, *asked, "--json"), parse_constant=refuse_constant)
-    cells = list(csv.DictReader(io.StringIO(printed(capsys, *asked, "--csv"), newline="")))
+    rows = json.loads(printed(capsys, *command, "--json"), parse_constant=refuse_constant)
+    cells = list(csv.DictReader(io.StringIO(printed(capsys, *command, "--csv"), newline="")))
     expected = frame["segment_value"].tolist()
     assert [one["segment_value"] for one in rows] == expected
 
@@ -336,8 +336,8 @@ def test_a_report_of_harmful_names_shows_them_and_runs_none(tmp_path, monkeypatc
     assert not any(script.strip().startswith("alert") for script in scripts)
     assert "\u202e" not in page.get_text(), "it would turn what follows"
     text = " ".join(plain(page.get_text(" ")).split())
-    shown = {name: " ".join(plain(harm).replace("\n", "␊").split()) for name, harm in HARMFUL.items()}
-    assert [name for name, harm in shown.items() if harm not in text] == []
+    visible = {name: " ".join(plain(harm).replace("\n", "␊").split()) for name, harm in HARMFUL.items()}
+    assert [name for name, harm in visible.items() if harm not in text] == []
 
 
 def test_a_column_may_hold_an_equals_sign_and_so_may_its_values():

@@ -54,10 +54,10 @@ BAD = [  # table, check, what makes a row fail it
 
 def frame(name: str, bad: dict, failing: int, rows: int) -> pd.DataFrame:
     """Rows of customers of their own, the last of which fail."""
-    made = pd.DataFrame([GOOD[name] | (bad if row >= rows - failing else {}) for row in range(rows)])
+    table = pd.DataFrame([GOOD[name] | (bad if row >= rows - failing else {}) for row in range(rows)])
     if name != "responses":
-        made["customer_id"] = [f"C{row}" if value == "Ann" else None for row, value in enumerate(made["customer_id"])]
-    return made
+        table["customer_id"] = [f"C{row}" if value == "Ann" else None for row, value in enumerate(table["customer_id"])]
+    return table
 
 
 @pytest.mark.long

@@ -59,10 +59,10 @@ def page(data, segment: str) -> Page:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=4, unique=True))
 def test_columns_are_named_with_commas_between_whatever_they_are_called(data, columns):
-    found = page(data, ",".join(columns)).columns
+    names = page(data, ",".join(columns)).columns
     # "a,b" is one column where there is one of that name: the longest name is the one that is meant.
-    assert ",".join(found) == ",".join(columns)
-    assert {*found} <= {*COLUMNS}
+    assert ",".join(names) == ",".join(columns)
+    assert {*names} <= {*COLUMNS}
 
 
 @pytest.mark.parametrize("column", COLUMNS)

@@ -96,19 +96,21 @@ TOKENS = [
 
 
 def made_by(write: Callable[[Path], object], name: str) -> bytes:
-    with tempfile.TemporaryDirectory() as place:
-        write(Path(place) / name)
-        return (Path(place) / name).read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / name)
+        return (Path(folder) / name).read_bytes()
 
 
 def table_of_duckdb(path: Path) -> None:
-    with duckdb.connect(str(path)) as made:
-        made.execute("CREATE TABLE orders AS SELECT 'A' AS customer_id, DATE '2024-01-05' AS ordered_at, 1.5 AS amount")
+    with duckdb.connect(str(path)) as database:
+        database.execute(
+            "CREATE TABLE orders AS SELECT 'A' AS customer_id, DATE '2024-01-05' AS ordered_at, 1.5 AS amount"
+        )
 
 
 def table_of_sqlite(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as made:
-        made.executescript(
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
             "CREATE TABLE orders (customer_id, ordered_at, amount); INSERT INTO orders VALUES ('A', '2024-01-05', 1)"
         )
 
@@ -179,26 +181,26 @@ KINDS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], None]]] = {
 
 def spoil(sound: bytes, chance: random.Random) -> bytes:
     """A file with a few bytes flipped, put in, taken out, repeated or cut off; sometimes none of it is left."""
-    made = bytearray(sound)
+    content = bytearray(sound)
     for _ in range(chance.choice((1, 1, 2, 4, 16))):
-        place = chance.randrange(len(made) + 1)
-        end = min(len(made), place + chance.choice((1, 2, 8, 64, 512)))
+        start = chance.randrange(len(content) + 1)
+        end = min(len(content), start + chance.choice((1, 2, 8, 64, 512)))
         match chance.randrange(7):
             case 0:
-                made[place:end] = bytes(one ^ (1 << chance.randrange(8)) for one in made[place:end])
+                content[start:end] = bytes(one ^ (1 << chance.randrange(8)) for one in content[start:end])
             case 1:
-                made[place:place] = chance.choice(TOKENS) * chance.choice((1, 1, 1, 3, 1000))
+                content[start:start] = chance.choice(TOKENS) * chance.choice((1, 1, 1, 3, 1000))
             case 2:
-                del made[place:end]
+                del content[start:end]
             case 3:
-                made[place:place] = made[place:end] * chance.choice((1, 2, 50))
+                content[start:start] = content[start:end] * chance.choice((1, 2, 50))
             case 4:
-                made[place:end] = chance.randbytes(end - place)
+                content[start:end] = chance.randbytes(end - start)
             case 5:
-                made[place:end] = chance.choice(TOKENS)
+                content[start:end] = chance.choice(TOKENS)
             case 6 if chance.random() < 0.2:
-                del made[place:]
-    return bytes(made)
+                del content[start:]
+    return bytes(content)
 
 
 def reworded(sound: bytes, chance: random.Random) -> bytes:
@@ -227,18 +229,18 @@ def test_a_spoiled_file_is_read_or_refused_in_a_sentence(kind):
         kept.write_bytes(content)  # for whoever finds it there after an abort
         faulthandler.dump_traceback_later(LONGEST + 20, exit=True, file=sys.__stderr__)  # where nothing else ends it
         begun = monotonic()
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / name
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
             path.write_bytes(content)
-            said = ""
+            message = ""
             try:
                 read(path)
             except RetentionKitError as error:
-                said = str(error)
+                message = str(error)
             except Exception as error:
                 raise AssertionError(f"{kept}: {type(error).__name__}: {error}") from error
         faulthandler.cancel_dump_traceback_later()
-        assert "\n" not in said, f"{kept}: more than one line: {said}"
+        assert "\n" not in message, f"{kept}: more than one line: {message}"
         assert monotonic() - begun < LONGEST, f"{kept} takes {monotonic() - begun:.0f} seconds"
         assert _memory() < MOST, f"{kept}: {_memory():,} KiB"
         kept.unlink()

@@ -18,13 +18,13 @@ NAMES = ["17850", "42", "007", "7", "12345678901234567890", "1234567890123456789
 
 
 def orders(ids: list, **more) -> pd.DataFrame:
-    days = [f"2024-01-{5 + place % 20:02}" for place in range(len(ids))]
+    days = [f"2024-01-{5 + index % 20:02}" for index in range(len(ids))]
     frame = pd.DataFrame({"ordered_at": days, "amount": 10, **more})
     return frame.assign(customer_id=pd.Series(ids, dtype="object") if {type(one) for one in ids} != {int} else ids)
 
 
 def customers(data) -> list:
-    return [found for (found,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")]
+    return [customer for (customer,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")]
 
 
 def told(data, check: str) -> str:
@@ -132,8 +132,8 @@ def test_an_apostrophe_or_an_equals_sign_of_a_name_stays():
 
 @pytest.mark.parametrize("column", ["customer_id", "order_id", "refund_of"])
 def test_words_for_nothing_are_nobody(column):
-    known = {"order_id": [str(place) for place in range(len(WORDS) + 2)], "refund_of": None}
-    frame = orders(["Ann", "Ann", *(f"c{place}" for place in range(len(WORDS)))], **known)
+    known = {"order_id": [str(index) for index in range(len(WORDS) + 2)], "refund_of": None}
+    frame = orders(["Ann", "Ann", *(f"c{index}" for index in range(len(WORDS)))], **known)
     blank = frame.assign(**{column: [*frame[column][:2], *[None] * len(WORDS)]})
     data, clean = (
         rk.load(orders=one, **UTC) for one in (blank.assign(**{column: [*frame[column][:2], *WORDS]}), blank)
@@ -201,7 +201,7 @@ def test_ids_that_differ_only_in_case_are_told_and_folded_where_asked(tmp_path):
 
 @pytest.mark.parametrize(("own", "others", "is_told"), [(11, 9, 1), (10, 10, 0), (10, 8, 0)])
 def test_a_customer_with_most_orders_is_told(own, others, is_told):
-    data = rk.load(orders=orders(["till 1"] * own + [f"c{place}" for place in range(others)]), **UTC)
+    data = rk.load(orders=orders(["till 1"] * own + [f"c{index}" for index in range(others)]), **UTC)
     assert checks(data) == ({"one customer has most orders": own} if is_told else {})
 
 

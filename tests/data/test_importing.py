@@ -45,8 +45,8 @@ def put(folder: Path, name: str, **changed: str) -> Path:
 
 
 def left(data) -> dict[str, int]:
-    found = data.quality[data.quality["check"].str.startswith("left out: ")].groupby("check")["rows"].sum()
-    return {check.removeprefix("left out: "): rows for check, rows in found.items()}
+    counts = data.quality[data.quality["check"].str.startswith("left out: ")].groupby("check")["rows"].sum()
+    return {check.removeprefix("left out: "): rows for check, rows in counts.items()}
 
 
 @pytest.mark.long
@@ -55,8 +55,8 @@ def test_every_layout_gives_the_right_figures(here, name, capsys):
     """By two commands without a line of SQL, and the same in memory."""
     case, path = CASES[name], put(here, name)
     assert main(["import", path.name]) == 0
-    said = capsys.readouterr().out
-    assert f"({name})" in said
+    output = capsys.readouterr().out
+    assert f"({name})" in output
     for data in (rk.load("retention.toml"), rk.load(path)):
         figures = {metric: value(data, metric, case.period) for metric in case.figures}
         assert figures == pytest.approx(case.figures)
@@ -64,9 +64,9 @@ def test_every_layout_gives_the_right_figures(here, name, capsys):
         limits = data.quality.loc[data.quality["check"] == "limit of the export", "effect"]
         assert all(any(note in effect for effect in limits) for note in layouts()[name].notes)
     for why in case.left:
-        assert re.search(rf"left out: \d+ {why}\n", said)
+        assert re.search(rf"left out: \d+ {why}\n", output)
     for note in [*layouts()[name].notes, *filter(None, [layouts()[name].uncertain])]:
-        assert note in said
+        assert note in output
 
 
 @pytest.mark.parametrize("name", USABLE)
@@ -81,8 +81,8 @@ def test_a_header_is_recognised_by_a_part_of_it_and_in_any_case(name):
 def test_a_file_that_is_not_of_the_layout_asked_for_is_a_sentence(here, name, capsys):
     (here / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
     assert main(["import", "other.csv", "--layout", name]) == 2
-    said = capsys.readouterr().err
-    assert re.fullmatch(rf"retention-kit: other\.csv is not .* \({name}\): .*it has kind, colour\.\n", said)
+    message = capsys.readouterr().err
+    assert re.fullmatch(rf"retention-kit: other\.csv is not .* \({name}\): .*it has kind, colour\.\n", message)
     assert not (here / "retention.toml").exists()
 
 
@@ -104,8 +104,8 @@ def test_an_export_of_no_use_names_the_right_one(here, capsys):
     header = "id,Type,Source,Amount,Fee,Net,Currency,Created (UTC),Available On (UTC),Description"
     (here / "balance.csv").write_text(f"{header}\nt,charge,c,1,0,1,usd,2024-01-05 10:00,2024-01-07 10:00,x\n", "utf-8")
     assert main(["import", "balance.csv"]) == 2
-    assert "names no customer" in (said := capsys.readouterr().err)
-    assert "export of payments" in said
+    assert "names no customer" in (message := capsys.readouterr().err)
+    assert "export of payments" in message
     with pytest.raises(DataError, match="export of payments"):
         rk.load(here / "balance.csv")
 
@@ -118,8 +118,8 @@ def test_an_unknown_layout_names_the_nearest(here, capsys):
 
 def test_the_list_names_every_layout(capsys):
     assert main(["import", "--list"]) == 0
-    said = capsys.readouterr().out
-    assert [name for name in layouts() if name not in said] == []
+    output = capsys.readouterr().out
+    assert [name for name in layouts() if name not in output] == []
 
 
 SETTINGS = """\
@@ -229,14 +229,14 @@ def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(here, capsy
     ],
 )
 def test_wording_proposes_and_the_range_disposes(text, answers, survey, is_sure):
-    found = read_questions([("column", text, answers)])
-    assert [(one.survey, not one.doubt) for one in found] == ([(survey, is_sure)] if survey else [])
+    questions = read_questions([("column", text, answers)])
+    assert [(one.survey, not one.doubt) for one in questions] == ([(survey, is_sure)] if survey else [])
 
 
 def test_of_one_survey_only_the_first_question_is_sure():
     answers = ["10", "0"]
-    found = read_questions([("a", "Recommend us?", answers), ("b", "Recommend our shop?", answers)])
-    assert [bool(one.doubt) for one in found] == [False, True]
+    questions = read_questions([("a", "Recommend us?", answers), ("b", "Recommend our shop?", answers)])
+    assert [bool(one.doubt) for one in questions] == [False, True]
 
 
 def test_an_unsure_question_is_written_out_to_choose(here):
@@ -333,11 +333,11 @@ WAYS = [
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("place", "name"), list(enumerate(USABLE)))
-def test_an_export_is_imported_however_its_file_is_written(here, place, name):
+@pytest.mark.parametrize(("number", "name"), list(enumerate(USABLE)))
+def test_an_export_is_imported_however_its_file_is_written(here, number, name):
     """Each layout in two of the ways."""
     case = CASES[name]
-    for way in (WAYS[place % len(WAYS)], WAYS[(place + 1 + place // len(WAYS)) % len(WAYS)]):
+    for way in (WAYS[number % len(WAYS)], WAYS[(number + 1 + number // len(WAYS)) % len(WAYS)]):
         path = rewritten(case.text, here, *way)
         (here / "retention.toml").unlink(missing_ok=True)
         assert main(["import", path.name]) == 0
@@ -353,11 +353,11 @@ def test_without_any_one_column_an_export_is_imported_or_a_sentence(here, name, 
     path = here / "export.csv"
     for lost in range(len(rows[0])):
         with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([cell for place, cell in enumerate(row) if place != lost] for row in rows)
+            csv.writer(file).writerows([cell for index, cell in enumerate(row) if index != lost] for row in rows)
         code = main(["import", "export.csv"])
-        said = capsys.readouterr().err
+        message = capsys.readouterr().err
         assert (code, (here / "retention.toml").exists()) in ((0, True), (2, False)), rows[0][lost]
-        assert re.fullmatch(r"retention-kit: .*export\.csv[^\n]+\n" if code else "", said), said
+        assert re.fullmatch(r"retention-kit: .*export\.csv[^\n]+\n" if code else "", message), message
         assert sorted(one.name for one in here.iterdir() if one.name != "retention.toml") == ["export.csv"]
         (here / "retention.toml").unlink(missing_ok=True)
 
@@ -388,11 +388,11 @@ def test_what_is_kept_is_written_to_be_seen_and_edited(here, name):
         header, *rows = csv.reader(CASES[name].text.splitlines(keepends=True))
     else:
         header = ["Invoice No", "Client Email", "Invoice Date", "Net Total"]
-        rows = [[str(place), f"c{place}@x.example", f"2024-01-{place + 10}", "1.50"] for place in range(8)]
+        rows = [[str(index), f"c{index}@x.example", f"2024-01-{index + 10}", "1.50"] for index in range(8)]
     with (here / "export.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerow([*header, *more])
         csv.writer(file).writerows(
-            [*row, *(values[place % 2] for values in more.values())] for place, row in enumerate(rows)
+            [*row, *(values[index % 2] for values in more.values())] for index, row in enumerate(rows)
         )
     assert main(["import", "export.csv"]) == 0
     (source,) = read_settings(here / "retention.toml").data.sources("orders")
@@ -420,6 +420,6 @@ def test_an_answer_in_two_exports_counts_once(here, name):
     assert main(["import", "a.csv", "b.csv"]) == 0
     data = rk.load(here)
     assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)
-    found = data.quality.set_index("check")
-    assert found.loc["same response_id", "rows"].sum() > 0
-    assert "the exports overlap" in found.loc["same response_id", "effect"]
+    quality = data.quality.set_index("check")
+    assert quality.loc["same response_id", "rows"].sum() > 0
+    assert "the exports overlap" in quality.loc["same response_id", "effect"]

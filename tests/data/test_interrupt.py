@@ -21,13 +21,13 @@ LONG = "SELECT COUNT(*) AS n FROM orders AS a CROSS JOIN orders AS b CROSS JOIN 
 
 def interrupted(data) -> str:
     """What is said of a long query when another thread ends it; not before it is ended, which may be before it runs."""
-    said = []
+    messages = []
 
     def run() -> None:
         try:
             run_query(data, LONG)
         except DataError as error:
-            said.append(str(error))
+            messages.append(str(error))
 
     asking, until = Thread(target=run, daemon=True), monotonic() + 60
     asking.start()
@@ -35,7 +35,7 @@ def interrupted(data) -> str:
         asking.join(0.3)
         data.engine.interrupt()
     assert not asking.is_alive(), "it runs on"
-    return said[0]
+    return messages[0]
 
 
 @pytest.mark.long

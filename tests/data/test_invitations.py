@@ -114,8 +114,8 @@ def test_a_table_that_cannot_tell_who_answered_is_refused():
 def test_groups_by_hand():
     """By each customer's last invitation that is over: a of 1 February, b of 1 February, c of 10 March."""
     data = asked(ASKED)
-    found = response_groups(data, MARCH)
-    groups = {(row.about, row.value): (int(row.invited), int(row.answered)) for row in found.itertuples()}
+    rows = response_groups(data, MARCH)
+    groups = {(row.about, row.value): (int(row.invited), int(row.answered)) for row in rows.itertuples()}
     assert groups == {
         ("bought", "lately"): (3, 2),
         ("spent", "middle"): (3, 2),  # who spent the same is in one third
@@ -134,8 +134,8 @@ def test_who_pays_when_asked():
     b            2024-01-01  2024-02-01  10
     """)
     data = rk.load(subscriptions=spells, invitations=ASKED, **UTC_UNTIL)
-    found = {row.value: (int(row.invited), int(row.answered)) for row in response_groups(data, MARCH).itertuples()}
-    assert found == {"paying": (1, 1), "not_paying": (2, 1)}
+    groups = {row.value: (int(row.invited), int(row.answered)) for row in response_groups(data, MARCH).itertuples()}
+    assert groups == {"paying": (1, 1), "not_paying": (2, 1)}
 
 
 def company(share_of_app: float, size: int = 400):
@@ -222,8 +222,8 @@ def test_thirds_of_what_was_spent():
     invited = pd.DataFrame({"customer_id": [*who, "old", "new"], "invited_at": "2024-02-05", "survey": "nps"})
     invited["responded_at"] = [*["2024-02-06"] * 3, *[None] * 5]
     frame = response_groups(rk.load(orders=orders, invitations=invited, **UTC_UNTIL), MARCH)
-    found = {(row.about, row.value): (int(row.invited), int(row.answered)) for row in frame.itertuples()}
-    assert found == {
+    groups = {(row.about, row.value): (int(row.invited), int(row.answered)) for row in frame.itertuples()}
+    assert groups == {
         ("bought", "lately"): (6, 3),
         ("bought", "earlier"): (1, 0),
         ("bought", "never"): (1, 0),

@@ -104,18 +104,18 @@ def test_report_says_where_new_customers_may_be_earlier_ones():
 
 
 @pytest.mark.parametrize(
-    ("toml", "said"),
+    ("toml", "message"),
     [
         ('first_known = "soon"', "data.first_known: not a date, write it like 2011-12-10."),
         ('first_know = "2023-01-01"', "[data] has no setting 'first_know': did you mean 'first_known'?"),
     ],
 )
-def test_first_known_is_a_date(tmp_path, toml, said):
+def test_first_known_is_a_date(tmp_path, toml, message):
     ORDERS.to_csv(tmp_path / "orders.csv", index=False)
     (tmp_path / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{toml}\n')
     with pytest.raises(SettingsError) as error:
         rk.load(tmp_path)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 # Customers of before
@@ -141,8 +141,8 @@ def test_known_customers_are_never_new():
     assert listed.to_dict() == {"a": "2023-01", "b": "(before)", "c": "2023-01"}
     lists = customer_lists(data, Period.parse("2023-01"))
     assert list(lists["reactivated_customers"]["customer_id"]) == ["b"]
-    found = counted(data)
-    assert found == {"rows read": 2, "never new: there before the data begin": 1, "not in the data": 1}
+    counts = counted(data)
+    assert counts == {"rows read": 2, "never new: there before the data begin": 1, "not in the data": 1}
 
 
 @pytest.mark.parametrize("options", [{"returning": "shopify"}, {"inactivity_days": 40}, {"count": "days"}])
@@ -205,7 +205,7 @@ def test_whoever_is_known_only_since_the_data_begin_is_as_the_tables_say():
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "message"),
     [
         ({"id": ["a"]}, "no column 'customer_id'"),
         (
@@ -219,10 +219,10 @@ def test_whoever_is_known_only_since_the_data_begin_is_as_the_tables_say():
         ),
     ],
 )
-def test_a_table_of_nobody_is_refused_in_a_sentence(known, said):
+def test_a_table_of_nobody_is_refused_in_a_sentence(known, message):
     with pytest.raises(DataError) as error:
         load(known_customers=pd.DataFrame(known))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_beside_answers_alone_nobody_can_be_new():
@@ -282,10 +282,10 @@ def test_new_and_returning_by_hand(bought, known):
     rows = rk.scorecard(
         data, periods=list(expected), every="month", metrics=["new_customers", "returning_customer_rate"]
     )
-    found = rows.set_index(["metric", "period"])
+    figures = rows.set_index(["metric", "period"])
     for month, (new, returning) in expected.items():
-        assert found.loc[("new_customers", month), "value"] == new
-        assert found.loc[("returning_customer_rate", month), "numerator"] == returning
+        assert figures.loc[("new_customers", month), "value"] == new
+        assert figures.loc[("returning_customer_rate", month), "numerator"] == returning
     assert all(not one.broken for one in identities(data, "month"))
 
 
@@ -329,9 +329,9 @@ def test_online_retail_of_one_year_with_the_customers_of_the_year_before(shared,
         '[data]\nfirst_known = "2009-12-01"\n': (380, 885, ""),
         '[data.known_customers]\npath = "old.parquet"\n': (124, 76, ""),
     }
-    for text, (february, december, said) in more.items():
+    for text, (february, december, note) in more.items():
         (tmp_path / "retention.toml").write_text(f'{text}{toml}[report]\ntimezone = "Europe/London"\n')
         data = rk.load(tmp_path / "retention.toml")
-        found = row(data, "new_customers", "2011-02")
-        assert (found["value"], found["note"]) == (february, said)
+        figure = row(data, "new_customers", "2011-02")
+        assert (figure["value"], figure["note"]) == (february, note)
         assert row(data, "new_customers", "2010-12")["value"] == december

@@ -42,7 +42,7 @@ def test_a_word_for_nothing_is_an_empty_cell(name, column):
     """Every word, in capitals, small letters and with blanks around, each in the cell of a customer of its own."""
     words = [way(word) for word in EMPTY_WORDS[column] for way in (str, str.lower, " {} ".format)]
     clean = pd.concat(
-        [TABLES[name].assign(customer_id=TABLES[name]["customer_id"] + str(place)) for place in range(len(words))]
+        [TABLES[name].assign(customer_id=TABLES[name]["customer_id"] + str(index)) for index in range(len(words))]
     )
     clean = clean.reset_index(drop=True).astype(object)
     if "order_id" in clean:

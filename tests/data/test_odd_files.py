@@ -27,9 +27,9 @@ def written(folder, text, name="orders.csv"):
 
 @pytest.mark.parametrize(("width", "again"), [(60, True), (700, False)])
 def test_a_wide_file_is_read_with_its_second_headers(tmp_path, width, again):
-    named = ",".join(f"asked {place}" for place in range(width))
+    named = ",".join(f"asked {index}" for index in range(width))
     header = f"customer_id,ordered_at,amount,{named}\n"
-    rows = "".join(f"c{place},2024-01-05,10{',yes' * width}\n" for place in range(4))
+    rows = "".join(f"c{index},2024-01-05,10{',yes' * width}\n" for index in range(4))
     data = rk.load(written(tmp_path, header + rows + header * again + rows.replace(",10,", ",20,")), **UTC)
     assert value(data, "revenue", "2024-01") == 4 * 10 + 4 * 20
     assert sum("header" in check for check in checks(data)) == again
@@ -61,7 +61,7 @@ def test_a_number_with_other_signs_among_plain_ones_is_read(odd, plain):
 
     written = odd + ["10.00"] * (plain + 1)
     orders = pd.DataFrame({"customer_id": "A", "ordered_at": "2024-01-05", "amount": written})
-    orders["order_id"] = [str(place) for place in orders.index]
+    orders["order_id"] = [str(number) for number in orders.index]
     data = rk.load(orders=orders, **UTC)
     wanted = sum(AMOUNTS[one] for one in odd) + 10 * (plain + 1)
     assert value(data, "net_revenue", "2024-01") == pytest.approx(wanted)
@@ -85,10 +85,12 @@ def test_labels_that_begin_with_the_best_are_refused(kind, form):
     survey, low, *_ = kind
 
     def answers(labels):
-        said = [(form.format(low + place, label) if label else str(low + place)) for place, label in enumerate(labels)]
+        scores = [
+            (form.format(low + index, label) if label else str(low + index)) for index, label in enumerate(labels)
+        ]
         if form == "({1}) {0}":
-            said = [f"{label} ({low + place})" if label else str(low + place) for place, label in enumerate(labels)]
-        return {"responded_at": ["2024-01-05"] * len(said), "survey": [survey] * len(said), "score": said}
+            scores = [f"{label} ({low + index})" if label else str(low + index) for index, label in enumerate(labels)]
+        return {"responded_at": ["2024-01-05"] * len(scores), "survey": [survey] * len(scores), "score": scores}
 
     import pandas as pd
 
@@ -104,9 +106,9 @@ def test_labels_that_begin_with_the_best_are_refused(kind, form):
 
 def test_answers_are_turned_round_as_the_sentence_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = [*["1 - Very satisfied"] * 3, "5 - Very dissatisfied"]
+    labels = [*["1 - Very satisfied"] * 3, "5 - Very dissatisfied"]
     written(
-        tmp_path, "responded_at,survey,score\n" + "".join(f"2024-01-05,csat,{one}\n" for one in said), "answers.csv"
+        tmp_path, "responded_at,survey,score\n" + "".join(f"2024-01-05,csat,{one}\n" for one in labels), "answers.csv"
     )
     settings = '[data.responses]\npath = "answers.csv"\n'
     with pytest.raises(DataError) as error:
@@ -162,12 +164,13 @@ def test_a_manifest_that_is_none_is_no_pack(tmp_path, capsys, text):
 
 
 @pytest.mark.parametrize(
-    "made", ["repeat('x', 1000000000)", "lpad('x', 1000000000, 'y')", "printf('%1000000000d', 1)", "range(1000000000)"]
+    "expression",
+    ["repeat('x', 1000000000)", "lpad('x', 1000000000, 'y')", "printf('%1000000000d', 1)", "range(1000000000)"],
 )
-def test_a_view_makes_no_values_of_any_length(tmp_path, made):
+def test_a_view_makes_no_values_of_any_length(tmp_path, expression):
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
         connection.execute(
-            f"CREATE VIEW orders AS SELECT {made} AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount"
+            f"CREATE VIEW orders AS SELECT {expression} AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount"
         )
     with pytest.raises(DataError, match="the view 'orders' reads more than the tables of its file"):
         rk.load(tmp_path / "shop.duckdb", **UTC)

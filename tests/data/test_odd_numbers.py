@@ -67,7 +67,7 @@ PLAIN = len(MEANING) + 5  # rows with plain values, so that no half of them is s
 def rows(name: str) -> tuple[str, str, pd.DataFrame]:
     """The table and column that a column of MEANING stands for, and the rest of the table's rows."""
     size = len(MEANING) + PLAIN
-    some = pd.DataFrame({"customer_id": [f"c{place}" for place in range(size)]})
+    some = pd.DataFrame({"customer_id": [f"c{index}" for index in range(size)]})
     if name in ("amount", "refunded"):
         return "orders", name, some.assign(ordered_at="2024-01-05", amount="2000000", refunded="1", order_id=some.index)
     if name == "price":
@@ -112,8 +112,8 @@ CONTAINERS = {
 
 def loaded(folder, container: str, name: str):
     """The data with the values of MEANING that the container holds, and what these count as, by customer."""
-    held = [(one, MEANING[name][place]) for place, one in enumerate(MEANING["value"])]
-    held = [(found, meant) for one, meant in held if (found := CONTAINERS[container](one)) is not None]
+    held = [(one, MEANING[name][index]) for index, one in enumerate(MEANING["value"])]
+    held = [(stored, meant) for one, meant in held if (stored := CONTAINERS[container](one)) is not None]
     kind, column, frame = rows(name)
     frame = frame.head(len(held) + PLAIN)
     plain = CONTAINERS[container](frame[column][0])
@@ -126,7 +126,7 @@ def loaded(folder, container: str, name: str):
     elif container.startswith("parquet"):
         frame.to_parquet(path)
     data = rk.load(**{kind: frame}, **SETTINGS) if container.startswith("DataFrame") else rk.load(path, **SETTINGS)
-    return data, {f"c{place}": meant for place, (_, meant) in enumerate(held)}
+    return data, {f"c{index}": meant for index, (_, meant) in enumerate(held)}
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -137,9 +137,9 @@ def test_a_value_is_a_number_or_its_row_is_set_aside(tmp_path, container, name):
     assert_balanced(data, kind, len(meant) + PLAIN)
     units = 100 if kind != "responses" else 1
     typed = data.engine.rows(f"SELECT customer_id, problem, {column} FROM {kind}_typed")
-    found = {who: problem or (None if number is None else float(number) / units) for who, problem, number in typed}
+    values = {who: problem or (None if number is None else float(number) / units) for who, problem, number in typed}
     right = {who: PROBLEMS[name].get(one) or (float(one) if one else None) for who, one in meant.items()}
-    assert {who: found[who] for who in right} == right
+    assert {who: values[who] for who in right} == right
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -189,8 +189,8 @@ def test_long_ids_beside_a_fraction_stay_apart(tmp_path):
         assert data.engine.rows("SELECT max(amount) FROM orders") == [(9_007_199_254_740_993,)]
 
 
-@pytest.mark.parametrize("place", [1, 1234, 2999])
-def test_one_value_of_another_kind_changes_no_other(place):
+@pytest.mark.parametrize("row", [1, 1234, 2999])
+def test_one_value_of_another_kind_changes_no_other(row):
     """A column of Python objects is of all its values, however far down the odd one stands."""
     size = 3000
     columns = {
@@ -203,13 +203,13 @@ def test_one_value_of_another_kind_changes_no_other(place):
     frame = pd.DataFrame({name: [usual] * size for name, (usual, _) in columns.items()}).astype(object)
     frame["order_id"] = pd.Series([UUID(int=at) for at in range(size)], dtype=object)
     for at, (_, odd) in enumerate(columns.values()):
-        frame.iat[place, at] = odd
+        frame.iat[row, at] = odd
     data = rk.load(orders=frame, **SETTINGS)
-    typed = data.engine.rows(f"SELECT * EXCLUDE (_row, order_id) FROM orders_typed WHERE _row = {place + 1}")
+    typed = data.engine.rows(f"SELECT * EXCLUDE (_row, order_id) FROM orders_typed WHERE _row = {row + 1}")
     names = data.engine.types("(SELECT * EXCLUDE (_row, order_id) FROM orders_typed)")
-    found = dict(zip(names, typed[0], strict=True))
-    assert (found["customer_id"], found["ordered_at"]) == ("007", datetime.fromisoformat("2024-01-31 23:30"))
-    assert (found["amount"], found["refunded"]) == (725, 12)
+    values = dict(zip(names, typed[0], strict=True))
+    assert (values["customer_id"], values["ordered_at"]) == ("007", datetime.fromisoformat("2024-01-31 23:30"))
+    assert (values["amount"], values["refunded"]) == (725, 12)
     assert value(data, "revenue", "2024-01") == pytest.approx(2999 * 9.9 + 7.13)
 
 

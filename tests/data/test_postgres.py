@@ -48,8 +48,8 @@ DECEMBER = Period.parse("2025-12")
 @pytest.fixture(scope="module")
 def server():
     """The address of a server of our own, whose texts sort as people sort them, not by their bytes."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not (initdb := found[-1] if found else shutil.which("initdb")):
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not (initdb := installed[-1] if installed else shutil.which("initdb")):
         pytest.skip("there is no PostgreSQL server here")
     tools, folder = Path(initdb).parent, Path(tempfile.mkdtemp(prefix="retention-kit-"))
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # no server runs as root
@@ -270,9 +270,9 @@ def test_texts_are_read_alike(database, kind, texts):
     (here, there) = (dict(engine.rows(query)) for engine in engines)
     if kind == "DOUBLE":
         here, there = (
-            {said: None if read is None else float(read) for said, read in one.items()} for one in (here, there)
+            {text: None if read is None else float(read) for text, read in one.items()} for one in (here, there)
         )
-    assert {said: (here[said], there[said]) for said in texts if repr(here[said]) != repr(there[said])} == {}
+    assert {text: (here[text], there[text]) for text in texts if repr(here[text]) != repr(there[text])} == {}
     assert sum(read is not None for read in here.values()) > len(texts) / 3
 
 
@@ -281,8 +281,8 @@ def test_halves_are_rounded_away_from_zero(database):
     engines = [DuckDB(), postgres(database)]
     for engine in engines:
         engine.register("halves", frame)
-    asked = "SELECT CAST(round(x) AS BIGINT), round(CAST(x * 2 AS BIGINT)), round(TRY_CAST('2.5' AS DECIMAL(28, 6))) FROM halves ORDER BY x"
-    here, there = (engine.rows(asked) for engine in engines)
+    query = "SELECT CAST(round(x) AS BIGINT), round(CAST(x * 2 AS BIGINT)), round(TRY_CAST('2.5' AS DECIMAL(28, 6))) FROM halves ORDER BY x"
+    here, there = (engine.rows(query) for engine in engines)
     assert here == there
     assert [row[0] for row in here] == [-4, -3, -1, 0, 1, 2, 3, 4503599627370497]
 
@@ -447,7 +447,7 @@ def test_mistakes_are_one_sentence(server, database, tmp_path, monkeypatch):
         DataError, match="amount = 'amount \\* 2' does not work: operator does not exist: text \\* integer"
     ):
         load(f'[data.orders]\npath = "{name}"\ncolumns.amount = "amount * 2"')
-    for expression, said in {
+    for expression, message in {
         "sum(amount)": "it gathers several rows, but is worked out for each row by itself: use the columns of its row",
         "max(amount)": "it gathers several rows",
         "round(amount)": "'round' does not take text",
@@ -455,7 +455,7 @@ def test_mistakes_are_one_sentence(server, database, tmp_path, monkeypatch):
         "rond(amount)": "there is no function 'rond': did you mean 'round'",
         "amont || ''": "there is no column 'amont': did you mean 'amount'",
     }.items():
-        with pytest.raises(DataError, match=re.escape(said)):
+        with pytest.raises(DataError, match=re.escape(message)):
             load(f'[data.orders]\npath = "{name}"\ncolumns.amount = "{expression}"')
     with pytest.raises(DataError, match=r'SELECT nothing FROM x cannot be read: relation "x" does not exist\.$'):
         load('orders = "SELECT nothing FROM x"')
@@ -479,9 +479,9 @@ def test_the_whole_address_may_be_a_variable(server, database, tmp_path, monkeyp
     (tmp_path / "retention.toml").write_text(f'[data]\nengine = "${{SHOP_DATABASE}}"\norders = "{name}"\n', "utf-8")
     assert main(["check", "--data", str(tmp_path)]) == 0
     assert main(["metrics", "--data", str(tmp_path), "--period", "2025-01", "--metric", "revenue", "--csv"]) == 0
-    said = capsys.readouterr()
-    assert ",30.0,money" in said.out
-    assert "s3cret" not in said.out + said.err
+    captured = capsys.readouterr()
+    assert ",30.0,money" in captured.out
+    assert "s3cret" not in captured.out + captured.err
 
 
 def test_sums_that_are_too_large_are_refused_as_here(database):
@@ -549,7 +549,7 @@ def test_ids_are_read_alike(database):
         "\u00e9",
     ]
     orders = pd.DataFrame({"customer_id": ids, "ordered_at": "2024-01-05", "amount": "10", "refund_of": "0"})
-    orders = orders.assign(order_id=[f"{place}.0" for place in range(len(ids))])
+    orders = orders.assign(order_id=[f"{index}.0" for index in range(len(ids))])
     here, there = both(database, {"timezone": "UTC", "currency": "EUR"}, orders=orders)
     read = "SELECT customer_id, order_id FROM orders ORDER BY _row"
     assert here.engine.rows(read) == there.engine.rows(read)
@@ -604,12 +604,12 @@ def test_amounts_are_read_alike(database, amounts):
 
 
 def test_intervals_and_statuses_are_read_alike(database):
-    said = ["Yearly", "3 months", "every 2 weeks", "P1M", "5 months", "bimonthly"]
+    intervals = ["Yearly", "3 months", "every 2 weeks", "P1M", "5 months", "bimonthly"]
     states = ["Active", "non_renewing", "past due", "in_trial", "future", "active"]
     spells = pd.DataFrame(
         {"customer_id": list("ABCDEF"), "started_at": "2024-01-05", "ended_at": None, "amount": "10.01"}
     )
-    spells = spells.assign(interval=said, status=states)
+    spells = spells.assign(interval=intervals, status=states)
     here, there = both(database, {"timezone": "UTC", "as_of": "2024-03-01"}, subscriptions=spells)
     read = "SELECT mrr, status FROM subscriptions ORDER BY _row"
     assert here.engine.rows(read) == there.engine.rows(read)
@@ -713,8 +713,8 @@ def test_scales_are_read_alike(database, survey, scores):
 def test_an_export_beside_a_database_gives_the_same(server, tmp_path, name):
     case = CASES[name]
     (tmp_path / case.name).write_text(case.text, "utf-8")
-    made = import_files([tmp_path / case.name], None, tmp_path / "retention.toml")
-    assert made
+    imported = import_files([tmp_path / case.name], None, tmp_path / "retention.toml")
+    assert imported
     here = rk.load(tmp_path)
     text = (tmp_path / "retention.toml").read_text("utf-8")
     (tmp_path / "retention.toml").write_text(f'data.engine = "{server}"\n{text}', "utf-8")

@@ -68,8 +68,8 @@ def test_an_amount_with_more_decimals_is_never_missed(column, decimals):
     engine, kind = column
     number = f"CAST(TRY_CAST({text_of(kind)} AS DECIMAL(28, 6)) AS VARCHAR)"
     is_finer = f"regexp_matches({number}, '[.][0-9]{{{decimals}}}[0-9]*[1-9]')"
-    asked = f"SELECT amount FROM came WHERE {is_finer} AND NOT ({may_be_finer('amount', kind, decimals)})"
-    assert engine.rows(asked) == []
+    query = f"SELECT amount FROM came WHERE {is_finer} AND NOT ({may_be_finer('amount', kind, decimals)})"
+    assert engine.rows(query) == []
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_keys_that_are_sure_to_differ(keys, unique):
 def test_one_look_answers_all_that_was_asked_before_it(monkeypatch):
     engine = DuckDB()
     engine.run("CREATE TABLE came AS SELECT 3 AS one UNION ALL SELECT 4")
-    asked = []
+    queries = []
     rows = engine.rows
-    monkeypatch.setattr(engine, "rows", lambda sql: asked.append(sql) or rows(sql))
+    monkeypatch.setattr(engine, "rows", lambda sql: queries.append(sql) or rows(sql))
     batch = AggregateBatch(engine, "came")
     least, most, again = batch.add("min(one)"), batch.add("max(one)"), batch.add("min(one)")
-    assert (least(), most(), again(), len(asked)) == (3, 4, 3, 1)
-    assert (batch.add("sum(one)")(), batch.add("max(one)")(), len(asked)) == (7, 4, 2)
+    assert (least(), most(), again(), len(queries)) == (3, 4, 3, 1)
+    assert (batch.add("sum(one)")(), batch.add("max(one)")(), len(queries)) == (7, 4, 2)
 
 
 @pytest.mark.parametrize("odd", [" C9", "C9\t", "C9 ", "Grand Total", "guest", "0", "9.0", "C\u200b9", "x" * 1500])
@@ -165,5 +165,5 @@ def test_rows_have_the_numbers_of_the_file_where_they_come_out_of_order(tmp_path
     }
     pq.write_table(pa.table(rows), tmp_path / "subscriptions.parquet", row_group_size=20)
     data = rk.load(tmp_path / "subscriptions.parquet", **UTC)
-    found = data.engine.rows("SELECT CAST(customer_id AS BIGINT) + 1 - _row, count(*) FROM subscriptions GROUP BY 1")
-    assert found == [(0, count)]
+    offsets = data.engine.rows("SELECT CAST(customer_id AS BIGINT) + 1 - _row, count(*) FROM subscriptions GROUP BY 1")
+    assert offsets == [(0, count)]

@@ -126,9 +126,9 @@ def test_weights_of_one_survey_leave_the_others_alone():
     assert checks(data) == {"unweighted beside weighted answers: csat": 2}
     assert value(data, "net_promoter_score", "2024-01") == 50  # 100 × (3 - 1) / 4
     assert row(data, "customer_satisfaction_score", "2024-01")["denominator"] == 2
-    said = {name: in_force(rk.METRICS[name], data, Words("en", "GBP")) for name in SURVEYS}
-    assert [name for name in said if said[name]] == ["customer_satisfaction_score"]
-    assert "2 answers" in said["customer_satisfaction_score"]
+    conditions = {name: in_force(rk.METRICS[name], data, Words("en", "GBP")) for name in SURVEYS}
+    assert [name for name in conditions if conditions[name]] == ["customer_satisfaction_score"]
+    assert "2 answers" in conditions["customer_satisfaction_score"]
 
 
 def test_weights_are_asked_for_by_survey_in_a_source(tmp_path):
@@ -139,9 +139,9 @@ def test_weights_are_asked_for_by_survey_in_a_source(tmp_path):
         "".join(f'[[data.responses]]\npath = "{name}.csv"\nsurvey = "nps"\n' for name in "ab")
     )
     data = rk.load(tmp_path)
-    found = checks(data)
-    assert found.pop("no weight") == 1
-    assert found.pop("unweighted beside weighted answers: nps") == 2
+    counts = checks(data)
+    assert counts.pop("no weight") == 1
+    assert counts.pop("unweighted beside weighted answers: nps") == 2
     score = row(data, "net_promoter_score", "2024-01")
     assert (score["numerator"], score["denominator"], score["n"]) == (3, 6, 4)  # 3 - 1 + 1 of 3 + 1 + 2
 
@@ -180,8 +180,8 @@ def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
     scores = [kind(score) if isinstance(score, int) else score for score in scores]
     data = answered(survey, scores)
     assert value(data, NAMES[survey], "2024-01") == pytest.approx(share)
-    said = data.quality.set_index("check")["effect"].get("scale by its answers", "")
-    assert said.startswith(f"set scale where it is another; {survey} on {scale}, since") if scale else said == ""
+    effect = data.quality.set_index("check")["effect"].get("scale by its answers", "")
+    assert effect.startswith(f"set scale where it is another; {survey} on {scale}, since") if scale else effect == ""
     assert any("scale by its answers" in one for one in data.warnings) == (scale is not None)
 
 
@@ -232,11 +232,11 @@ def test_recognised_or_given_a_scale_has_the_same_figures(scale, scores, draw):
     low, high = BOUNDS[scale]
     scores = [low + score % (high - low + 1) for score in scores] + [low, high, high - 1]
     scores = draw.draw(st.permutations(scores + [high] * (len(scores) if high > 2 else 0)))
-    told, asked = answered("csat", scores), answered("csat", scores, scale=scale)
+    recognised, explicit = answered("csat", scores), answered("csat", scores, scale=scale)
     same = "customer_satisfaction_score"
-    assert row(told, same, "2024-01")["value"] == row(asked, same, "2024-01")["value"]
-    assert checks(told) == {"scale by its answers": len(scores)}
-    assert rk.csat(scores, scale).value == row(asked, same, "2024-01")["value"]
+    assert row(recognised, same, "2024-01")["value"] == row(explicit, same, "2024-01")["value"]
+    assert checks(recognised) == {"scale by its answers": len(scores)}
+    assert rk.csat(scores, scale).value == row(explicit, same, "2024-01")["value"]
 
 
 def test_sources_on_two_scales_are_not_taken_for_one(tmp_path):

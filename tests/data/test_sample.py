@@ -389,9 +389,9 @@ def test_spend_is_as_drawn(truth, orders, first_orders):
 
 
 def test_refunds_are_as_drawn(truth, orders):
-    asked = orders[(orders["amount"] > 0) & (orders["ordered_at"] < "2025-12-01")]  # paid within three weeks
-    refunded = asked["order_id"].isin(orders["refund_of"])
-    assert_share(truth["refunded", ""], refunded.sum(), len(asked))
+    eligible = orders[(orders["amount"] > 0) & (orders["ordered_at"] < "2025-12-01")]  # paid within three weeks
+    refunded = eligible["order_id"].isin(orders["refund_of"])
+    assert_share(truth["refunded", ""], refunded.sum(), len(eligible))
     paid = orders.dropna(subset="refund_of").merge(orders, left_on="refund_of", right_on="order_id")
     assert_share(truth["refunded_in_full", ""], (paid["amount_x"] == -paid["amount_y"]).sum(), len(paid))
 
@@ -469,7 +469,7 @@ def answers(orders, spells, responses) -> pd.DataFrame:
     nps = nps.dropna(subset="customer_id").sort_values("responded_at")
     bought = orders[(orders["amount"] > 0) & orders["customer_id"].notna()].groupby("customer_id")
     ends = spells.loc[spells["status"] == "cancelled", ["customer_id", "ended_at"]].sort_values("ended_at")
-    found = pd.merge_asof(
+    rows = pd.merge_asof(
         nps,
         ends,
         left_on="responded_at",
@@ -478,10 +478,10 @@ def answers(orders, spells, responses) -> pd.DataFrame:
         direction="forward",
         tolerance=sample.LEAVING_SOON,
     )
-    found["leaving"] = found["ended_at"].notna()
-    buys_again = found["customer_id"].map(bought["ordered_at"].max()) > found["responded_at"]
-    found["channel"] = found["customer_id"].map(bought["channel"].first())
-    return found[found["leaving"] | buys_again].groupby(["customer_id", "leaving"], as_index=False).last()
+    rows["leaving"] = rows["ended_at"].notna()
+    buys_again = rows["customer_id"].map(bought["ordered_at"].max()) > rows["responded_at"]
+    rows["channel"] = rows["customer_id"].map(bought["channel"].first())
+    return rows[rows["leaving"] | buys_again].groupby(["customer_id", "leaving"], as_index=False).last()
 
 
 @pytest.mark.parametrize("leaving", [False, True])

@@ -302,23 +302,23 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(
-    ("place", "text"),
-    [(place, text) for place in ("amount", "where") for text in FAULTS]
-    + [(place, text) for place in ("customer_id", "leave_out") for text in ("count(*)", "rond(total)", "total *")],
+    ("key", "text"),
+    [(key, text) for key in ("amount", "where") for text in FAULTS]
+    + [(key, text) for key in ("customer_id", "leave_out") for text in ("count(*)", "rond(total)", "total *")],
 )
-def test_an_expression_of_more_than_its_row_is_a_sentence(tmp_path, place, text):
+def test_an_expression_of_more_than_its_row_is_a_sentence(tmp_path, key, text):
     (tmp_path / "o.csv").write_text(
         "customer_id,day,qty,price,total,unit price\nA,2024-01-05,1,2.5,2.5,1\nB,2024-01-06,2,3,6,1\n"
     )
     columns = {"customer_id": "customer_id", "ordered_at": "day", "amount": "total"}
-    said = json.dumps(text)
-    toml = {"where": f"where = {said}\n", "leave_out": f"leave_out = {{ why = {said} }}\n"}.get(place, "")
-    columns |= {place: text} if place in columns else {}
+    quoted = json.dumps(text)
+    toml = {"where": f"where = {quoted}\n", "leave_out": f"leave_out = {{ why = {quoted} }}\n"}.get(key, "")
+    columns |= {key: text} if key in columns else {}
     rows = "".join(f"{name} = {json.dumps(sql)}\n" for name, sql in columns.items())
     (tmp_path / "retention.toml").write_text(f'[data.orders]\npath = "o.csv"\n{toml}[data.orders.columns]\n{rows}')
     with pytest.raises(DataError, match=FAULTS[text]) as error:
         rk.load(tmp_path)
-    named = "leave_out 'why'" if place == "leave_out" else place
+    named = "leave_out 'why'" if key == "leave_out" else key
     assert str(error.value).startswith(f"o.csv: {named} = {text!r} ")
     assert "\n" not in str(error.value)
     assert "Error" not in str(error.value)
@@ -536,8 +536,8 @@ def test_a_pattern_takes_parquet_and_workbooks_alike(tmp_path):
     sheet(tmp_path / "~$w1.xlsx", x=[["locked"]])
     for pattern in ("p*.parquet", "w*.xlsx", "*.xlsx", f"{tmp_path.as_posix()}/p?.parquet"):
         (tmp_path / "retention.toml").write_text(f'[data]\norders = "{pattern}"\n[report]\ntimezone = "UTC"')
-        found = rk.load(tmp_path).engine.rows("SELECT customer_id, amount FROM orders ORDER BY _row")
-        assert found == [("A1", 150), ("A2", 250)], pattern
+        rows = rk.load(tmp_path).engine.rows("SELECT customer_id, amount FROM orders ORDER BY _row")
+        assert rows == [("A1", 150), ("A2", 250)], pattern
 
 
 @pytest.mark.parametrize(
@@ -719,9 +719,9 @@ def test_a_database_in_use_is_read_and_not_locked(tmp_path):
         writer.execute("INSERT INTO orders VALUES ('newer', 4, '2024-01-08 09:00:00', 1, 'UK')")
         writer.commit()
         assert rk.load(path, timezone="UTC").sources[0]["sha256"] != first.sources[0]["sha256"]
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["shop.sqlite"], "the log is merged at the end"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["shop.sqlite"], "the log is merged at the end"
     assert rk.load(path, timezone="UTC").engine.rows("SELECT count(*) FROM orders") == [(4,)]
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["shop.sqlite"], "and none is begun by reading"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["shop.sqlite"], "and none is begun by reading"
 
 
 # Frames
@@ -771,8 +771,8 @@ def test_polars_and_arrow_are_read_as_pandas_is(kind):
 @pytest.mark.long
 def test_little_memory_gives_the_same_figures(tmp_path):
     """What is more than the limit lies on disk meanwhile."""
-    with duckdb.connect() as made:
-        made.execute(
+    with duckdb.connect() as database:
+        database.execute(
             "COPY (SELECT 'customer ' || (i * 7919 % 60007) AS customer_id, i AS order_id, "
             "TIMESTAMP '2023-01-01' + INTERVAL 1 MINUTE * (i * 31 % 1000000) AS ordered_at, i % 9973 / 100.0 AS amount, "
             f"'shop ' || i % 5 AS shop FROM range(400000) AS numbers(i)) TO '{(tmp_path / 'orders.parquet').as_posix()}'"
@@ -796,9 +796,9 @@ def test_rows_are_left_out_by_name_and_counted(tmp_path):
     (tmp_path / "retention.toml").write_text(toml, "utf-8")
     data = rk.load(tmp_path, currency="GBP", timezone="UTC")
     assert value(data, "revenue", "2024-01") == 17
-    found = data.quality.set_index("check")
-    assert (found.loc["left out: voided", "rows"], found.loc["left out: a test", "rows"]) == (2, 1)
-    assert "refunds bear no date" in found.loc["limit of the export", "effect"]
+    quality = data.quality.set_index("check")
+    assert (quality.loc["left out: voided", "rows"], quality.loc["left out: a test", "rows"]) == (2, 1)
+    assert "refunds bear no date" in quality.loc["limit of the export", "effect"]
 
 
 def test_a_condition_to_leave_out_that_does_not_work_is_a_sentence(tmp_path):

@@ -72,9 +72,9 @@ def session(tmp_path_factory):
     builder = SparkSession.builder.master("local[2]").appName("retention-kit's tests")
     for name, setting in SETTINGS.items():
         builder = builder.config(name, setting)
-    made = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse"))).getOrCreate()
-    yield made
-    made.stop()
+    spark = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse"))).getOrCreate()
+    yield spark
+    spark.stop()
 
 
 def put(session, frame: pd.DataFrame):
@@ -83,10 +83,10 @@ def put(session, frame: pd.DataFrame):
     reader.register("frame", frame)
     times = [name for name, kind in reader.types("frame").items() if kind in ("TIMESTAMP", "TIMESTAMP_NS")]
     texts = ", ".join(f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in times)
-    made = session.createDataFrame(reader.arrow(f"SELECT * {f'REPLACE ({texts})' if times else ''} FROM frame"))
+    spark_frame = session.createDataFrame(reader.arrow(f"SELECT * {f'REPLACE ({texts})' if times else ''} FROM frame"))
     for name in times:
-        made = made.withColumn(name, made[name].cast("timestamp_ntz"))
-    return made
+        spark_frame = spark_frame.withColumn(name, spark_frame[name].cast("timestamp_ntz"))
+    return spark_frame
 
 
 def both(session, options: dict, **tables: pd.DataFrame) -> tuple:
@@ -222,13 +222,13 @@ def test_clocks(session, written, zone):
 )
 def test_texts_are_read_alike(session, read, texts):
     beyond = ("12011-01-01", "2011-07-30 14:05:00 europe/london")  # a year that PySpark, a zone that Java does not know
-    texts = [said for said in texts if said not in beyond]
+    texts = [text for text in texts if text not in beyond]
     engines = [DuckDB(), Spark(session)]
     for engine in engines:
         engine.register("texts", pd.DataFrame({"place": range(len(texts)), "said": pd.Series(texts, dtype="str")}))
     here, there = (dict(engine.rows(f"SELECT said, {read} FROM texts ORDER BY place")) for engine in engines)
-    assert {said: (here[said], there[said]) for said in texts if repr(here[said]) != repr(there[said])} == {}
-    assert sum(found is not None for found in here.values()) > len(texts) / 3
+    assert {text: (here[text], there[text]) for text in texts if repr(here[text]) != repr(there[text])} == {}
+    assert sum(value is not None for value in here.values()) > len(texts) / 3
 
 
 ORDERS = table("""
@@ -278,8 +278,8 @@ def test_rows_that_differ_by_a_millionth_of_a_second_or_by_a_place_are_two(sessi
     for kind in ("TIMESTAMP_NTZ", "TIMESTAMP"):
         query = f"SELECT CAST(a AS {kind}) AS a, b, c FROM VALUES {', '.join(rows)} AS said(a, b, c)"
         engine = Spark(session)
-        found = session.sql(query)
-        engine.register("found", found)
+        unequal = session.sql(query)
+        engine.register("found", unequal)
         engine.define("kept", f"SELECT {engine.row_digest} AS digest FROM found AS _theirs")
         assert engine.rows("SELECT count(*), count(DISTINCT digest) FROM kept") == [(4, 3)]
 
@@ -320,9 +320,9 @@ def test_two_datasets_share_a_session_and_leave_it_as_it_was(session):
     assert value(first, "revenue", "2024-02") == 1
     assert cached.storageLevel.useMemory, "what the user keeps in memory stays there"
     assert dict(session.conf.getAll) == before
-    for place, left in (("default", ["orders"]), ("global_temp", [])):
-        views_there = session.sql(f"SHOW VIEWS IN {place}").collect()
-        assert [view["viewName"] for view in views_there if place == "default" or view["namespace"]] == left
+    for namespace, left in (("default", ["orders"]), ("global_temp", [])):
+        views_there = session.sql(f"SHOW VIEWS IN {namespace}").collect()
+        assert [view["viewName"] for view in views_there if namespace == "default" or view["namespace"]] == left
 
 
 @pytest.mark.usefixtures("session")
@@ -351,7 +351,7 @@ def test_faults_are_one_sentence(session, monkeypatch):
         rk.load(session, orders="order")
     with pytest.raises(DataError, match=r"cannot be read: .*nothing.*\.$"):
         rk.load(session, orders="SELECT nothing FROM orders")
-    large = pd.concat([ORDERS.assign(amount="9e16", order_id=range(place, place + 3)) for place in range(0, 9, 3)])
+    large = pd.concat([ORDERS.assign(amount="9e16", order_id=range(start, start + 3)) for start in range(0, 9, 3)])
     data = rk.load(orders=put(session, large), currency="EUR")
     with pytest.raises(DataError, match="The amounts are too large to be summed exactly"):
         value(data, "revenue", "2024-01")

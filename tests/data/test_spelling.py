@@ -42,8 +42,8 @@ def loaded(folder, frame, container, columns=""):
 
 
 def told(data):
-    found = data.quality[data.quality["check"] == "name spelled otherwise"]
-    return found["effect"].iloc[0] if len(found) else ""
+    quality = data.quality[data.quality["check"] == "name spelled otherwise"]
+    return quality["effect"].iloc[0] if len(quality) else ""
 
 
 @pytest.mark.long

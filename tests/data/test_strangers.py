@@ -28,11 +28,11 @@ def secret(tmp_path, monkeypatch):
 
 def shop(path, sql):
     if path.suffix == ".duckdb":
-        with duckdb.connect(str(path)) as made:
-            made.execute(sql)
+        with duckdb.connect(str(path)) as database:
+            database.execute(sql)
     else:
-        with closing(sqlite3.connect(path)) as made:
-            made.executescript(sql)
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(sql)
     return path
 
 
@@ -204,10 +204,10 @@ def test_a_long_text_is_cut_and_counted_and_stays_apart_from_others(tmp_path):
         "customer_id,ordered_at,amount,country,plan\n" + "\n".join([*rows, "B,2024-01-06,1,UK,y"])
     )
     data = rk.load(tmp_path, timezone="UTC", segments=["country"])
-    found = data.engine.rows(
+    customers = data.engine.rows(
         'SELECT customer_id, count(*), count(DISTINCT "segment.country") FROM orders GROUP BY 1 ORDER BY 1'
     )
-    assert [(who[:200], len(who), orders, countries) for who, orders, countries in found] == [
+    assert [(who[:200], len(who), orders, countries) for who, orders, countries in customers] == [
         ("A" * 200, 234, 2, 1),
         ("A" * 200, 234, 2, 1),
         ("B", 1, 1, 1),
@@ -267,14 +267,14 @@ def beside(secret):
 
 
 @pytest.mark.parametrize("expression", BEYOND)
-@pytest.mark.parametrize("place", ["column", "where"])
+@pytest.mark.parametrize("key", ["column", "where"])
 @pytest.mark.parametrize("name", ["orders.csv", "orders.parquet"])
-def test_an_expression_reads_nothing_but_its_own_source(tmp_path, beside, expression, place, name):
+def test_an_expression_reads_nothing_but_its_own_source(tmp_path, beside, expression, key, name):
     getattr(ORDER, "to_csv" if name.endswith("csv") else "to_parquet")(tmp_path / name, index=False)
     text = expression.replace("{}", str(beside)).replace('"', '\\"')
     lines = {"column": f'[data.orders.columns]\ncountry = "{text}"', "where": f'where = "{text} IS NOT NULL"'}
     (tmp_path / "retention.toml").write_text(
-        f'[report]\ntimezone = "UTC"\n[data.orders]\npath = "{name}"\n{lines[place]}'
+        f'[report]\ntimezone = "UTC"\n[data.orders]\npath = "{name}"\n{lines[key]}'
     )
     with pytest.raises(DataError, match=r"^(The )?orders") as error:
         rk.load(tmp_path / "retention.toml")

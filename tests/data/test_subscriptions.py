@@ -36,9 +36,9 @@ def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
         Ann          1                2024-01-05  {ended}   100
         Ann          {other}          2024-02-15  -         10
     """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
-    found = data.quality.set_index("check")["effect"].get("spell that begins before the one before it ends", "")
-    assert bool(found) == (is_told and other == "1")
-    assert not found or "10.00 GBP of MRR" in found
+    effect = data.quality.set_index("check")["effect"].get("spell that begins before the one before it ends", "")
+    assert bool(effect) == (is_told and other == "1")
+    assert not effect or "10.00 GBP of MRR" in effect
 
 
 @pytest.mark.parametrize("day", ["2024-02-16", "2024-02-29"])

@@ -71,9 +71,9 @@ def spoiled(table, how):
     if how["sep"]:
         extra += 1
     text = f"sep={how['delimiter']}\n" if how["sep"] else ""
-    for place, record in enumerate(records):
+    for index, record in enumerate(records):
         line = io.StringIO()
-        end = ["\n", "\r\n"][place % 2] if how["ends"] == "mixed" else how["ends"]
+        end = ["\n", "\r\n"][index % 2] if how["ends"] == "mixed" else how["ends"]
         if record:
             # The writer quotes line ends only where they are its own.
             writer = csv.writer(line, delimiter=how["delimiter"], quoting=how["quoting"], lineterminator="\r\n")
@@ -101,10 +101,10 @@ def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_
     data, extra, body = spoiled(table, how)
     path = written(tmp_path, data, how["packed"])
     engine = DuckDB(files=[path])
-    found, _ = read_text(engine, path, "t", NAMES, TextOptions())
+    findings, _ = read_text(engine, path, "t", NAMES, TextOptions())
     columns = ", ".join(COLUMNS)
     assert engine.rows(f"SELECT {columns} FROM t") == [tuple(cell or None for cell in row) for row in body]
-    assert sum(one.rows for one in found if one.check != "encoding") == extra
+    assert sum(one.rows for one in findings if one.check != "encoding") == extra
 
 
 SENTENCES = {
@@ -166,9 +166,9 @@ def test_blank_names_are_taken_from_the_next_header_row(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("responded_at,score,Uses?,\n,,Web,App\n2024-01-05,9,Web,App\n")
     engine = DuckDB(files=[path])
-    found, _ = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
+    findings, _ = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
     assert list(engine.types("t")) == ["responded_at", "score", "Uses?", "App"]
-    assert [one[:2] for one in found] == [("further header row", 1)]
+    assert [one[:2] for one in findings] == [("further header row", 1)]
 
 
 def test_folders_called_as_columns_change_nothing(tmp_path):
@@ -204,8 +204,8 @@ def test_arithmetic_sees_numbers_and_everything_else_text(text):
     engine = DuckDB()
     values = "('10', '2', '007', CAST(NULL AS VARCHAR), '2024-01-05')"
     engine.run(f"CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS v(quantity, price, code, missing, day)")
-    sql, found = type_expression(engine, text, "t", "t", Hints())
-    assert (engine.rows(f"SELECT {sql} FROM t"), found) == ([(EXPRESSIONS[text],)], [])
+    sql, findings = type_expression(engine, text, "t", "t", Hints())
+    assert (engine.rows(f"SELECT {sql} FROM t"), findings) == ([(EXPRESSIONS[text],)], [])
 
 
 def test_a_declared_encoding_holds_for_all_that_is_read_of_a_file(tmp_path):
@@ -224,7 +224,7 @@ def test_a_declared_encoding_holds_for_all_that_is_read_of_a_file(tmp_path):
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 2), st.sampled_from(["C{}", "c{}@example.com", "{}"]))
 def test_cut_rows_at_the_end_are_no_footer(tmp_path, whole, cut, cells, who):
     """The whole rows and the cut ones are counted, or the file is refused where the cut ones are many."""
-    lines = [f"{who.format(place)},2024-01-05,1.50" for place in range(whole + cut)]
+    lines = [f"{who.format(index)},2024-01-05,1.50" for index in range(whole + cut)]
     lines[whole:] = [",".join(line.split(",")[:cells]) for line in lines[whole:]]
     path = tmp_path / "orders.csv"
     path.write_text("\n".join(["customer_id,ordered_at,amount", *lines, "Total"]) + "\n")
@@ -236,11 +236,11 @@ def test_cut_rows_at_the_end_are_no_footer(tmp_path, whole, cut, cells, who):
         ):
             read_text(engine, path, "t", NAMES, TextOptions())
         return
-    found, _ = read_text(engine, path, "t", NAMES, TextOptions())
-    told = {one.check: one.rows for one in found}
+    findings, _ = read_text(engine, path, "t", NAMES, TextOptions())
+    counts = {one.check: one.rows for one in findings}
     assert engine.rows("SELECT count(*) FROM t") == [(whole,)]
-    assert told.get("row too short") == cut + many
-    assert told.get("row after the table") == (None if many else 1)
+    assert counts.get("row too short") == cut + many
+    assert counts.get("row after the table") == (None if many else 1)
 
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -253,14 +253,14 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 def test_a_header_of_another_delimiter_than_its_rows_is_one_sentence(tmp_path, header, below, amount, size):
     if header == below or (below == "," and "," in amount):
         return
-    rows = [below.join([f"A{place}", "2024-01-05", amount]) for place in range(size)]
+    rows = [below.join([f"A{index}", "2024-01-05", amount]) for index in range(size)]
     (tmp_path / "orders.csv").write_text(
         "\n".join([header.join(["customer_id", "ordered_at", "amount"]), *rows]) + "\n"
     )
     with pytest.raises(DataError) as error:
         rk.load(tmp_path)
-    said = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[header]}, but line 2 its values by {DELIMITERS[below]}"
-    assert str(error.value).startswith(said)
+    message = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[header]}, but line 2 its values by {DELIMITERS[below]}"
+    assert str(error.value).startswith(message)
 
 
 @pytest.mark.parametrize("sign", "^~:\x01\x1f")
@@ -281,27 +281,27 @@ strays = st.sampled_from([b"\xff", b"\x80", b"\xe9", b"\xc3"])
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names, strays, st.integers(0, 8))
-def test_a_stray_byte_leaves_all_other_names_as_they_are(tmp_path, others, stray, place):
+def test_a_stray_byte_leaves_all_other_names_as_they_are(tmp_path, others, stray, position):
     lines = [f"{name},2024-01-05,1".encode() for name in others]
-    place = min(place, len(lines))
-    lines.insert(place, b"A" + stray + b",2024-01-05,1")
+    position = min(position, len(lines))
+    lines.insert(position, b"A" + stray + b",2024-01-05,1")
     path = tmp_path / "orders.csv"
     path.write_bytes(b"\n".join([b"customer_id,ordered_at,amount", *lines]) + b"\n")
     engine = DuckDB()
-    found, _ = read_text(engine, path, "t", NAMES, TextOptions())
+    findings, _ = read_text(engine, path, "t", NAMES, TextOptions())
     read = [name for (name,) in engine.rows("SELECT customer_id FROM t")]
-    assert read.pop(place) == f"A\\x{stray.hex()}"
+    assert read.pop(position) == f"A\\x{stray.hex()}"
     assert read == others
-    (one,) = found
+    (one,) = findings
     assert (one.check, one.rows) == ("damaged characters", 1)
-    assert f"line {place + 2} holds 0x{stray.hex().upper()}" in one.detail
+    assert f"line {position + 2} holds 0x{stray.hex().upper()}" in one.detail
 
 
 @pytest.mark.parametrize("page", ["cp1252", "cp1250"])
 @pytest.mark.parametrize("size", [5, 40])
 def test_exports_of_two_encodings_joined_are_refused_with_a_line_of_each(tmp_path, page, size):
     first, second = (
-        "".join(f"Zoë {place},2024-01-05,1\n" for place in range(size)).encode(one) for one in ("utf-8", page)
+        "".join(f"Zoë {index},2024-01-05,1\n" for index in range(size)).encode(one) for one in ("utf-8", page)
     )
     (tmp_path / "orders.csv").write_bytes(b"customer_id,ordered_at,amount\n" + first + second)
     with pytest.raises(
@@ -310,36 +310,36 @@ def test_exports_of_two_encodings_joined_are_refused_with_a_line_of_each(tmp_pat
         rk.load(tmp_path)
 
 
-@pytest.mark.parametrize("said", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;"])
+@pytest.mark.parametrize("first_line", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", ";,")
-def test_the_line_that_names_the_delimiter_is_no_row_and_need_not_be_right(tmp_path, said, end, delimiter):
+def test_the_line_that_names_the_delimiter_is_no_row_and_need_not_be_right(tmp_path, first_line, end, delimiter):
     rows = [["customer_id", "ordered_at", "amount"], ["A", "2024-01-05", "1"], ["B", "2024-01-05", "2"]]
     path = tmp_path / "orders.csv"
-    path.write_bytes(end.join([said, *map(delimiter.join, rows), ""]).encode())
+    path.write_bytes(end.join([first_line, *map(delimiter.join, rows), ""]).encode())
     engine = DuckDB()
-    found, read = read_text(engine, path, "t", NAMES, TextOptions())
+    findings, read = read_text(engine, path, "t", NAMES, TextOptions())
     assert (read, engine.rows("SELECT customer_id, amount FROM t")) == (delimiter, [("A", "1"), ("B", "2")])
-    assert [one[:2] for one in found] == [("row before the header", 1)]
-    assert "line 1: 'sep=" in found[0].detail.lower()
+    assert [one[:2] for one in findings] == [("row before the header", 1)]
+    assert "line 1: 'sep=" in findings[0].detail.lower()
 
 
 def test_check_prints_what_stands_outside_the_table_with_its_file_and_line(tmp_path, capsys):
     for number in (1, 2):
-        rows = [f"A{place},2024-01-05,1" for place in range(40)]
+        rows = [f"A{index},2024-01-05,1" for index in range(40)]
         again = ["customer_id,ordered_at,amount", "B,2024-01-06,2", "C1,2024-01-06", "D,soon,1"]
         lines = ["Orders of January", "customer_id,ordered_at,amount", *rows, *again, "E,2024-01-06,2", "", "Total: 42"]
         (tmp_path / f"o{number}.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "retention.toml").write_text('[data]\norders = "o*.csv"\n')
     main(["check", "--data", str(tmp_path), "--rows"])
-    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     for file in ("o1.csv", "o2.csv"):
-        assert ["row", "before", "the", "header", file, "1", "Orders", "of", "January"] in said
-        assert ["repeated", "header", file, "43", "customer_id,ordered_at,amount"] in said
-        assert ["row", "too", "short", file, "45", "C1,2024-01-06"] in said
-        assert ["blank", "row", file, "48"] in said
-        assert ["row", "after", "the", "table", file, "49", "Total:", "42"] in said
-        assert any(words[:2] == ["unreadable", "date"] and file in words for words in said)
+        assert ["row", "before", "the", "header", file, "1", "Orders", "of", "January"] in printed
+        assert ["repeated", "header", file, "43", "customer_id,ordered_at,amount"] in printed
+        assert ["row", "too", "short", file, "45", "C1,2024-01-06"] in printed
+        assert ["blank", "row", file, "48"] in printed
+        assert ["row", "after", "the", "table", file, "49", "Total:", "42"] in printed
+        assert any(words[:2] == ["unreadable", "date"] and file in words for words in printed)
     main(["check", "--data", str(tmp_path), "--rows", "row too short"])
     out = capsys.readouterr().out
     assert out.startswith("orders: 2 rows:\n")
@@ -387,13 +387,13 @@ def test_a_field_may_hold_any_line_end_whatever_ends_the_lines(tmp_path, end, in
 def test_exports_of_two_delimiters_joined_are_refused_with_the_line_of_the_second(tmp_path, first, second):
     if first == second:
         return
-    lines = ["customer_id,ordered_at,amount", *(f"A{place},2024-01-05,1" for place in range(20))]
+    lines = ["customer_id,ordered_at,amount", *(f"A{index},2024-01-05,1" for index in range(20))]
     halves = [line.replace(",", sign) for sign in (first, second) for line in lines]
     (tmp_path / "orders.csv").write_text("\n".join(halves) + "\n")
     with pytest.raises(DataError) as error:
         rk.load(tmp_path)
-    said = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[first]}, but line 22 its values by {DELIMITERS[second]}"
-    assert str(error.value).startswith(said)
+    message = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[first]}, but line 22 its values by {DELIMITERS[second]}"
+    assert str(error.value).startswith(message)
 
 
 @pytest.mark.parametrize("spelled", ["\ufeffcustomer_id", "Customer ID", "CUSTOMER-ID"])

@@ -78,7 +78,7 @@ def test_words_for_no_end_leave_a_ticket_open(word):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"customer_id": None}, "The tickets column 'customer_id' is empty in 10 of 10 rows"),
         ({"opened_at": "no date"}, "opened_at"),
@@ -89,14 +89,14 @@ def test_words_for_no_end_leave_a_ticket_open(word):
         ),
     ],
 )
-def test_a_table_mapped_wrongly_is_refused_in_a_sentence(changes, said):
+def test_a_table_mapped_wrongly_is_refused_in_a_sentence(changes, message):
     given = TICKETS.assign(**changes)
-    if said is None:  # one stranger alone may ask
+    if message is None:  # one stranger alone may ask
         assert counted(rk.load(orders=ORDERS, tickets=given, timezone="UTC"))["ticket of nobody in the other tables"]
         return
     with pytest.raises(DataError) as error:
         rk.load(orders=ORDERS, tickets=given, timezone="UTC")
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_tickets_of_a_retention_toml_are_mapped_and_left_out_by_where(tmp_path):

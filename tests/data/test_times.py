@@ -107,7 +107,7 @@ def orders(values) -> pd.DataFrame:
 
 def read(frame, **settings) -> list[str]:
     data = rk.load(orders=frame, as_of="2101-01-01", **settings)
-    return [said for (said,) in data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row")]
+    return [text for (text,) in data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row")]
 
 
 def told(instants, zone: str) -> list[str]:
@@ -486,8 +486,8 @@ def test_a_date_in_the_future_makes_no_empty_month_the_report(monkeypatch):
     assert rk.load(
         orders=frame.assign(ordered_at=["2024-01-05", "2024-02-10 23:59", "2027-03-01"]), timezone="UTC"
     ).as_of == date(2024, 2, 11)
-    asked = rk.load(orders=frame, timezone="UTC", as_of="2028-01-01")
-    assert (asked.as_of, checks(asked)) == (date(2028, 1, 1), {"dated in the future, before as_of": 1})
+    dated = rk.load(orders=frame, timezone="UTC", as_of="2028-01-01")
+    assert (dated.as_of, checks(dated)) == (date(2028, 1, 1), {"dated in the future, before as_of": 1})
     with pytest.raises(
         DataError, match=r"^All usable rows are dated in the future: correct the dates, or set as_of\.$"
     ):
@@ -529,7 +529,7 @@ COLUMNS = {
 def as_read(data) -> tuple[list, dict]:
     """The local times of all rows, and what was counted."""
     query = "SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row"
-    return [said for (said,) in data.engine.rows(query)], checks(data)
+    return [text for (text,) in data.engine.rows(query)], checks(data)
 
 
 @pytest.mark.parametrize("column", COLUMNS)

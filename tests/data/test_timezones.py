@@ -39,11 +39,11 @@ def orders(*times: str, **settings):
 @pytest.mark.parametrize(("zone", "start", "end", "is_gap"), SHIFTS)
 def test_the_shifts_of_a_zone_are_those_of_its_history(zone, start, end, is_gap):
     year = int(start[:4])
-    found = [
+    changes = [
         (f"{shift.start:%Y-%m-%d %H:%M}", f"{shift.end:%Y-%m-%d %H:%M}", shift.is_gap)
         for shift in transitions(zone, year, year)
     ]
-    assert (start, end, is_gap) in found
+    assert (start, end, is_gap) in changes
 
 
 def test_a_zone_without_shifts_has_none():

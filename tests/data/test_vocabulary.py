@@ -60,28 +60,28 @@ INTERVALS = {
 }
 
 
-@pytest.mark.parametrize(("meant", "said"), [(meant, said) for meant, every in INTERVALS.items() for said in every])
-def test_intervals(meant, said):
-    assert parse_interval(said) == parse_interval(said.upper()) == meant
+@pytest.mark.parametrize(("meant", "text"), [(meant, text) for meant, every in INTERVALS.items() for text in every])
+def test_intervals(meant, text):
+    assert parse_interval(text) == parse_interval(text.upper()) == meant
 
 
 @pytest.mark.parametrize(
-    "said", ["bimonthly", "bi-weekly", "biannual", "Bi-Annually", "0 months", "often", "month month", "12", ""]
+    "text", ["bimonthly", "bi-weekly", "biannual", "Bi-Annually", "0 months", "often", "month month", "12", ""]
 )
-def test_what_means_two_things_or_none_is_no_interval(said):
-    assert parse_interval(said) is None
+def test_what_means_two_things_or_none_is_no_interval(text):
+    assert parse_interval(text) is None
 
 
 def test_how_often_an_interval_comes_in_a_year():
-    said = ["3 months", "2 weeks", "5 months", "2 years", "10 days"]
+    intervals = ["3 months", "2 weeks", "5 months", "2 years", "10 days"]
     often = [4, 26, Fraction(12, 5), Fraction(1, 2), Fraction(73, 2)]
-    assert [per_year(parse_interval(one)) for one in said] == often
+    assert [per_year(parse_interval(one)) for one in intervals] == often
 
 
 def test_statuses_of_vendors():
     meant = {"active": "Active", "past_due": "Past Due", "trialing": "in_trial", "unpaid": "incomplete-expired"}
     assert {ours: parse_status(theirs) for ours, theirs in meant.items()} == {ours: ours for ours in meant}
-    assert [parse_status(said) for said in ("non_renewing", "future", "Canceled", "on-hold", "asleep")] == [
+    assert [parse_status(text) for text in ("non_renewing", "future", "Canceled", "on-hold", "asleep")] == [
         "active",
         "future",
         "cancelled",
@@ -165,8 +165,8 @@ VENDORS = {
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_status_of_a_vendor(vendor):
-    assert {said: parse_status(said) for said in VENDORS[vendor]} == VENDORS[vendor]
-    assert {said: parse_status(f" {said.upper()} ") for said in VENDORS[vendor]} == VENDORS[vendor]
+    assert {text: parse_status(text) for text in VENDORS[vendor]} == VENDORS[vendor]
+    assert {text: parse_status(f" {text.upper()} ") for text in VENDORS[vendor]} == VENDORS[vendor]
 
 
 def test_mrr_of_words():
@@ -219,9 +219,9 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize(("number", "said"), [(number, said) for number, every in LABELS.items() for said in every])
-def test_the_number_at_either_end_of_a_label(number, said):
-    assert parse_score(said) == number
+@pytest.mark.parametrize(("number", "text"), [(number, text) for number, every in LABELS.items() for text in every])
+def test_the_number_at_either_end_of_a_label(number, text):
+    assert parse_score(text) == number
 
 
 def test_labelled_answers_are_scores():
@@ -245,18 +245,18 @@ def test_functions_take_text_and_decimals_but_no_truths():
     assert rk.csat(["Very satisfied (5)", Decimal("2")]).value == rk.ces(["6", True, 1]).value == 0.5
 
 
-@pytest.mark.parametrize("said", ["biannual", "Biweekly", "bi-monthly"])
-def test_an_interval_of_two_meanings_is_told_and_where_it_is_most_refused(said):
+@pytest.mark.parametrize("text", ["biannual", "Biweekly", "bi-monthly"])
+def test_an_interval_of_two_meanings_is_told_and_where_it_is_most_refused(text):
     spells = table(f"""
         customer_id  started_at  ended_at  amount  interval
-        A            2024-01-05  -         10      {said}
+        A            2024-01-05  -         10      {text}
         B            2024-01-05  -         10      month
         C            2024-01-05  -         10      month
     """)
     data = rk.load(subscriptions=spells, as_of="2024-03-01", **UTC)
     assert checks(data) == {"unknown interval": 1}
-    assert f"such as '{said}'" in data.warnings[0]
+    assert f"such as '{text}'" in data.warnings[0]
     with pytest.raises(
         DataError, match=r"it is taken to mean two things, write (6 months or 2 years|2 weeks|2 months)"
     ):
-        rk.load(subscriptions=spells.assign(interval=said), as_of="2024-03-01", **UTC)
+        rk.load(subscriptions=spells.assign(interval=text), as_of="2024-03-01", **UTC)

@@ -24,8 +24,8 @@ BOOK = (
 )
 
 
-def cell(place, text):
-    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
+def cell(reference, text):
+    return f'<c r="{reference}" t="inlineStr"><is><t>{text}</t></is></c>'
 
 
 HEAD = "".join(
@@ -67,8 +67,8 @@ def test_rows_of_merged_cells_have_their_value(tmp_path):
         for day, who in enumerate(["Ann", "", "", "Ben", ""], start=1)
     ]
     text = "".join(
-        f'<row r="{place}">{"".join(cell(f"{letter}{place}", text) for letter, text in row)}</row>'
-        for place, row in enumerate(rows, start=1)
+        f'<row r="{number}">{"".join(cell(f"{letter}{number}", text) for letter, text in row)}</row>'
+        for number, row in enumerate(rows, start=1)
     )
     path = workbook(tmp_path / "orders.xlsx", rows=text, merged=["A1:C1", "A3:A5"])
     data = rk.load(path, timezone="UTC")

@@ -72,8 +72,8 @@ def settings_of(*then: str, name: str = "Churn above plan", **alert):
 class Desk:
     """Whoever calls `run` each morning."""
 
-    def __init__(self, place, room, settings=None):
-        self.place, self.room, self.settings = place, room, settings or settings_of()
+    def __init__(self, folder, room, settings=None):
+        self.place, self.room, self.settings = folder, room, settings or settings_of()
 
     def look(self, held: str, figures: str = "", **more):
         """What became of each message, by recipient."""
@@ -81,8 +81,8 @@ class Desk:
         hooks, server = check_targets(self.settings, self.room.server)
         histories = [(alert, history(held, figures, alert=alert, **more))]
         with sending(self.place) as outbox:
-            found = deliver_alerts(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
-        return {one.target: one.state for one in found}
+            deliveries = deliver_alerts(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
+        return {one.target: one.state for one in deliveries}
 
     @property
     def mails(self):
@@ -100,9 +100,9 @@ def text_of(message, kind: str = "plain") -> str:
 
 
 def test_each_hears_once_that_it_fires_and_once_that_it_is_resolved(desk, hooks):
-    looks = [desk.look(held) for held in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
+    deliveries = [desk.look(held) for held in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
     both = {ANN: "sent", OPS: "sent"}
-    assert looks == [{}, both, {}, {}, both, {}]
+    assert deliveries == [{}, both, {}, {}, both, {}]
     assert [str(one["Subject"]) for one in desk.mails] == [
         "Churn above plan: firing – Example Ltd",
         "Churn above plan: resolved – Example Ltd",
@@ -119,7 +119,7 @@ def test_the_mail_says_what_was_seen_and_where_to_look(desk):
     assert str(mail["Auto-Submitted"]) == "auto-generated"
     assert mail["List-Unsubscribe"] is None
     for kind in ("plain", "html"):
-        said = text_of(mail, kind)
+        text = text_of(mail, kind)
         for words in (
             "Churn above plan: firing",
             "It began in March 2025.",
@@ -127,7 +127,7 @@ def test_the_mail_says_what_was_seen_and_where_to_look(desk):
             "5.00%",
             "https://intranet.example.com/r",
         ):
-            assert words in said, (kind, words)
+            assert words in text, (kind, words)
     assert "<style" in text_of(mail, "html"), "in the look of the report's"
 
 
@@ -172,9 +172,9 @@ def test_every_kind_of_event_has_its_words():
     words, (alert,) = Words(), settings_of().alerts
     (state,) = history("x", alert=alert)
     for kind in KINDS:
-        said = AlertNotice([Event(kind, "2024-12", state)], settings_of(), words, date(2026, 1, 1)).message()
-        assert said.title.startswith("Churn above plan: ")
-        assert "January 2025" in said.lines[0] or "December 2024" in said.lines[0]
+        message = AlertNotice([Event(kind, "2024-12", state)], settings_of(), words, date(2026, 1, 1)).message()
+        assert message.title.startswith("Churn above plan: ")
+        assert "January 2025" in message.lines[0] or "December 2024" in message.lines[0]
 
 
 def test_a_changed_rule_is_another(desk):
@@ -197,8 +197,8 @@ def test_what_was_not_taken_comes_with_the_next_run(desk, hooks):
     assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
     assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
     with reading(desk.place) as outbox:
-        said = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
-    assert sorted(said) == [
+        problems = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
+    assert sorted(problems) == [
         "Alerts of 2025-03: ann@example.com does not have them (451 later): `retention-kit run` tries again.",
         "Alerts of 2025-03: slack:OPS does not have them (slack:OPS answered 503 Service Unavailable): "
         "`retention-kit run` tries again.",
@@ -218,9 +218,9 @@ def test_what_may_have_arrived_is_not_repeated(desk, hooks):
     assert desk.look("..x") == {}
     assert len(hooks.taken) == 1
     with reading(desk.place) as outbox:
-        (said,) = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
+        (problem,) = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
         assert delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-04")) == []
-    assert said.startswith("Alerts of 2025-03: slack:OPS may have them or not (slack:OPS was lost after")
+    assert problem.startswith("Alerts of 2025-03: slack:OPS may have them or not (slack:OPS was lost after")
 
 
 def test_who_is_no_longer_named_is_waited_for_by_nobody(desk, hooks):

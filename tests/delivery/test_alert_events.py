@@ -22,7 +22,7 @@ def history(held: str, figures: str = "", digest: str = "d", alert: Alert = ALER
 
     `figures` has a digit for each, the churn rate in hundredths; without, 6 where it holds and 4 where not.
     """
-    found: list[AlertState] = []
+    states: list[AlertState] = []
     is_firing, firing_since = False, ""
     for number, letter in enumerate(held):
         period = str(FIRST.shift(number))
@@ -30,16 +30,16 @@ def history(held: str, figures: str = "", digest: str = "d", alert: Alert = ALER
         if letter == "x" and not is_firing:
             firing_since = period
         is_firing = letter == "x" or (is_firing and letter == "?")
-        same = found and found[-1].state == state
-        since = firing_since if letter == "x" else found[-1].since if same else period
+        same = states and states[-1].state == state
+        since = firing_since if letter == "x" else states[-1].since if same else period
         rate = None if letter == "?" else int(figures[number] if figures else "64"[letter == "."]) / 100
         seen = Comparison(
             Operand("customer_churn_rate", "", rate, "fraction"), ">", Operand("", "", 0.05, "fraction"), None
         )
         reason = "No customers." * (letter == "?")
         is_held = letter == "?" and is_firing
-        found.append(AlertState(alert, value, period, state, since, (seen,), reason, digest, is_held))
-    return found
+        states.append(AlertState(alert, value, period, state, since, (seen,), reason, digest, is_held))
+    return states
 
 
 class Reader:
@@ -50,15 +50,15 @@ class Reader:
         self.heard: list[tuple[str, str]] = []
 
     def look(self, states: list[AlertState]) -> list[tuple[str, str]]:
-        found = new_events(states, self.known, self.last)
-        for event in found:
+        events = new_events(states, self.known, self.last)
+        for event in events:
             assert (event.since, event.kind) not in self.known
             self.known[event.since, event.kind] = event.notification
         if states:
             self.last = max(filter(None, [self.last, states[-1].period]))
-        said = [short(event) for event in found]
-        self.heard += said
-        return said
+        summaries = [short(event) for event in events]
+        self.heard += summaries
+        return summaries
 
     def believes(self) -> bool:
         """Whether it fires, as far as they know."""
@@ -71,7 +71,7 @@ def short(event: Event) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("looks", "expected"),
+    ("histories", "expected"),
     [
         (["..x"], [("firing", "03")]),
         (["..x", "..x", "..xx", "..xx"], [("firing", "03")]),
@@ -87,9 +87,9 @@ def short(event: Event) -> tuple[str, str]:
         ([], []),
     ],
 )
-def test_what_is_told_in_which_order(looks, expected):
+def test_what_is_told_in_which_order(histories, expected):
     reader = Reader()
-    for held in looks:
+    for held in histories:
         reader.look(history(held))
     assert reader.heard == expected
 
@@ -171,25 +171,25 @@ def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():
 
 def beginnings_and_ends(held: str, start: int) -> list[tuple[str, str]]:
     """What is to be told, in any order, from when we first looked: by a search for the letters."""
-    found = []
+    events = []
     for run in re.finditer(r"x[x?]*", held):
         known = [run.start() + at for at, letter in enumerate(run[0]) if letter == "x" and run.start() + at >= start]
         if known:
-            found.append(("firing", month(known[0])))
+            events.append(("firing", month(known[0])))
         if known and run.end() < len(held):
-            found.append(("resolved", month(run.end())))
-    return sorted(found)
+            events.append(("resolved", month(run.end())))
+    return sorted(events)
 
 
 @given(st.text(".x?", min_size=1, max_size=24), st.sets(st.integers(1, 24)))
 def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(held, days):
     """However many periods pass between two looks."""
-    looks = sorted(day for day in days | {len(held)} if day <= len(held))
+    run_days = sorted(day for day in days | {len(held)} if day <= len(held))
     reader = Reader()
-    for day in looks:
+    for day in run_days:
         reader.look(history(held[:day]))
-    told = sorted(one for one in reader.heard if one[0] != "no data")
-    assert told == beginnings_and_ends(held, looks[0] - 1)
+    events = sorted(one for one in reader.heard if one[0] != "no data")
+    assert events == beginnings_and_ends(held, run_days[0] - 1)
 
 
 def month(number: int) -> str:
@@ -213,12 +213,12 @@ def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(s
     reader, held, rates, last = Reader(), [".", "x"], ["4", "6"], 0
     firings: list[str] = []
     reader.look(history("".join(held), "".join(rates)))
-    for what, place, letter, digit in steps:
+    for what, position, letter, digit in steps:
         if what == "more":
             held.append(letter)
             rates.append(digit if letter == "x" else "4")
         elif what == "revise":
-            held[place % len(held)], rates[place % len(held)] = letter, digit if letter == "x" else "4"
+            held[position % len(held)], rates[position % len(held)] = letter, digit if letter == "x" else "4"
         states = history("".join(held), "".join(rates))
         for event in new_events(states, reader.known, reader.last):
             firings += [event.state.period] * (event.kind in ("firing", "reopened"))

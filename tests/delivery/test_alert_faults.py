@@ -41,9 +41,9 @@ def in_memory() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 
 
-def run(place: Path, held: str, hooks: dict[str, Webhook], digest: str = "d") -> None:
+def run(folder: Path, held: str, hooks: dict[str, Webhook], digest: str = "d") -> None:
     histories = [(SETTINGS.alerts[0], history(held, digest=digest, alert=SETTINGS.alerts[0]))]
-    with sending(place) as outbox:
+    with sending(folder) as outbox:
         deliver_alerts(outbox, histories, SETTINGS, hooks, None, date(2026, 1, 1))
 
 
@@ -87,16 +87,16 @@ days = st.lists(st.tuples(st.text(".x?", max_size=2), st.lists(st.sampled_from(F
 @given(days=days)
 def test_on_whatever_days_each_event_is_told_once_to_each(days):
     with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
-        place, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
+        path, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
         held = "."
-        run(place, held, hooks)
+        run(path, held, hooks)
         for more, receivers.day in days:
             held += more
             with suppress(Killed):
-                run(place, held, hooks)
+                run(path, held, hooks)
         receivers.day = []
-        run(place, held, hooks)
-        with reading(place) as outbox:
+        run(path, held, hooks)
+        with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
         assert {row.state for row in rows} <= {"sent", "unknown"}
@@ -118,7 +118,7 @@ changes = st.tuples(
 def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days):
     """As somebody would who heard of it with no fault between: for each rule, in the order of days."""
     with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
-        place, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
+        path, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
         held, rule, readers = ["."], 0, {"0": Reader()}
         for (what, at, letter), receivers.day in [(("again", 0, "."), []), *days, (("again", 0, "."), [])]:
             if what == "more":
@@ -127,9 +127,9 @@ def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days)
                 held[at % len(held)] = letter
             rule += what == "another rule"
             with suppress(Killed):
-                run(place, "".join(held), hooks, str(rule))
+                run(path, "".join(held), hooks, str(rule))
             readers.setdefault(str(rule), Reader()).look(history("".join(held), digest=str(rule)))
-        with reading(place) as outbox:
+        with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
         heard = sorted(one for reader in readers.values() for one in reader.heard if one[0] != "no data")
@@ -164,11 +164,11 @@ for line in sys.stdin:
 
 
 @contextmanager
-def teller(place: Path, url: str):
+def teller(folder: Path, url: str):
     """A process that runs when asked, a child each time."""
     here = Path(__file__).parent
     urls = {f"RETENTION_KIT_WEBHOOK_{one.partition(':')[2]}": url for one in TARGETS}
-    command = [sys.executable, "-c", TELLER, place, here, here.parent / "support"]
+    command = [sys.executable, "-c", TELLER, folder, here, here.parent / "support"]
     environment = {**os.environ, **urls}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -192,7 +192,7 @@ def test_a_run_killed_again_and_again_tells_everything_once():
     """SIGKILL at any moment of a run, now and then just when the receiver has a message and has not said so."""
     chance, lives, held = random.Random(11), 0, "."
     with in_memory() as folder, hook_server() as server, teller(Path(folder), server.url) as process:
-        place = Path(folder)
+        path = Path(folder)
         life(process, held)
 
         def kill(child: int) -> None:
@@ -212,7 +212,7 @@ def test_a_run_killed_again_and_again_tells_everything_once():
         server.after = lambda _: False
         life(process, held)
         life(process, held)
-        with reading(place) as outbox:
+        with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
     taken = Counter(one.headers["Idempotency-Key"] for one in server.taken)
@@ -242,5 +242,5 @@ def test_two_runs_at_once_tell_everything_once():
             for thread in threads:
                 thread.join()
         life(one, ".x.x.")
-    said = Counter(event for taken in server.taken for event in events_in([taken.body]))
-    assert said == Counter(dict.fromkeys(beginnings_and_ends(".x.x.", 0), 2)), "to each of the two"
+    deliveries = Counter(event for taken in server.taken for event in events_in([taken.body]))
+    assert deliveries == Counter(dict.fromkeys(beginnings_and_ends(".x.x.", 0), 2)), "to each of the two"

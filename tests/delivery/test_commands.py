@@ -100,7 +100,7 @@ def test_a_dry_run_needs_no_server(pack, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("arguments", "message"),
     [
         ("absent", "'absent' is no pack"),
         ("reports/2024-01 --to ann", "'ann' is no email address"),
@@ -108,8 +108,8 @@ def test_a_dry_run_needs_no_server(pack, monkeypatch, capsys):
     ],
 )
 @pytest.mark.usefixtures("pack", "room")
-def test_a_mistake_is_one_sentence(capsys, asked, message):
-    assert main(["send", *asked.split()]) == 2
+def test_a_mistake_is_one_sentence(capsys, arguments, message):
+    assert main(["send", *arguments.split()]) == 2
     out, err = output(capsys)
     assert message in err
     assert err.count("\n") == 1
@@ -171,14 +171,14 @@ def with_message(build):
     """`build_report`, with a message in the pack where the report wrote none."""
 
     def built(*args, **options):
-        made = build(*args, **options)
-        told = json.loads((made.path / "manifest.json").read_text("utf-8"))
-        for name in told["reports"]:
-            if not (made.path / f"message.{name}.eml").is_file():
-                (made.path / f"message.{name}.eml").write_bytes(message())
-                told["files"][f"message.{name}.eml"] = hashlib.sha256(message()).hexdigest()
-        (made.path / "manifest.json").write_text(json.dumps(told), "utf-8")
-        return made
+        report = build(*args, **options)
+        manifest = json.loads((report.path / "manifest.json").read_text("utf-8"))
+        for name in manifest["reports"]:
+            if not (report.path / f"message.{name}.eml").is_file():
+                (report.path / f"message.{name}.eml").write_bytes(message())
+                manifest["files"][f"message.{name}.eml"] = hashlib.sha256(message()).hexdigest()
+        (report.path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+        return report
 
     return built
 
@@ -202,12 +202,12 @@ def test_run_builds_and_sends_once(room, monkeypatch, capsys):
 @pytest.mark.usefixtures("project", "room")
 def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
-    asked = []
-    monkeypatch.setattr(gate, "judge", lambda *given: asked.append(given[1:]) or gate.Verdict("ok", ()))
+    calls = []
+    monkeypatch.setattr(gate, "judge", lambda *given: calls.append(given[1:]) or gate.Verdict("ok", ()))
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 6, 2))
     assert main(["run"]) == 0
     assert "2024-05 is over, but the data end before" in output(capsys)[1]
-    assert asked == [(None, Period.parse("2024-05"))], "the gate is told what was expected"
+    assert calls == [(None, Period.parse("2024-05"))], "the gate is told what was expected"
 
 
 @pytest.mark.usefixtures("room")
@@ -382,9 +382,9 @@ def test_status_shows_the_unknown_and_what_to_do(tmp_path):
         outbox.set(
             outbox.queue(Key("owner/a", "2024-01", "own@example.com"), 0, "", "<b@x>", "<b@x>", b"", b""), "sent"
         )
-    made = status(tmp_path, mail_settings(), date(2024, 2, 1))
-    assert made.lines == (("2024-01", 3, "ok", "degraded", 1, 0, 1, 1),)
-    assert made.problems == (
+    summary = status(tmp_path, mail_settings(), date(2024, 2, 1))
+    assert summary.lines == (("2024-01", 3, "ok", "degraded", 1, 0, 1, 1),)
+    assert summary.problems == (
         "2024-01: ann@example.com may have it or not (the connection was lost). Ask, and where it did not arrive: "
         f"`retention-kit send {pack} --resend --to ann@example.com`.",
         f"2024-01: ben@example.com does not have it (the connection was lost): `retention-kit send {pack}`.",
@@ -398,14 +398,14 @@ def test_status_is_not_red_for_who_is_no_longer_named(tmp_path):
             row = outbox.queue(Key(series, "2024-01", address), 0, "", "<a@x>", "<a@x>", b"", b"")
             outbox.set(row, "failed", "550 no")
         outbox.set(outbox.queue(Key("a-en", "2024-01", "ann@example.com"), 0, "", "<a@x>", "<a@x>", b"", b""), "sent")
-    made = status(tmp_path, mail_settings("ann@example.com"), date(2024, 2, 1))
-    assert made == ((("2024-01", 1, "ok", "", 1, 1, 0, 0),), ())
+    summary = status(tmp_path, mail_settings("ann@example.com"), date(2024, 2, 1))
+    assert summary == ((("2024-01", 1, "ok", "", 1, 1, 0, 0),), ())
 
 
 def test_status_of_nothing(tmp_path):
-    made = status(tmp_path / "reports", make_settings({"report": {"every": "quarter"}}), date(2024, 4, 1))
-    assert made.lines == (("2024-Q1", 0, "", "", 0, 0, 0, 0),)
-    assert "The report of 2024-Q1 is missing" in made.problems[0]
+    summary = status(tmp_path / "reports", make_settings({"report": {"every": "quarter"}}), date(2024, 4, 1))
+    assert summary.lines == (("2024-Q1", 0, "", "", 0, 0, 0, 0),)
+    assert "The report of 2024-Q1 is missing" in summary.problems[0]
     assert not (tmp_path / "reports").exists()
 
 
@@ -437,13 +437,13 @@ def test_preview_opens_the_message(project, monkeypatch, capsys):
     monkeypatch.setattr(webbrowser, "open", opened.append)
     packed = {"en": message(), "ar": message("ar", "هذا"), "en.country=France": message(text="France <b>")}
     pack = write_pack(project / "reports" / "2024-01", packed)
-    for asked, text in ((["--language", "ar"], "هذا"), (["--segment", "country=France"], "France"), ([], "45.6%")):
-        assert main(["preview", str(pack), *asked]) == 0
+    for options, text in ((["--language", "ar"], "هذا"), (["--segment", "country=France"], "France"), ([], "45.6%")):
+        assert main(["preview", str(pack), *options]) == 0
         page = Path(output(capsys)[0].strip())
         assert opened.pop() == page.as_uri()
         assert text in page.read_text("utf-8")
-        (shown,) = re.findall(r'src="([^"]+)"', page.read_text("utf-8"))
-        assert (page.parent / shown).is_file(), "the picture lies beside it"
+        (source,) = re.findall(r'src="([^"]+)"', page.read_text("utf-8"))
+        assert (page.parent / source).is_file(), "the picture lies beside it"
         shutil.rmtree(page.parent)
     assert main(["preview", str(pack), "--language", "fr"]) == 2
     assert "has no such message" in output(capsys)[1]

@@ -44,9 +44,9 @@ def due_list(customers, rule=THANK, day=DAY, occasion="first purchase") -> DueLi
 def make(folder: Path, *lists: DueList):
     """What `make_follow_ups` does with lists that are known."""
     with writing(folder) as ledger:
-        made = write_lists(ledger, choose(ledger, lists))
+        results = write_lists(ledger, choose(ledger, lists))
         write_calendars(ledger, lambda *given: calendar_text(*given, Words("en")))
-        return count_done(ledger, made)
+        return count_done(ledger, results)
 
 
 def named(folder: Path) -> list[tuple[str, str]]:
@@ -111,9 +111,11 @@ def test_after_a_list_customers_have_their_quiet(tmp_path):
     thank = FollowUp("Thank", "7 days after first purchase")
     back = FollowUp("Back", "no purchase for 60 days")
     sorry = FollowUp("Sorry", "detractor within 2 days")
-    made = make(tmp_path, due_list("a", thank), due_list("ab", back), due_list("ab", sorry, occasion="nps 2024-03-10"))
-    assert [[row.customer_id for row in one.rows] for one in made] == [["a"], ["b"], ["a", "b"]]
-    assert made[1].quiet == 1
+    written = make(
+        tmp_path, due_list("a", thank), due_list("ab", back), due_list("ab", sorry, occasion="nps 2024-03-10")
+    )
+    assert [[row.customer_id for row in one.rows] for one in written] == [["a"], ["b"], ["a", "b"]]
+    assert written[1].quiet == 1
     for days, expected in ((1, 0), (89, 0), (90, 1)):
         due = due_list("a", back, DAY + timedelta(days=days), "purchase 2024-03-04")
         with reading(tmp_path) as ledger:
@@ -350,8 +352,8 @@ def test_the_command_writes_once_and_says_what_it_did(shop, capsys):
     assert not (shop / "follow_ups").exists()
     assert "Thank and ask     2" in capsys.readouterr().out
     assert main(["follow-ups", "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert [one["customer_id"] for one in found["customers"]] == ["b", "a"]
+    (result,) = json.loads(capsys.readouterr().out)
+    assert [one["customer_id"] for one in result["customers"]] == ["b", "a"]
     assert (shop / "follow_ups" / "2024-03-10" / "thank-and-ask.csv").is_file()
     assert main(["follow-ups"]) == 0
     assert "Thank and ask      2               2" in capsys.readouterr().out, "open, and listed before"
@@ -397,9 +399,9 @@ def test_a_webhook_gets_the_customers_once(shop, monkeypatch, capsys):
     assert codes[1:] == [0, 0]
     (sent,) = [body["facts"] for body in bodies if "facts" in body]
     assert [one["contact"] for one in sent["customers"]] == ["b@example.com", "a@example.com"]
-    (shown,) = [json.dumps(body) for body in bodies if "facts" not in body]
-    assert "2 to follow up" in shown
-    assert "example.com" not in shown
+    (text,) = [json.dumps(body) for body in bodies if "facts" not in body]
+    assert "2 to follow up" in text
+    assert "example.com" not in text
     with reading(shop / "follow_ups") as ledger:
         assert [(one.targets, one.content) for one in ledger.files()] == [("", "")]
 
@@ -409,9 +411,9 @@ def test_from_data_to_list_in_one_call(tmp_path):
         rk.load(orders=ORDERS, timezone="UTC", as_of="2024-03-11"),
         {"name": "Thank", "when": "7 days after first purchase", "text": "{email}"},
     )
-    made = make_follow_ups(data, tmp_path / "lists")
-    assert [one.file for one in made.listed] == ["2024-03-10/thank.csv"]
-    assert made.is_done
+    result = make_follow_ups(data, tmp_path / "lists")
+    assert [one.file for one in result.listed] == ["2024-03-10/thank.csv"]
+    assert result.is_done
 
 
 def test_run_writes_the_lists_after_its_report(shop, monkeypatch, capsys):

@@ -71,12 +71,12 @@ def test_it_arrives_whole_and_once(servers, project, tmp_path, capsys):
     assert main(["send", project, "--data", "retention.toml"]) == 0
     for box in boxes:
         box.wait_for(1)
-        made = (tmp_path / project / "message.en.eml").read_bytes()
-        assert box.fetch(1, "TEXT") == made.partition(b"\r\n\r\n")[2]
+        message = (tmp_path / project / "message.en.eml").read_bytes()
+        assert box.fetch(1, "TEXT") == message.partition(b"\r\n\r\n")[2]
         assert box.count() == 1
     came = message_from_bytes(boxes[1].fetch(1, ""), policy=policy.default)
     assert came["To"] == "Zoë Müller <zoe@example.com>"
-    assert came["Subject"] == message_from_bytes(made, policy=policy.default)["Subject"]
+    assert came["Subject"] == message_from_bytes(message, policy=policy.default)["Subject"]
     assert re.fullmatch(r"<[^<>@ ]+@[^<>@ ]+>", came["Message-ID"])
     assert {part.get_content_type() for part in came.walk()} >= {
         "text/plain",
@@ -97,9 +97,9 @@ def test_a_wrong_password_is_one_sentence_and_nothing_is_sent(servers, project, 
     box = Box(servers, "board@example.com")
     before = box.count()
     assert main(["send", project, "--data", "retention.toml"]) == 2
-    said = capsys.readouterr().err
-    assert "refused the user name or password" in said
-    assert "not-it" not in said
+    message = capsys.readouterr().err
+    assert "refused the user name or password" in message
+    assert "not-it" not in message
     sleep(1)
     assert box.count() == before
 

@@ -70,8 +70,8 @@ def send(pack, room, to=None, *, settings=None, **options):
     return rk.send_report(pack, to, settings=settings or mail_settings(), smtp_url=room.server, **options)
 
 
-def states(made) -> dict[str, str]:
-    return {one.recipient: one.state for one in made.results}
+def states(outcome) -> dict[str, str]:
+    return {one.recipient: one.state for one in outcome.results}
 
 
 def ledger(pack) -> dict[str, str]:
@@ -88,10 +88,10 @@ def body(raw: bytes) -> bytes:
 
 
 def test_everybody_gets_their_own_message(pack, room):
-    made = send(pack, room)
-    assert states(made) == {ANN: "sent", BEN: "sent", CY: "sent"}
-    assert made.is_done
-    assert list(made.outcomes.columns) == ["recipient", "language", "segment", "state", "reply"]
+    outcome = send(pack, room)
+    assert states(outcome) == {ANN: "sent", BEN: "sent", CY: "sent"}
+    assert outcome.is_done
+    assert list(outcome.outcomes.columns) == ["recipient", "language", "segment", "state", "reply"]
     assert room.handler.recipients == [ANN, BEN, CY]
     assert {taken.sender for taken in room.handler.taken} == {"reports@example.com"}
     messages = [parsed(taken) for taken in room.handler.taken]
@@ -150,10 +150,10 @@ def test_greylisting_is_waited_for(pack, room, pauses):
 
 def test_who_is_deferred_too_long_waits_for_the_next_call(pack, room, pauses):
     room.handler.data = lambda address, _: "451 4.3.0 Try later" if address == CY else None
-    made = send(pack, room)
-    assert states(made) == {ANN: "sent", BEN: "sent", CY: "queued"}
-    assert not made.is_done
-    assert made.results[2].reply == "451 4.3.0 Try later"
+    outcome = send(pack, room)
+    assert states(outcome) == {ANN: "sent", BEN: "sent", CY: "queued"}
+    assert not outcome.is_done
+    assert outcome.results[2].reply == "451 4.3.0 Try later"
     assert pauses == list(dispatch.PAUSES)
     room.handler.data = lambda *_: None
     assert states(send(pack, room)) == {ANN: "already sent", BEN: "already sent", CY: "sent"}
@@ -184,14 +184,14 @@ def test_what_may_have_arrived_is_never_repeated_unasked(pack, room, pauses):
     assert "after the message was sent" in first.results[1].reply
     room.handler.after = lambda *_: None
     for options in ({}, {"resend": True}, {"to": BEN}):
-        made = send(pack, room, **options)
-        assert states(made)[BEN] == "unknown"
-        assert not made.is_done
-        assert "--resend --to ben@example.com sends it again" in made.results[-1 if "to" in options else 1].reply
+        outcome = send(pack, room, **options)
+        assert states(outcome)[BEN] == "unknown"
+        assert not outcome.is_done
+        assert "--resend --to ben@example.com sends it again" in outcome.results[-1 if "to" in options else 1].reply
     assert room.handler.recipients == [ANN, BEN, CY]
-    asked = send(pack, room, BEN, resend=True)
-    assert states(asked) == {BEN: "sent"}
-    assert "it may be there twice" in asked.results[0].reply
+    repeated = send(pack, room, BEN, resend=True)
+    assert states(repeated) == {BEN: "sent"}
+    assert "it may be there twice" in repeated.results[0].reply
     twice = [parsed(taken)["Message-ID"] for taken in room.handler.taken if taken.recipient == BEN]
     assert twice[0] == twice[1], "so that a mailbox may tell"
     assert pauses == []
@@ -201,9 +201,9 @@ def test_no_connection_leaves_all_queued_and_says_why(pack, room, pauses):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     closed = room._replace(server=room.url(port=port))
-    made = send(pack, closed)
-    assert states(made) == dict.fromkeys([ANN, BEN, CY], "queued")
-    assert "cannot be reached" in made.results[0].reply
+    outcome = send(pack, closed)
+    assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "queued")
+    assert "cannot be reached" in outcome.results[0].reply
     assert len(pauses) == len(dispatch.PAUSES)
     assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "sent")
 
@@ -288,12 +288,12 @@ def test_from_inside_the_pack_it_is_the_same_outbox(pack, room, monkeypatch):
 
 
 def test_what_is_waited_for_is_told(pack, room, pauses):
-    told = []
+    messages = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    send(pack, room._replace(server=room.url(port=port)), ANN, progress=told.append)
-    assert told[0] == f"127.0.0.1:{port} cannot be reached (Connection refused); trying again in 10 s"
-    assert len(told) == len(dispatch.PAUSES)
+    send(pack, room._replace(server=room.url(port=port)), ANN, progress=messages.append)
+    assert messages[0] == f"127.0.0.1:{port} cannot be reached (Connection refused); trying again in 10 s"
+    assert len(messages) == len(dispatch.PAUSES)
     pauses.clear()
 
     def lost(server):
@@ -322,8 +322,8 @@ def test_each_segment_and_language_its_own(tmp_path, room):
     pack = write_pack(tmp_path / "2011-11", packed)
     groups = [{"to": [ANN], "segment": "country=France"}, {"to": ["ali@example.com"], "language": "ar"}]
     settings = mail_settings(ANN, recipients=groups)
-    made = send(pack, room, settings=settings)
-    assert [one[:4] for one in made.results] == [
+    outcome = send(pack, room, settings=settings)
+    assert [one[:4] for one in outcome.results] == [
         (ANN, "en", "", "sent"),
         (ANN, "en", "country=France", "sent"),
         ("ali@example.com", "ar", "", "sent"),
@@ -332,21 +332,21 @@ def test_each_segment_and_language_its_own(tmp_path, room):
     assert bodies == [body(packed[name]) for name in ("en", "en.country=France", "ar")]
     assert states(send(pack, room, "Ali@Example.com", settings=settings)) == {"ali@example.com": "already sent"}
     spain = [{"to": ["di@example.com"], "segment": "country=South Spain"}]
-    made = send(pack, room, settings=mail_settings(recipients=spain))
-    assert states(made) == {ANN: "already sent", BEN: "sent", CY: "sent", "di@example.com": "failed"}, (
+    outcome = send(pack, room, settings=mail_settings(recipients=spain))
+    assert states(outcome) == {ANN: "already sent", BEN: "sent", CY: "sent", "di@example.com": "failed"}, (
         "one stops nobody"
     )
     how = "`retention-kit report --period 2011-11 --language en --segment 'country=South Spain'`"
-    assert f"has no message in 'en' for country=South Spain: build it with {how}" in made.results[-1].reply
+    assert f"has no message in 'en' for country=South Spain: build it with {how}" in outcome.results[-1].reply
     with pytest.raises(SettingsError, match="has no message in 'en' for country=South Spain"):
         send(pack, room, "di@example.com", settings=mail_settings(recipients=spain))
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, room, monkeypatch):
     monkeypatch.delenv("RETENTION_KIT_SMTP_URL", raising=False)
-    made = rk.send_report(pack, settings=mail_settings(), dry_run=True)
-    assert states(made) == dict.fromkeys([ANN, BEN, CY], "to be sent")
-    assert made.is_done
+    outcome = rk.send_report(pack, settings=mail_settings(), dry_run=True)
+    assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "to be sent")
+    assert outcome.is_done
     assert not (pack.parent / "outbox").exists()
     send(pack, room, ANN)
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
@@ -366,7 +366,7 @@ def test_who_is_named_gets_it_and_nobody_else(pack, room):
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "expected"),
     [
         ("Müller, Jörg", '"Müller, Jörg" <a@xn--mnchen-3ya.example>'),
         ("علي الأحمد", "علي الأحمد <a@xn--mnchen-3ya.example>"),
@@ -376,7 +376,7 @@ def test_who_is_named_gets_it_and_nobody_else(pack, room):
         ("李" * 60, None),
     ],
 )
-def test_names_of_any_letters(pack, room, name, shown):
+def test_names_of_any_letters(pack, room, name, expected):
     send(pack, room, f"{name} <a@münchen.example>")
     (taken,) = room.handler.taken
     head = taken.content.partition(b"\r\n\r\n")[0]
@@ -384,8 +384,8 @@ def test_names_of_any_letters(pack, room, name, shown):
     assert max(map(len, head.split(b"\r\n"))) <= 200
     (address,) = parsed(taken)["To"].addresses
     assert (taken.recipient, address.addr_spec) == ("a@xn--mnchen-3ya.example",) * 2
-    if shown:
-        assert str(parsed(taken)["To"]) == shown
+    if expected:
+        assert str(parsed(taken)["To"]) == expected
     elif "?" not in name:
         assert address.display_name.replace(" ", "") == name.strip().replace(" ", "")
     assert parsed(taken).get_all("Bcc") is None
@@ -401,10 +401,10 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, room):
     room.handler.rcpt = lambda address, _: "550 no\x00\r\n" if address == ANN else None
     send(pack, room, settings=settings)
     (taken,) = room.handler.taken
-    told = parsed(taken)
+    mail = parsed(taken)
     assert taken.recipient == "own@example.com"
-    assert told["Bcc"] is None
-    assert "Bcc: eve@example.org" in told["Subject"], "a part of the subject's only line"
+    assert mail["Bcc"] is None
+    assert "Bcc: eve@example.org" in mail["Subject"], "a part of the subject's only line"
     for wrong in ("Ann\r\nBcc: eve@example.org <a@example.com>", "a@example.com\nRCPT TO:<eve@example.org>"):
         with pytest.raises(SettingsError, match="is no email address"):
             send(pack, room, wrong, settings=settings)
@@ -430,23 +430,23 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, room):
 )
 def test_how_to_leave(pack, room, unsubscribe, lines):
     send(pack, room, ANN, settings=mail_settings(**({"unsubscribe": unsubscribe} if unsubscribe else {})))
-    told = parsed(room.handler.taken[0])
-    assert (told["List-Unsubscribe"], told["List-Unsubscribe-Post"]) == lines
+    mail = parsed(room.handler.taken[0])
+    assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == lines
 
 
 def test_a_blocked_pack_reaches_the_owner_alone_and_once(tmp_path, room):
     pack = write_pack(tmp_path / "2011-11", state="failed")
     settings = mail_settings(owner="Own <own@example.com>")
     for _ in range(2):
-        made = send(pack, room, settings=settings)
-        assert (made.verdict.state, made.is_done) == ("blocked", False)
-        assert states(made) == dict.fromkeys([ANN, BEN, CY], "blocked")
+        outcome = send(pack, room, settings=settings)
+        assert (outcome.verdict.state, outcome.is_done) == ("blocked", False)
+        assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "blocked")
     assert room.handler.recipients == ["own@example.com"]
-    told = parsed(room.handler.taken[0])
-    assert told["Subject"] == "Not sent: report for November 2011"
-    assert "- a part of the report failed\r\n" in told.get_content()
-    made = rk.send_report(pack, settings=settings, dry_run=True)
-    assert made.verdict.reasons == ("a part of the report failed",)
+    mail = parsed(room.handler.taken[0])
+    assert mail["Subject"] == "Not sent: report for November 2011"
+    assert "- a part of the report failed\r\n" in mail.get_content()
+    outcome = rk.send_report(pack, settings=settings, dry_run=True)
+    assert outcome.verdict.reasons == ("a part of the report failed",)
     assert states(send(write_pack(pack), room, settings=settings)) == dict.fromkeys([ANN, BEN, CY], "sent")
 
 
@@ -477,7 +477,7 @@ def test_the_owner_hears_whom_it_did_not_reach(pack, room):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "settings", "said"),
+    ("wrong", "settings", "message"),
     [
         ("pack", {}, "is no pack: give the folder that `retention-kit report` has made"),
         ("nobody", {"mail": {"from": "r@example.com"}}, "There is nobody to send to: name them in retention.toml"),
@@ -485,10 +485,10 @@ def test_the_owner_hears_whom_it_did_not_reach(pack, room):
         ("server", {"mail": {"to": [ANN]}}, "No mail server is named"),
     ],
 )
-def test_what_cannot_be_sent_is_said_before_anything_is_done(tmp_path, pack, monkeypatch, wrong, settings, said):
+def test_what_cannot_be_sent_is_said_before_anything_is_done(tmp_path, pack, monkeypatch, wrong, settings, message):
     monkeypatch.delenv("RETENTION_KIT_SMTP_URL", raising=False)
     url = None if wrong == "server" else "smtp://127.0.0.1:9?starttls=false"
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=message):
         rk.send_report(tmp_path if wrong == "pack" else pack, settings=make_settings(settings), smtp_url=url)
     assert not (tmp_path / "outbox").exists()
 
@@ -511,8 +511,8 @@ def test_recipients_are_never_those_of_settings_that_a_pack_names(tmp_path, room
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop").mkdir()
     pack = write_pack(tmp_path / "2011-11")
-    for place in (tmp_path / "shop", pack):
-        (place / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
+    for folder in (tmp_path / "shop", pack):
+        (folder / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
     write_pack(pack, data={"origin": named.format(shop=tmp_path / "shop", pack=pack)})
     for to in (None, ANN):
         with pytest.raises(SettingsError, match=r"names the settings .* with --data"):
@@ -567,9 +567,9 @@ for line in sys.stdin:
 class PostOffice:
     """A plain server, a pack, settings that name many, and processes that send it when asked."""
 
-    def __init__(self, place: Path, room, count: int):
+    def __init__(self, folder: Path, room, count: int):
         self.handler, self.many = room.handler, [f"p{number:03}@example.com" for number in range(count)]
-        self.pack, self.toml = write_pack(place / "reports" / "2011-11"), place / "retention.toml"
+        self.pack, self.toml = write_pack(folder / "reports" / "2011-11"), folder / "retention.toml"
         self.toml.write_text(f'[mail]\nfrom = "r@example.com"\nto = {self.many}\n', "utf-8")
         self.url = f"smtp://127.0.0.1:{room.server.port}?starttls=false"
 
@@ -595,8 +595,8 @@ class PostOffice:
 @pytest.fixture
 def in_memory():
     """A folder whose writing costs nothing, where there is one: a kill is no power cut."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
-        yield Path(place)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -632,7 +632,7 @@ def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
             return None
 
         with office.sender() as process:
-            while len(found := ledger(office.pack)) < 120 or {"queued", "sending", "data"} & {*found.values()}:
+            while len(entries := ledger(office.pack)) < 120 or {"queued", "sending", "data"} & {*entries.values()}:
                 assert lives < 100
                 office.life(process, kill)
                 lives += 1

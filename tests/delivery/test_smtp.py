@@ -265,7 +265,7 @@ def answering(reply: bytes):
 
 
 @pytest.mark.parametrize(
-    ("reply", "error", "said"),
+    ("reply", "error", "message"),
     [
         (b"", Deferred, "did not answer within 0.3 seconds"),
         (b"421 Too many\r\n", Deferred, "answered 421 Too many"),
@@ -273,8 +273,8 @@ def answering(reply: bytes):
     ],
     ids=["silence", "busy", "not for us"],
 )
-def test_a_greeting_decides(reply, error, said):
-    with answering(reply) as server, pytest.raises(error, match=said):
+def test_a_greeting_decides(reply, error, message):
+    with answering(reply) as server, pytest.raises(error, match=message):
         connect(server)
 
 
@@ -288,10 +288,10 @@ def test_nobody_listens():
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
-@pytest.mark.parametrize("asked", ["getaddrinfo", "getfqdn"], ids=["the server's name", "our own"])
-def test_a_name_server_that_never_answers_is_left(asked, tls, monkeypatch):
+@pytest.mark.parametrize("function", ["getaddrinfo", "getfqdn"], ids=["the server's name", "our own"])
+def test_a_name_server_that_never_answers_is_left(function, tls, monkeypatch):
     answer = threading.Event()
-    monkeypatch.setattr(socket, asked, lambda *_, **__: answer.wait())
+    monkeypatch.setattr(socket, function, lambda *_, **__: answer.wait())
     with pytest.raises(Deferred, match=r"mail\.example\.com:587 was not found and connected within 0\.1 seconds"):
         connect(Server("mail.example.com", 587, tls, deadline=0.1))
     answer.set()
@@ -368,5 +368,5 @@ def test_a_message_has_a_deadline_too():
     with serving("none", with_login=False, protocol=Drips) as room:
         smtp = connect(room.server)
         slow = replace(room.server, deadline=0.1, data_timeout=0.2)
-        found = send_message(smtp, slow, "a@example.com", "b@example.com", b"Subject: a\r\n\r\nb\r\n", lambda: None)
-    assert (found.state, smtp.sock) == ("deferred", None)
+        outcome = send_message(smtp, slow, "a@example.com", "b@example.com", b"Subject: a\r\n\r\nb\r\n", lambda: None)
+    assert (outcome.state, smtp.sock) == ("deferred", None)

@@ -85,7 +85,7 @@ def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "state", "asked", "waited"),
+    ("status", "headers", "state", "requests", "waited"),
     [
         (202, {}, "sent", 1, []),
         (302, {"Location": "https://e.example"}, "failed", 1, []),
@@ -100,10 +100,10 @@ def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
         (504, {}, "unknown", 1, []),
     ],
 )
-def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, asked, waited):
+def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, requests, waited):
     server.answer = lambda _: (status, headers, b"so it is")
     row = posted_row(tmp_path, server.hook())
-    assert (row.state, server.asked, pauses) == (state, asked, waited)
+    assert (row.state, server.asked, pauses) == (state, requests, waited)
     assert str(status) in row.reply
 
 
@@ -294,29 +294,29 @@ def texts_of(value, kind="") -> list[tuple[str, str]]:
     if isinstance(value, dict):
         kind = value.get("type", kind)
         own = [(kind, value["text"])] if isinstance(value.get("text"), str) else []
-        return own + [found for one in value.values() for found in texts_of(one, kind)]
-    return [found for one in value for found in texts_of(one, kind)] if isinstance(value, list) else []
+        return own + [pair for one in value.values() for pair in texts_of(one, kind)]
+    return [pair for one in value for pair in texts_of(one, kind)] if isinstance(value, list) else []
 
 
 @pytest.mark.parametrize("kind", ["slack", "teams"])
 def test_names_in_the_data_are_text(kind):
-    said = json.loads(body_of(kind, Message(CLEVER, (CLEVER,), "https://example.com/r")))
+    payload = json.loads(body_of(kind, Message(CLEVER, (CLEVER,), "https://example.com/r")))
     if kind == "slack":
-        assert "<" not in said["text"], "what would be read as markup there"
-        assert said["mrkdwn"] is False
-        said = said["blocks"]
-    found = texts_of(said)
-    assert {kind for kind, text in found if "*b*" in text} == {"text" if kind == "slack" else "TextRun"}, (
+        assert "<" not in payload["text"], "what would be read as markup there"
+        assert payload["mrkdwn"] is False
+        payload = payload["blocks"]
+    texts = texts_of(payload)
+    assert {kind for kind, text in texts if "*b*" in text} == {"text" if kind == "slack" else "TextRun"}, (
         "which know no formatting"
     )
-    everything = json.dumps(said, ensure_ascii=False)
+    everything = json.dumps(payload, ensure_ascii=False)
     for mention in ("<!channel>", "@channel", "<@U123>"):
         assert mention not in everything
 
 
 def test_an_address_stays_whole():
-    said = json.loads(body_of("slack", Message("Ask ann@example.com")))
-    assert said["text"] == "Ask ann@example.com"
+    payload = json.loads(body_of("slack", Message("Ask ann@example.com")))
+    assert payload["text"] == "Ask ann@example.com"
 
 
 @pytest.mark.parametrize("letter", ["x", "ت", "😀", '"'])
@@ -329,14 +329,14 @@ def test_long_messages_are_cut(letter):
 
 
 def test_teams_shows_arabic_from_the_right():
-    said = json.loads(body_of("teams", Message("تنبيه", direction="rtl")))
-    assert said["attachments"][0]["content"]["rtl"] is True
+    payload = json.loads(body_of("teams", Message("تنبيه", direction="rtl")))
+    assert payload["attachments"][0]["content"]["rtl"] is True
 
 
 def test_numbers_without_a_value_are_null():
     facts = {"a": math.nan, "b": math.inf, "c": np.float64(0.5), "d": np.int64(3), "e": date(2025, 12, 31), "f": None}
-    said = json.loads(body_of("webhook", Message("t", facts=facts)))["facts"]
-    assert said == {"a": None, "b": None, "c": 0.5, "d": 3, "e": "2025-12-31", "f": None}
+    payload = json.loads(body_of("webhook", Message("t", facts=facts)))["facts"]
+    assert payload == {"a": None, "b": None, "c": 0.5, "d": 3, "e": "2025-12-31", "f": None}
 
 
 @settings(max_examples=50)
@@ -346,10 +346,10 @@ def test_every_text_has_a_form_that_mentions_nobody_and_is_not_too_long(title, l
     for kind in KINDS:
         body = body_of(kind, message)
         assert kind == "webhook" or len(body) < 28_000
-        said = json.loads(body)
+        payload = json.loads(body)
         if kind in ("slack", "teams"):
-            shown = " ".join(text for _, text in texts_of(said.get("blocks") or said["attachments"]))
-            assert not re.search(r"<[!@#]|(?<![\w.+-])@\w", shown)
+            visible = " ".join(text for _, text in texts_of(payload.get("blocks") or payload["attachments"]))
+            assert not re.search(r"<[!@#]|(?<![\w.+-])@\w", visible)
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -381,10 +381,10 @@ def test_without_apprise_it_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("login", ["", "me:horse%40home@"])
 def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, login):
-    asked = []
+    received = []
 
     def serve(line):
-        asked.append(line.recv(10_000))
+        received.append(line.recv(10_000))
         with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as other:
             line.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             both = [line, other]
@@ -392,7 +392,7 @@ def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, 
                 for one in ready:
                     if not (piece := one.recv(100_000)):
                         return
-                    asked.append(piece)
+                    received.append(piece)
                     both[one is line].sendall(piece)
 
     with hook_server(True, "hooks.example.com") as server, closing(listener(serve)) as listening:
@@ -402,9 +402,9 @@ def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, 
         hook = Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5, server.context)
         assert posted_row(tmp_path, hook).state == "sent"
     assert server.taken[0].path == f"/{SECRET}"
-    assert asked[0].startswith(b"CONNECT hooks.example.com:443 HTTP/1.")
-    assert (b"Proxy-Authorization: Basic bWU6aG9yc2VAaG9tZQ==" in asked[0]) is bool(login)
-    assert SECRET.encode() not in b"".join(asked)
+    assert received[0].startswith(b"CONNECT hooks.example.com:443 HTTP/1.")
+    assert (b"Proxy-Authorization: Basic bWU6aG9yc2VAaG9tZQ==" in received[0]) is bool(login)
+    assert SECRET.encode() not in b"".join(received)
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path, monkeypatch):

@@ -75,14 +75,16 @@ def test_a_firing_begins_after_so_many_in_a_row_and_ends_with_the_first_that_fai
 @given(signs, st.integers(1, 3), st.integers(0, 4), st.data())
 def test_firings_are_apart_and_resolve_by_reset_alone(when, for_, cooldown, data):
     reset = data.draw(st.text("+-?", min_size=len(when), max_size=len(when)))
-    found = folded(when, reset, for_=for_, cooldown=cooldown)
-    told = found.replace("?", "")
-    assert "Fp" not in told
-    assert "F." not in told
-    assert not told.startswith("r")
-    assert all(when[at] == "-" and reset[at] == "+" for at, state in enumerate(found) if state == "r")
-    starts = [at for at, state in enumerate(found) if state == "F" and (found[:at].replace("?", "") or ".")[-1] != "F"]
-    for at, state in enumerate(found):
+    states = folded(when, reset, for_=for_, cooldown=cooldown)
+    known = states.replace("?", "")
+    assert "Fp" not in known
+    assert "F." not in known
+    assert not known.startswith("r")
+    assert all(when[at] == "-" and reset[at] == "+" for at, state in enumerate(states) if state == "r")
+    starts = [
+        at for at, state in enumerate(states) if state == "F" and (states[:at].replace("?", "") or ".")[-1] != "F"
+    ]
+    for at, state in enumerate(states):
         if state == "r":
             assert all(later - at > cooldown for later in starts if later > at)
 
@@ -168,8 +170,8 @@ def test_chance_fires_one_of_many_values_as_seldom_as_the_whole():
     (rule,) = rules(Settings(), [Alert("A", "customer_churn_rate > 10%", each="channel")])
     wider = {month.index: 3.0233 / 1.96}  # of the 99.875th percentile: 5% over twenty values
     for _ in range(100):
-        found = [share(float(draw.binomial(400, 0.10)), 400, "") for _ in range(20)]
-        points = [{"customer_churn_rate": {month.index: Point(one.value, one.low, one.high)}} for one in found]
+        shares = [share(float(draw.binomial(400, 0.10)), 400, "") for _ in range(20)]
+        points = [{"customer_churn_rate": {month.index: Point(one.value, one.low, one.high)}} for one in shares]
         fired += any(one.state == "firing" for point in points for one in judge(rule, "x", point, [month], wider))
     assert fired <= 8
 
@@ -191,14 +193,14 @@ def test_what_the_data_lack_is_no_data_with_the_reason():
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"each": "chanel"}, "alerts.A.each: There is no segment column 'chanel': did you mean 'channel'"),
         ({"segment": "channel=wep"}, "alerts.A.segment: There is no channel 'wep' in the data: did you mean 'web'"),
     ],
 )
-def test_a_segment_that_is_not_there_is_refused(company, keys, said):
-    with pytest.raises(SettingsError, match=said):
+def test_a_segment_that_is_not_there_is_refused(company, keys, message):
+    with pytest.raises(SettingsError, match=message):
         alert_states(company, None, [Alert("A", "revenue > 1", **keys)])
 
 
@@ -216,8 +218,8 @@ def test_a_value_that_is_gone_is_told_of_only_while_its_alert_fires():
     (rule,) = rules(Settings(), [Alert("A", "customer_churn_rate > 5%", each="country")])
     high, low = Point(0.09), Point(0.01)
     periods = [FIRST.shift(at) for at in range(8)]
-    found = list(judge(rule, "FR", series(None, low, None, high, None, None, low, None), periods, {}))
-    assert [(one.period, LETTERS[one.state], one.is_held) for one in found] == [
+    states = list(judge(rule, "FR", series(None, low, None, high, None, None, low, None), periods, {}))
+    assert [(one.period, LETTERS[one.state], one.is_held) for one in states] == [
         ("2025-02", ".", False),
         ("2025-04", "F", False),
         ("2025-05", "?", True),
@@ -238,9 +240,9 @@ def test_chance_fires_as_often_as_the_interval_says():
 
 def test_a_change_by_chance_is_that_of_the_figures_drawn():
     points = [Point(0.05, 0.03, 0.07, change=0.01, change_low=-0.02, change_high=0.04, n=400, unit="fraction")] * 3
-    found = by_chance(series(*points), Random(20))["customer_churn_rate"]
+    drawn = by_chance(series(*points), Random(20))["customer_churn_rate"]
     for index in (FIRST.index + 1, FIRST.index + 2):
-        one, before = found[index], found[index - 1]
+        one, before = drawn[index], drawn[index - 1]
         assert one.change == pytest.approx(one.value - before.value)
         assert (one.change_low, one.change_high) == pytest.approx((one.change - 0.03, one.change + 0.03))
 

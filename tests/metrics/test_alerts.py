@@ -163,12 +163,12 @@ def written(condition) -> str:
 def expected(condition, values) -> bool | None:
     match condition:
         case ("not", part):
-            found = expected(part, values)
-            return None if found is None else not found
+            result = expected(part, values)
+            return None if result is None else not result
         case ("and" | "or" as word, parts):
-            found = {expected(part, values) for part in parts}
+            result = {expected(part, values) for part in parts}
             first = word == "or"
-            return first if first in found else None if None in found else not first
+            return first if first in result else None if None in result else not first
         case (left, sign, right):
             a, b = values[left], values.get(right) if isinstance(right, str) else right
             return None if a is None or b is None else SIGNS[sign](a, b)
@@ -200,7 +200,7 @@ def test_what_is_certain_holds_wherever_in_their_intervals_the_figures_are(condi
 
 
 @pytest.mark.parametrize(
-    ("when", "at", "said"),
+    ("when", "at", "message"),
     [
         ("customer_chrn_rate > 5%", 1, "no metric 'customer_chrn_rate': did you mean 'customer_churn_rate'"),
         ("mrr > 1 or chnge(mrr) < 3", 12, "no function 'chnge': did you mean 'change'"),
@@ -230,11 +230,11 @@ def test_what_is_certain_holds_wherever_in_their_intervals_the_figures_are(condi
         ("not " * 40 + "mrr > 1", 85, "deeper than 20"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_with_its_place(when, at, said):
+def test_what_is_wrong_is_one_sentence_with_its_place(when, at, message):
     with pytest.raises(SettingsError) as error:
         rule(when)
     assert re.fullmatch(rf"alerts\.A\.when: at character {at}, .*[.?]", str(error.value), re.DOTALL)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 words = st.sampled_from(
@@ -265,16 +265,16 @@ texts = st.text(max_size=60) | st.lists(words, max_size=25).map(" ".join) | st.l
 @given(texts)
 def test_random_text_is_a_condition_or_an_error_with_its_place(text):
     try:
-        found = rule(text).when
+        condition = rule(text).when
     except SettingsError as error:
         at = re.match(r"alerts\.A\.when: at character (\d+), ", str(error))
         assert (1 <= int(at[1]) <= len(text) + 1) if at else not text.strip() or len(text) > MOST_CHARACTERS
     else:
-        assert canonical(parse(canonical(found))) == canonical(found)
+        assert canonical(parse(canonical(condition))) == canonical(condition)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("when", " ", "alerts.A.when is empty"),
         ("when", "mrr > 1 " + "or mrr > 1 " * 60, "more than 500"),
@@ -291,8 +291,8 @@ def test_random_text_is_a_condition_or_an_error_with_its_place(text):
         ("every", "weak", "did you mean 'week'"),
     ],
 )
-def test_keys_are_checked(key, value, said):
-    with pytest.raises(SettingsError, match=re.escape(said)):
+def test_keys_are_checked(key, value, message):
+    with pytest.raises(SettingsError, match=re.escape(message)):
         rules(make_settings({"alerts": [{"name": "A", "when": "mrr > 1", key: value}]}))
 
 

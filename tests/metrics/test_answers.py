@@ -29,8 +29,8 @@ def framed(rows: list[tuple]) -> pd.DataFrame:
 
 
 def interval(data, survey: str, period: str = "2024-01") -> tuple[float, float]:
-    found = row(data, METRICS[survey], period)
-    return found["low"], found["high"]
+    figure = row(data, METRICS[survey], period)
+    return figure["low"], figure["high"]
 
 
 # With a pencil
@@ -45,22 +45,22 @@ def test_answers_of_one_customer_count_for_less_than_those_of_several():
         -            2024-01-09    nps     9
         -            2024-01-09    nps     8
     """), answers="all", **UTC)  # fmt: skip  # the table as on paper
-    found = row(data, "net_promoter_score", "2024-01")
-    assert (found["value"], found["n"]) == (40, 5)  # 100 × (3 - 1) / 5
+    figure = row(data, "net_promoter_score", "2024-01")
+    assert (figure["value"], figure["n"]) == (40, 5)  # 100 × (3 - 1) / 5
     # An answer less the mean of 0.4: 0.6 and 0.6 (Ann), -1.4 (Ben), 0.6, -0.4. Squared answer by answer they are 3.2;
     # squared
     # by customer 1.2² + 1.4² + 0.6² + 0.4² = 3.92. Five answers (÷ 4/5) are (5/1)² of Kish's, four customers of 2, 1,
     # 1 and 1
     # answers count as 5² / 7, so (÷ 1 - 7/25).
     size = 5 / ((3.92 / (1 - 7 / 25)) / (3.2 / (1 - 1 / 5)))
-    assert (found["low"], found["high"]) == pytest.approx(nps_interval(0.6 * size, 0.2 * size, size))
+    assert (figure["low"], figure["high"]) == pytest.approx(nps_interval(0.6 * size, 0.2 * size, size))
 
 
 @pytest.mark.parametrize("scores", [(5, 5, 5, 5, 5), (1, 1, 1, 1, 1)])
 def test_where_all_say_the_same_a_customer_is_one_answer(scores):
     """Three customers of 3, 1 and 1 answers: 5² / (9 + 1 + 1) answers."""
     who = ["Ann", "Ann", "Ann", "Ben", None]
-    days = [f"2024-01-{5 + place:02}" for place in range(5)]
+    days = [f"2024-01-{5 + index:02}" for index in range(5)]
     frame = pd.DataFrame({"customer_id": who, "responded_at": days, "survey": "csat", "score": scores})
     data = rk.load(responses=frame, answers="all", **UTC)
     size = 25 / 11
@@ -69,9 +69,9 @@ def test_where_all_say_the_same_a_customer_is_one_answer(scores):
 
 def test_many_answers_of_a_single_customer_are_one():
     rows = [
-        ("Ann", f"2024-01-{1 + place:02}", survey, SCALES[survey][place % 2])
+        ("Ann", f"2024-01-{1 + index:02}", survey, SCALES[survey][index % 2])
         for survey in SCALES
-        for place in range(18)
+        for index in range(18)
     ]
     data = rk.load(responses=pd.DataFrame(rows, columns=COLUMNS[:4]), answers="all", ces_top="mean", **UTC)
     assert interval(data, "csat") == pytest.approx(wilson(0.5, 1))
@@ -91,24 +91,24 @@ def test_customers_of_unlike_answers_are_no_more_certain_than_independent_answer
 # Against the customers themselves
 
 
-def is_near(found: tuple, expected: tuple) -> bool:
+def is_near(actual: tuple, expected: tuple) -> bool:
     """Bounds that are equal but for rounding, or both missing."""
-    return (None in found and found == expected) or found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    return (None in actual and actual == expected) or actual == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict]:
     """The figure from its rows, with what each customer adds to numerator and denominator."""
     high = SCALES[survey][1]
     customers, parts = defaultdict(lambda: [0.0, 0.0]), []
-    for place, (who, _, _, score, weight, _) in enumerate(rows):
+    for index, (who, _, _, score, weight, _) in enumerate(rows):
         if survey == "nps":
             part = (score >= 9) - (score <= 6)
         else:
             boxes = 2 if survey == "csat" else top
             part = score if boxes == "mean" else int(score > high - boxes)
         parts.append((weight, part))
-        customers[who or place][0] += weight * part
-        customers[who or place][1] += weight
+        customers[who or index][0] += weight * part
+        customers[who or index][1] += weight
     n, whole, squares = len(parts), sum(w for w, _ in parts), sum(w * w for w, _ in parts)
     value = sum(w * y for w, y in parts) / whole
     variance = sum(w * (y - value) ** 2 for w, y in parts) / whole
@@ -126,8 +126,8 @@ def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict
         scale, bounds = 100.0, nps_interval(share["up"] * size, share["down"] * size, size)
         bounds = min(bounds[0], 100 * value), max(bounds[1], 100 * value)
     elif survey == "ces" and top == "mean":
-        found = mean(value * size, sum(w * y * y for w, y in parts) / whole * size, size, "")
-        bounds = found.low, found.high
+        figure = mean(value * size, sum(w * y * y for w, y in parts) / whole * size, size, "")
+        bounds = figure.low, figure.high
     else:
         bounds = wilson(value * size, size)
     return Measure(scale * value, scale * value * whole, whole, n, *bounds), customers
@@ -159,7 +159,7 @@ def answers(draw, once: bool = False) -> list[tuple]:
             region = {"a": "north", "b": "south"}.get(who) or "north"
             rows.append((who, f"{month}-10 {hour:02}:00", survey, draw(st.integers(low, high)), weight, region))
     if once:
-        rows = list({(one[0] or place, one[1][:7], one[2]): one for place, one in enumerate(rows)}.values())
+        rows = list({(one[0] or index, one[1][:7], one[2]): one for index, one in enumerate(rows)}.values())
     return rows
 
 
@@ -184,13 +184,13 @@ def test_intervals_are_those_of_the_customers_sums(rows, top):
                 if expected is None:
                     assert frame["value"].isna().all()  # or no row
                     continue
-                (found,) = frame.where(frame.notna(), None).to_dict("records")
-                assert found["value"] == pytest.approx(expected[0].value)
-                assert found["n"] == expected[0].n
-                assert is_near((found["low"], found["high"]), (expected[0].low, expected[0].high))
+                (figure,) = frame.where(frame.notna(), None).to_dict("records")
+                assert figure["value"] == pytest.approx(expected[0].value)
+                assert figure["n"] == expected[0].n
+                assert is_near((figure["low"], figure["high"]), (expected[0].low, expected[0].high))
             if now and before:  # `found` is February's
                 bounds = change(now, before, 100.0 if survey == "nps" else 1.0) or (None, None)
-                assert is_near((found["change_low"], found["change_high"]), bounds)
+                assert is_near((figure["change_low"], figure["change_high"]), bounds)
 
 
 @settings(max_examples=4)
@@ -211,10 +211,10 @@ def test_more_answers_of_the_same_customers_do_not_make_a_figure_more_certain():
     """Twenty customers who say the same four times are as certain as when they say it once; a metric's n is the
     answers.
     """
-    said = [
+    rows = [
         (f"c{who}", f"2024-01-{10 + again}", "csat", 5 if who % 3 else 2) for who in range(20) for again in range(4)
     ]
-    frame = pd.DataFrame(said, columns=COLUMNS[:4])
+    frame = pd.DataFrame(rows, columns=COLUMNS[:4])
     once, four = (rk.load(responses=frame, answers=which, **UTC) for which in ("last", "all"))
     assert interval(four, "csat") == pytest.approx(interval(once, "csat"), rel=0.03)
     assert [row(data, METRICS["csat"], "2024-01")["n"] for data in (once, four)] == [20, 80]

@@ -12,25 +12,25 @@ PLAIN = np.array([0.3, 0.7, 0.2, 0.3])
 
 
 def test_pencil_scores():
-    found = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS)
-    assert (found.customers, found.gone) == (10, 5)
-    assert found.constant == 0.25  # .5 × .5
+    comparison = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS)
+    assert (comparison.customers, comparison.gone) == (10, 5)
+    assert comparison.constant == 0.25  # .5 × .5
     # 2 × .1² + 2 × .4² + .6² + .6² + 4 × .1², over 10
-    assert found.model.brier == pytest.approx((0.02 + 0.32 + 0.36 + 0.36 + 0.04) / 10)
+    assert comparison.model.brier == pytest.approx((0.02 + 0.32 + 0.36 + 0.36 + 0.04) / 10)
     # 2 × .7² + 4 × .3² (50 days) + 2 × .3² + .7² (100) + .8² (10)
-    assert found.plain.brier == pytest.approx((0.98 + 0.36 + 0.18 + 0.49 + 0.64) / 10)
+    assert comparison.plain.brier == pytest.approx((0.98 + 0.36 + 0.18 + 0.49 + 0.64) / 10)
     # Pairs of one gone and one not, 5 × 5. The model: 2 × 5 + 2 × (4 + 1/2) + 1 × 4. Days: 2 × (4 + 1/2) + 2 × (4 / 2)
-    assert found.model.auc == pytest.approx((10 + 9 + 4) / 25)
-    assert found.plain.auc == pytest.approx((2 * 4.5 + 2 * 2 + 0) / 25)
+    assert comparison.model.auc == pytest.approx((10 + 9 + 4) / 25)
+    assert comparison.plain.auc == pytest.approx((2 * 4.5 + 2 * 2 + 0) / 25)
     # A tenth is one customer: of the two at .9, or of the three at 100 days, of whom two of three were gone
-    assert (found.model.lift, found.plain.lift) == pytest.approx((2.0, 2 / 3 / 0.5))
+    assert (comparison.model.lift, comparison.plain.lift) == pytest.approx((2.0, 2 / 3 / 0.5))
 
 
 def test_bins_hold_everybody_once():
-    found = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS).bins
-    assert [one.customers for one in found] == [4, 1, 3, 2]
-    assert [one.actual for one in found] == pytest.approx([0, 1, 2 / 3, 1])
-    assert [one.predicted for one in found] == pytest.approx([0.1, 0.4, 0.6, 0.9])
+    bins = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS).bins
+    assert [one.customers for one in bins] == [4, 1, 3, 2]
+    assert [one.actual for one in bins] == pytest.approx([0, 1, 2 / 3, 1])
+    assert [one.predicted for one in bins] == pytest.approx([0.1, 0.4, 0.6, 0.9])
     spread = np.linspace(0, 1, 1000)
     many = compare(spread, spread, spread, (spread > 0.5).astype(int), np.ones(1000)).bins
     assert [one.customers for one in many] == [100] * 10
@@ -43,7 +43,7 @@ def scored(model: tuple[float, float], plain: tuple[float, float]) -> Comparison
 
 
 @pytest.mark.parametrize(
-    ("model", "plain", "months", "said"),
+    ("model", "plain", "months", "expected"),
     [
         ((0.95, 0.8), (1.0, 0.8), 24, "better"),  # 5% lower is enough, and so is the same ranking
         ((0.951, 0.9), (1.0, 0.8), 24, "no_better"),
@@ -52,8 +52,8 @@ def scored(model: tuple[float, float], plain: tuple[float, float]) -> Comparison
         ((0.5, 0.9), (1.0, 0.8), 12, "short"),
     ],
 )
-def test_verdict(model, plain, months, said):
-    assert verdict(scored(model, plain), months) == said
+def test_verdict(model, plain, months, expected):
+    assert verdict(scored(model, plain), months) == expected
 
 
 @pytest.mark.parametrize("gone", [0, 100])

@@ -60,19 +60,19 @@ def members(data) -> list:
 
 
 def test_next_renewals_by_hand(pencil):
-    found = {
+    renewals = {
         row.customer_id: (row.billed, row.units, str(next_renewal(row.billed, row.units, row.anchored)))
         for row in members(pencil)
     }
-    assert found == RENEWS
+    assert renewals == RENEWS
 
 
 def test_who_left_by_hand(pencil):
     """At the second renewal, on its day or up to three days late; at the third; and of two days there is no grace."""
     frame = renewals(pencil, TODAY, "who")
     lost = frame[frame["outcome"] == "lost"].set_index("segment_value")
-    made = {name: row["units"] // interval_step(row["billed"])[0] for name, row in lost.iterrows()}
-    assert made == {"left": 1, "left late": 1, "left mid-way": 2, "left in half": 1, "two days": 2}
+    steps = {name: row["units"] // interval_step(row["billed"])[0] for name, row in lost.iterrows()}
+    assert steps == {"left": 1, "left late": 1, "left mid-way": 2, "left in half": 1, "two days": 2}
 
 
 def test_follow_ups_by_hand(pencil):
@@ -117,8 +117,8 @@ def test_two_week_steps_in_the_model_by_hand():
     one = pd.DataFrame({"billed": ["2 week"], "outcome": ["member"], "units": [0], "customers": [1], "mrr": [1.0]})
     assert model.survival(RenewalGroups(one), 3)[0] == pytest.approx([0.25, 0.0625, 1 / 64], abs=1e-5)
     assert model.warnings[0] == "Billed every 2 weeks: only the first renewal is known, and stands for later ones."
-    said = "الفوترة كل أسبوعين: لا يُعرف إلا التجديد الأول، وهو يمثل ما يليه."
-    assert plain(Words("ar").say(model.warnings[0])) == said
+    warning = "الفوترة كل أسبوعين: لا يُعرف إلا التجديد الأول، وهو يمثل ما يليه."
+    assert plain(Words("ar").say(model.warnings[0])) == warning
 
 
 # Every interval

@@ -55,16 +55,16 @@ def test_published_scores():
 def test_contrasts_by_hand():
     """Four comments against four; a word counts once in a comment, and the prior is a tenth of all ten words."""
     ours, theirs = [{"late"}, {"late"}, {"late", "box"}, {"late"}], [{"good"}, {"good", "box"}, {"good"}, {"good"}]
-    found = {one.word: one for one in contrasts(ours, theirs)}
-    late = found["late"]
+    by_word = {one.word: one for one in contrasts(ours, theirs)}
+    late = by_word["late"]
     assert (late.comments, late.others) == (4, 0)
     # Of C(8, 4) = 70 ways to choose four comments one is all of those with the word; of the C(10, 4) = 210 ways to
     # choose four words five are of our five. Both tails count, and the larger p.
     assert late.p == pytest.approx(2 * max(1 / 70, 5 / 210))
     odds = log(4.4 / (6 - 4.4)) - log(0.4 / (6 - 0.4))
     assert late.z == pytest.approx(odds / sqrt(1 / 4.4 + 1 / 0.4))
-    assert (found["box"].z, found["box"].p) == (0.0, 1.0)
-    assert found["good"].z == pytest.approx(-late.z)
+    assert (by_word["box"].z, by_word["box"].p) == (0.0, 1.0)
+    assert by_word["good"].z == pytest.approx(-late.z)
     assert [one.word for one in contrasts(ours, theirs, least=3)] == ["late", "good"]
     assert contrasts(ours, []) == []
 
@@ -100,7 +100,7 @@ def test_false_alarms_are_rare(times):
     vocabulary = [f"w{number}" for number in range(120)]
     weights = [1 / (1 + number) for number in range(120)]
     for _ in range(trials):
-        many = [rng.randint(1, 12) * (times if place < 40 else 1) for place in range(200)]
+        many = [rng.randint(1, 12) * (times if index < 40 else 1) for index in range(200)]
         comments = [set(rng.choices(vocabulary, weights, k=one)) for one in many]
         groups = {"a": comments[:40], "b": comments[40:90], "c": comments[90:]}
         claims = [
@@ -130,8 +130,8 @@ def test_false_alarms_are_rare(times):
     ],
 )
 def test_words(comment, words):
-    found = [word for word, _ in words_of(comment)]
-    assert [word for word in found if word != "جدا"] == [word for word in words if word != "جدا"]
+    parsed = [word for word, _ in words_of(comment)]
+    assert [word for word in parsed if word != "جدا"] == [word for word in words if word != "جدا"]
 
 
 def test_stop_words_are_written_as_words_are():
@@ -147,7 +147,7 @@ USUAL = frozenset(
 
 
 @pytest.mark.parametrize(
-    ("comment", "shown"),
+    ("comment", "masked"),
     [
         ("Parcel came late", "Parcel came late"),
         ("Spoke to Sarah Miller at the London office, she was great", "Spoke to […] at the […] office, she was great"),
@@ -176,8 +176,8 @@ USUAL = frozenset(
         ("fuck this shit", "fuck this shit"),
     ],
 )
-def test_masked(comment, shown):
-    assert mask(comment, USUAL) == shown
+def test_masked(comment, masked):
+    assert mask(comment, USUAL) == masked
 
 
 PERSONAL = st.one_of(
@@ -191,26 +191,26 @@ PERSONAL = st.one_of(
 
 
 @given(PERSONAL, st.sampled_from(["I spoke to {} about it", "it was {}, really", "({}) was late", "ask for {}"]))
-def test_nothing_personal_is_left(said, sentence):
-    shown = mask(sentence.format(said), USUAL)
-    assert MASK in shown
-    assert not any(part in shown for part in said.replace("+", " ").split() if len(part) > 3)
+def test_nothing_personal_is_left(personal, sentence):
+    masked = mask(sentence.format(personal), USUAL)
+    assert MASK in masked
+    assert not any(part in masked for part in personal.replace("+", " ").split() if len(part) > 3)
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_masked_in_one_line(comment):
-    shown = mask(comment)
-    assert shown == plain(shown)
-    assert "@" not in shown or len(shown) < 3 or not any(one.count("@") for one in shown.split() if len(one) > 1)
-    list(words_of(shown))
+    masked = mask(comment)
+    assert masked == plain(masked)
+    assert "@" not in masked or len(masked) < 3 or not any(one.count("@") for one in masked.split() if len(one) > 1)
+    list(words_of(masked))
     usual_words([comment])
 
 
 @given(st.lists(st.text("abc .", min_size=1, max_size=6), max_size=5), st.text("abc .", max_size=40))
 def test_what_is_known_is_masked_wherever_it_stands_alone(known, text):
-    shown = mask_known(text, {one.strip() for one in known if one.strip()})
+    masked = mask_known(text, {one.strip() for one in known if one.strip()})
     for one in known:
-        assert not one.strip() or f" {one.strip()} " not in f" {shown} " or not one.strip(" .")
+        assert not one.strip() or f" {one.strip()} " not in f" {masked} " or not one.strip(" .")
 
 
 # The data.
@@ -295,6 +295,6 @@ def test_comments_are_no_segment_and_none_is_no_failure():
 
 def test_the_prior_keeps_rare_words_from_the_top():
     """Of two words that one group alone uses, the one of more comments comes first."""
-    found = contrasts([{"often"}] * 20 + [{"once"}], [{"other"}] * 21)
-    order = [one.word for one in found]
+    contrasted = contrasts([{"often"}] * 20 + [{"once"}], [{"other"}] * 21)
+    order = [one.word for one in contrasted]
     assert order.index("often") < order.index("once")

@@ -58,16 +58,16 @@ def test_lists_of_buyers():
 def test_the_columns_of_lists_are_those_asked_for_whatever_was_asked_before():
     """A report by a column, and one of the whole, of the same data."""
     orders = ORDERS.assign(country="France", channel="web")
-    period, asked = Period.parse("2024-02"), [["country"], [], ["channel", "country"], ["country"]]
+    period, choices = Period.parse("2024-02"), [["country"], [], ["channel", "country"], ["country"]]
 
     def load():
         return rk.load(orders=orders, timezone="UTC", currency="GBP", segments=["country", "channel"])
 
     data = load()
-    found = [list_totals(data, period, columns) for columns in asked]
-    assert found == [list_totals(load(), period, columns) for columns in asked]
-    assert all(found)
-    for columns, each in zip(asked, found, strict=True):
+    totals = [list_totals(data, period, columns) for columns in choices]
+    assert totals == [list_totals(load(), period, columns) for columns in choices]
+    assert all(totals)
+    for columns, each in zip(choices, totals, strict=True):
         for total in each.values():
             assert [name for name in ("channel", "country") if name in total.columns] == columns
 

@@ -20,39 +20,39 @@ def swapped(counts: dict[str, tuple[float, float]]) -> dict[str, tuple[float, fl
 
 def test_a_new_value_is_mix_and_an_old_one_rate_and_mix():
     """400 of 1,000 kept; then 350 of 900, and 90 of 100 new ones: 40% to 44%."""
-    found = rate_and_mix(swapped({"old": (1000, 400)}), swapped({"old": (900, 350), "new": (100, 90)}))
-    old, new = found.parts["old"], found.parts["new"]
-    assert found.change == pytest.approx(0.04)
+    result = rate_and_mix(swapped({"old": (1000, 400)}), swapped({"old": (900, 350), "new": (100, 90)}))
+    old, new = result.parts["old"], result.parts["new"]
+    assert result.change == pytest.approx(0.04)
     assert (old.rate, old.mix) == pytest.approx((-0.95 / 90, 0.1 * 0.46 / 18))  # -.01056, .00256
     assert (new.rate, new.mix) == pytest.approx((0, 0.048))
-    assert found.unexplained == pytest.approx(0, abs=1e-15)
+    assert result.unexplained == pytest.approx(0, abs=1e-15)
 
 
 def test_two_values_that_stay_as_they_are_change_the_whole_by_their_weights_alone():
     """80% and 20% of 100 each, then of 200 and 50: 50% to 68%."""
-    found = rate_and_mix(swapped({"a": (100, 80), "b": (100, 20)}), swapped({"a": (200, 160), "b": (50, 10)}))
-    assert found.change == pytest.approx(0.18)
-    assert found.rate == pytest.approx(0, abs=1e-15)
-    assert found.mix == pytest.approx(0.18)
-    assert found.parts["a"].mix == pytest.approx(0.3 * (0.8 - 0.59))
-    assert found.parts["a"].weight == pytest.approx(0.65)
+    result = rate_and_mix(swapped({"a": (100, 80), "b": (100, 20)}), swapped({"a": (200, 160), "b": (50, 10)}))
+    assert result.change == pytest.approx(0.18)
+    assert result.rate == pytest.approx(0, abs=1e-15)
+    assert result.mix == pytest.approx(0.18)
+    assert result.parts["a"].mix == pytest.approx(0.3 * (0.8 - 0.59))
+    assert result.parts["a"].weight == pytest.approx(0.65)
 
 
 def test_a_value_that_vanishes_is_mix():
-    found = rate_and_mix({"a": (40, 100), "b": (90, 100)}, {"a": (40, 100)})
-    assert found.parts["b"].rate == 0
-    assert found.change == pytest.approx(0.4 - 0.65)
-    assert found.mix == pytest.approx(found.change)
+    result = rate_and_mix({"a": (40, 100), "b": (90, 100)}, {"a": (40, 100)})
+    assert result.parts["b"].rate == 0
+    assert result.change == pytest.approx(0.4 - 0.65)
+    assert result.mix == pytest.approx(result.change)
 
 
 def test_a_numerator_without_a_denominator_is_unassigned():
-    found = rate_and_mix({"a": (40, 100), "b": (5, 0)}, {"a": (40, 200), "b": (8, 0), "c": (0, 0)})
-    assert {*found.parts} == {"a"}
-    assert found.unassigned == pytest.approx(8 / 200 - 5 / 100)
-    assert found.unexplained == pytest.approx(0, abs=1e-15)
-    found = rate_and_mix({"a": (40, 100), "b": (5, 0)}, {"a": (40, 100), "b": (8, 100)})
-    assert found.unassigned == pytest.approx(-0.05), "what it had before; now it is a value like others"
-    assert found.unexplained == pytest.approx(0, abs=1e-15)
+    result = rate_and_mix({"a": (40, 100), "b": (5, 0)}, {"a": (40, 200), "b": (8, 0), "c": (0, 0)})
+    assert {*result.parts} == {"a"}
+    assert result.unassigned == pytest.approx(8 / 200 - 5 / 100)
+    assert result.unexplained == pytest.approx(0, abs=1e-15)
+    result = rate_and_mix({"a": (40, 100), "b": (5, 0)}, {"a": (40, 100), "b": (8, 100)})
+    assert result.unassigned == pytest.approx(-0.05), "what it had before; now it is a value like others"
+    assert result.unexplained == pytest.approx(0, abs=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_a_numerator_without_a_denominator_is_unassigned():
     [({}, {"a": (1, 2)}), ({"a": (1, 2)}, {}), ({"a": (1, 0)}, {"a": (1, 2)}), ({"a": (0, 0)}, {"a": (0, 0)})],
 )
 def test_without_a_denominator_in_all_it_is_undefined_with_the_reason(before, now):
-    found = rate_and_mix(before, now)
-    assert (found.change, found.parts, found.reason, found.unexplained) == (None, {}, EMPTY, 0)
+    result = rate_and_mix(before, now)
+    assert (result.change, result.parts, result.reason, result.unexplained) == (None, {}, EMPTY, 0)
 
 
 def test_a_hundred_thousand_random_cases_close():
@@ -76,9 +76,9 @@ def test_a_hundred_thousand_random_cases_close():
         before, now = (
             dict(enumerate(zip(*rows, strict=True))) for rows in zip(kept.tolist(), counts.tolist(), strict=True)
         )
-        found = rate_and_mix(before, now)
-        undefined += found.change is None
-        worst = max(worst, abs(found.unexplained) / max(1.0, abs(found.change or 0.0)))
+        result = rate_and_mix(before, now)
+        undefined += result.change is None
+        worst = max(worst, abs(result.unexplained) / max(1.0, abs(result.change or 0.0)))
     assert worst < 1e-12
     assert 0 < undefined < 30_000
 
@@ -88,10 +88,10 @@ FACTOR = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 @given(st.lists(st.tuples(FACTOR, FACTOR), min_size=1, max_size=5))
 def test_the_factors_of_a_product_close_and_are_the_mean_over_all_orders(pairs):
-    before, now = ({str(place): pair[end] for place, pair in enumerate(pairs)} for end in (0, 1))
-    found = shapley(before, now)
+    before, now = ({str(index): pair[end] for index, pair in enumerate(pairs)} for end in (0, 1))
+    result = shapley(before, now)
     size = prod(max(abs(one), abs(other), 1) for one, other in pairs)
-    assert fsum(found.values()) == pytest.approx(prod(now.values()) - prod(before.values()), abs=1e-12 * size)
+    assert fsum(result.values()) == pytest.approx(prod(now.values()) - prod(before.values()), abs=1e-12 * size)
     orders = list(permutations(before))
     for name in before:
         added = [
@@ -99,7 +99,7 @@ def test_the_factors_of_a_product_close_and_are_the_mean_over_all_orders(pairs):
             * prod(now[one] if order.index(one) < order.index(name) else before[one] for one in before if one != name)
             for order in orders
         ]
-        assert found[name] == pytest.approx(fsum(added) / len(orders), abs=1e-12 * size)
+        assert result[name] == pytest.approx(fsum(added) / len(orders), abs=1e-12 * size)
 
 
 def test_a_product_from_zero_and_to_zero_is_the_customers_doing():

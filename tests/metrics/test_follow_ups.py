@@ -127,8 +127,8 @@ def test_answers(when, expected):
     ],
 )  # fmt: skip
 def test_tickets(when, more, expected):
-    found = due(shop("orders", "tickets"), when, **more)
-    assert found == expected
+    result = due(shop("orders", "tickets"), when, **more)
+    assert result == expected
 
 
 def test_a_ticket_without_an_id_is_known_by_when_it_was_opened():
@@ -157,17 +157,17 @@ def test_subscriptions(when, more, expected):
 
 def test_who_renews_and_is_at_risk_is_on_the_list_of_those_at_risk(sample):
     """A second way: the members of the list of customers at risk whose next renewal comes within 30 days."""
-    found = listed(sample, "renewal in 30 days and at risk", control=0)
+    due_list = listed(sample, "renewal in 30 days and at risk", control=0)
     kinds = members_lists.risk_groups(sample, sample.as_of)
     rows = listed_members(sample, sample.as_of, None, None, kinds, "mrr", 10**6)
     renews = {
         row.customer_id: members_lists.next_renewal(row.billed, row.units, row.anchored) for row in rows.itertuples()
     }
     wanted = {who: day for who, day in renews.items() if day <= sample.as_of + timedelta(days=30)}
-    assert {row.customer_id: row.due for row in found.rows} == wanted
+    assert {row.customer_id: row.due for row in due_list.rows} == wanted
     assert len(wanted) > 50
-    shown = risk_lists(sample, Period.parse("2025-12"))["at_risk"]
-    by_hand = {row.customer_id: row.act_by for row in shown.itertuples() if row.act_by <= "2026-01-31"}
+    at_risk = risk_lists(sample, Period.parse("2025-12"))["at_risk"]
+    by_hand = {row.customer_id: row.act_by for row in at_risk.itertuples() if row.act_by <= "2026-01-31"}
     assert by_hand.items() <= {who: str(day) for who, day in wanted.items()}.items()
 
 
@@ -214,8 +214,8 @@ def test_consent_is_the_last_word_and_silence_any_word():
     data = shop("orders")
     # a agrees, b does not, c did not and does now, d never said so.
     assert [who for who, _ in due(data, "6 days after any purchase", consent="agreed")] == ["a", "c"]
-    found = listed(data, "6 days after any purchase", consent="agreed")
-    assert (found.without_consent, found.suppressed) == (2, 0)
+    due_list = listed(data, "6 days after any purchase", consent="agreed")
+    assert (due_list.without_consent, due_list.suppressed) == (2, 0)
     assert [who for who, _ in due(data, "6 days after any purchase", suppress="left")] == ["b", "a", "c"]
     assert [who for who, _ in due(data, "6 days after any purchase", suppress="agreed=NO")] == ["a", "d"]
     assert [who for who, _ in due(data, "6 days after any purchase", suppress=["left", "agreed=no"])] == ["a"]
@@ -228,7 +228,7 @@ def test_consent_has_to_be_said_by_every_table_that_asks_for_it():
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "message"),
     [
         ({"contact": "e-mail"}, "rule 0.contact: no table has a column 'e-mail': did you mean 'email'?"),
         ({"consent": "agred"}, "rule 0.consent: no table has a column 'agred': did you mean 'agreed'?"),
@@ -236,10 +236,10 @@ def test_consent_has_to_be_said_by_every_table_that_asks_for_it():
         ({"text": "Hi {first_name}"}, "rule 0.text: no table has a column 'first_name'"),
     ],
 )
-def test_columns_that_no_table_has_are_refused(rule, said):
+def test_columns_that_no_table_has_are_refused(rule, message):
     with pytest.raises(SettingsError) as error:
         with_rules(shop("orders"), {"when": "7 days after first purchase"} | rule)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_without_its_table_a_follow_up_lists_nobody_and_says_why():
@@ -249,10 +249,10 @@ def test_without_its_table_a_follow_up_lists_nobody_and_says_why():
         {"name": "Low", "when": "detractor within 2 days"},
     ]
     data = with_rules(shop("orders"), *rules, {"name": "Buyers", "when": "6 days after any purchase"})
-    found = {one.follow_up.name: one for one in due_lists(data)}
-    assert {name: bool(one.reason) for name, one in found.items()} == {"Open": True, "Low": True, "Buyers": False}
-    assert not found["Open"].rows
-    assert found["Buyers"].rows
+    by_name = {one.follow_up.name: one for one in due_lists(data)}
+    assert {name: bool(one.reason) for name, one in by_name.items()} == {"Open": True, "Low": True, "Buyers": False}
+    assert not by_name["Open"].rows
+    assert by_name["Buyers"].rows
 
 
 def test_a_retention_toml_needs_no_mapping_to_name_a_column_of_a_text_file(tmp_path):
@@ -271,8 +271,8 @@ def test_a_retention_toml_needs_no_mapping_to_name_a_column_of_a_text_file(tmp_p
 
 
 def test_words_for_nothing_are_no_address_and_silence_nobody():
-    said = {"email": ["a@example.com", "NULL"], "gone": ["n/a", "None"], "agreed": ["yes", "none"]}
-    orders = ORDERS[:1].loc[[0, 0]].assign(ordered_at=["2024-03-03", "2024-03-04"], order_id=[1, 2], **said)
+    columns = {"email": ["a@example.com", "NULL"], "gone": ["n/a", "None"], "agreed": ["yes", "none"]}
+    orders = ORDERS[:1].loc[[0, 0]].assign(ordered_at=["2024-03-03", "2024-03-04"], order_id=[1, 2], **columns)
     data = rk.load(orders=orders, timezone="UTC", as_of=str(TODAY))
     (row,) = listed(data, "7 days after second purchase", contact="email", suppress="gone").rows
     assert row.contact == "a@example.com"
@@ -309,17 +309,17 @@ def test_who_must_not_be_written_to_is_never_listed(bought, control):
     )
     data = rk.load(orders=orders, timezone="UTC", as_of=str(TODAY))
     rule = {"when": "1 day after any purchase", "due_within": 30, "control": control}
-    found = due_lists(with_rules(data, rule | {"consent": "agreed", "suppress": "gone"}))[0]
+    due_list = due_lists(with_rules(data, rule | {"consent": "agreed", "suppress": "gone"}))[0]
     expected = set()
     for who, rows in orders[orders["agreed"] != ""].sort_values(["day"], ascending=False).groupby("customer_id"):
         last = rows[rows["day"] == rows["day"].min()]
         agrees = all(word.lower() in ("yes", "true", "1") for word in last["agreed"])
-        said = orders[orders["customer_id"] == who]["gone"]
-        if agrees and set(said) <= {"", "no", "0"} and not is_control(who, control):
+        flags = orders[orders["customer_id"] == who]["gone"]
+        if agrees and set(flags) <= {"", "no", "0"} and not is_control(who, control):
             expected.add(who)
-    assert {row.customer_id for row in found.rows} == expected
+    assert {row.customer_id for row in due_list.rows} == expected
     everybody = set(orders["customer_id"])
-    assert len(found.rows) + found.suppressed + found.without_consent + found.control == len(everybody)
+    assert len(due_list.rows) + due_list.suppressed + due_list.without_consent + due_list.control == len(everybody)
 
 
 # A second calculation

@@ -159,11 +159,11 @@ def test_what_is_said_to_be_likely_happens_so_often():
         import goal_outlook
     finally:
         sys.path.pop(0)
-    found = list(goal_outlook.trials(200))
+    trials = list(goal_outlook.trials(200))
     for path in ("", *goal_outlook.PATHS):
-        for said, came, _, count in goal_outlook.calibration([one for one in found if path in ("", one.path)]):
-            assert came == pytest.approx(said, abs=0.1 if not path else 0.16), (path, count)
-    assert goal_outlook.brier(found) < 0.16
+        for predicted, came, _, count in goal_outlook.calibration([one for one in trials if path in ("", one.path)]):
+            assert came == pytest.approx(predicted, abs=0.1 if not path else 0.16), (path, count)
+    assert goal_outlook.brier(trials) < 0.16
 
 
 # The states
@@ -205,14 +205,14 @@ def state_of(values: list[float | None], due: int, better: str = "higher", **giv
     ],
 )
 def test_the_six_states(values, due, better, target, start, state):
-    found = state_of(values, due, better, target=float(target), start=float(start))
-    assert found.state == state, found
-    assert found.bar is None or (found.bar == 1) == (state == REACHED)
+    goal = state_of(values, due, better, target=float(target), start=float(start))
+    assert goal.state == state, goal
+    assert goal.bar is None or (goal.bar == 1) == (state == REACHED)
 
 
 def test_a_missed_goal_below_zero_shows_no_full_bar():
-    found = state_of([-60, -50], 1, target=-10.0, start=-60.0)
-    assert (found.state, found.progress, found.bar) == (MISSED, 0.2, 0.2)
+    goal = state_of([-60, -50], 1, target=-10.0, start=-60.0)
+    assert (goal.state, goal.progress, goal.bar) == (MISSED, 0.2, 0.2)
     backwards = state_of([-60, -70], 1, target=-10.0, start=-60.0)
     assert (backwards.progress, backwards.bar) == (-0.2, 0.0), "told as it is; a bar has no less than nothing"
 
@@ -226,18 +226,18 @@ def test_a_missed_goal_below_zero_shows_no_full_bar():
 )
 @settings(max_examples=150)
 def test_every_goal_has_one_of_six_states_that_agrees_with_its_figure(values, due, target, start, better):
-    found = state_of(values, due, better, target=target, start=start)
-    assert found.state in SHAPES
-    assert (found.state == NO_DATA) == (values[-1] is None)
+    goal = state_of(values, due, better, target=target, start=start)
+    assert goal.state in SHAPES
+    assert (goal.state == NO_DATA) == (values[-1] is None)
     if values[-1] is None:
-        assert found.reason
+        assert goal.reason
         return
-    assert (found.state == REACHED) == is_met(values[-1], target, better)
-    if found.state == MISSED:
+    assert (goal.state == REACHED) == is_met(values[-1], target, better)
+    if goal.state == MISSED:
         assert due <= len(values) - 1
-    assert (found.probability is None) == (due < len(values) or found.known < outlooks.LEAST)
-    assert found.bar is None or 0 <= found.bar <= 1
-    assert found.mark is None or 0 <= found.mark <= 1
+    assert (goal.probability is None) == (due < len(values) or goal.known < outlooks.LEAST)
+    assert goal.bar is None or 0 <= goal.bar <= 1
+    assert goal.mark is None or 0 <= goal.mark <= 1
 
 
 @pytest.mark.parametrize("weight", ["Regular", "Bold"])
@@ -273,8 +273,8 @@ def states(data: object, period: str, **more) -> dict[str, GoalState]:
 def test_the_start_is_the_first_complete_period_with_a_figure(tmp_path):
     """In January nobody has been a customer before; of its 100 customers 99 buy again in February."""
     goals = '[goals.customer_retention_rate]\ntarget = 1.0\nby = "2024-12"\n[goals.active_customers]\ntarget = 120\n'
-    found = states(shop(tmp_path, goals), "2024-06")
-    rate, count = found["customer_retention_rate"], found["active_customers"]
+    by_metric = states(shop(tmp_path, goals), "2024-06")
+    rate, count = by_metric["customer_retention_rate"], by_metric["active_customers"]
     assert (rate.start, rate.start_period, rate.period) == (0.99, "2024-02", "2024-06")
     assert rate.value == pytest.approx(95 / 96)
     assert rate.expected == pytest.approx(4 / 10), "four of the ten months from February to December"
@@ -303,8 +303,8 @@ def test_the_start_is_looked_for_as_long_as_there_is_none(tmp_path):
         '[data]\norders = "orders.csv"\nresponses = "responses.csv"\n[report]\ntimezone = "UTC"\nas_of = 2023-09-01\n'
     )
     (tmp_path / "retention.toml").write_text(text + goal.format("now", "2023-12") + goal.format("past", "2023-06"))
-    found = states(rk.load(tmp_path), "2023-08")
-    now, past = found["now"], found["past"]
+    by_name = states(rk.load(tmp_path), "2023-08")
+    now, past = by_name["now"], by_name["past"]
     assert (now.start, now.start_period, now.value) == (50, "2023-07", 60)
     assert (now.progress, now.expected) == (pytest.approx(10 / 40), pytest.approx(1 / 5))
     assert (now.state, past.state) == (ON_TRACK, MISSED)
@@ -345,8 +345,8 @@ def test_a_start_that_is_given_counts_from_its_date(tmp_path):
 def test_a_goal_that_is_due_stays_as_its_period_left_it(tmp_path):
     data = shop(tmp_path, '[goals.active_customers]\ntarget = 98\nby = "2024-03"\n')
     for period in ("2024-03", "2024-08", "2024-12"):
-        found = states(data, period)["active_customers"]
-        assert (found.state, found.value, found.period, found.is_past) == (REACHED, 98, "2024-03", True)
+        goal = states(data, period)["active_customers"]
+        assert (goal.state, goal.value, goal.period, goal.is_past) == (REACHED, 98, "2024-03", True)
     early = states(data, "2024-02")["active_customers"]
     assert (early.value, early.period, early.is_past) == (99, "2024-02", False)
 
@@ -365,14 +365,14 @@ every = "year"
 [goals.net_promoter_score]
 target = 5
 """
-    found = states(shop(tmp_path, goals), "2024-06")
-    assert {one.state for one in found.values()} == {NO_DATA}
-    assert {name: one.reason for name, one in found.items() if len(one.reason) < 20} == {
+    by_name = states(shop(tmp_path, goals), "2024-06")
+    assert {one.state for one in by_name.values()} == {NO_DATA}
+    assert {name: one.reason for name, one in by_name.items() if len(one.reason) < 20} == {
         "active_customers": "before_data",
         "revenue": "not_begun",
     }
-    assert "subscriptions" in found["mrr"].reason
-    assert "responses" in found["net_promoter_score"].reason
+    assert "subscriptions" in by_name["mrr"].reason
+    assert "responses" in by_name["net_promoter_score"].reason
 
 
 def test_a_goal_of_another_length_is_silent_unless_it_adds_up(tmp_path):
@@ -458,8 +458,8 @@ def test_a_mean_score_has_a_goal_that_is_a_score(tmp_path):
     with pytest.raises(SettingsError, match="a rate is a part of 1"):
         states(rk.load(tmp_path), "2024-05")
     (tmp_path / "retention.toml").write_text(text + '[definitions]\nces_top = "mean"\n', "utf-8")
-    (found,) = states(rk.load(tmp_path), "2024-05").values()
-    assert (found.value, found.target, found.state, found.unit) == (5.5, 5.5, REACHED, "ratio")
+    (goal,) = states(rk.load(tmp_path), "2024-05").values()
+    assert (goal.value, goal.target, goal.state, goal.unit) == (5.5, 5.5, REACHED, "ratio")
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1970-01-01", "9998-12-31"])

@@ -56,7 +56,7 @@ def test_a_goal_speaks_of_one_length_of_period(tmp_path, goal, period, target):
 
 
 @pytest.mark.parametrize(
-    ("metric", "goal", "said"),
+    ("metric", "goal", "message"),
     [
         (
             "customer_retention_rate",
@@ -79,8 +79,8 @@ def test_a_goal_speaks_of_one_length_of_period(tmp_path, goal, period, target):
         ("customer_retention_rate", 'target = 0.5\nsegment = "country=Frnce"', "no country 'Frnce'.*'France'"),
     ],
 )
-def test_a_goal_that_cannot_be_meant_is_refused(tmp_path, metric, goal, said):
-    with pytest.raises(SettingsError, match=said) as error:
+def test_a_goal_that_cannot_be_meant_is_refused(tmp_path, metric, goal, message):
+    with pytest.raises(SettingsError, match=message) as error:
         rk.scorecard(rk.load(project(tmp_path, f"[goals.{metric}]\n{goal}\n")), "2024-03")
     assert re.search(metric, str(error.value))
 
@@ -101,7 +101,7 @@ def test_a_goal_may_be_of_one_segment_value(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         (0.7, "goal 70.0% · ✓ reached"),  # 80 of 90, 88.9% (Wilson: 80.7% to 93.9%)
         (0.85, "goal 85.0% · within chance of it"),
@@ -109,8 +109,8 @@ def test_a_goal_may_be_of_one_segment_value(tmp_path):
         (0.99, "goal 99.0% · × missed · from 90.0% in Feb 2024"),
     ],
 )
-def test_what_chance_may_have_decided_is_neither_reached_nor_missed(tmp_path, target, said):
-    assert card(tmp_path, f"[goals.customer_retention_rate]\ntarget = {target}\n")["goal"]["text"] == said
+def test_what_chance_may_have_decided_is_neither_reached_nor_missed(tmp_path, target, message):
+    assert card(tmp_path, f"[goals.customer_retention_rate]\ntarget = {target}\n")["goal"]["text"] == message
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_what_chance_may_have_decided_is_neither_reached_nor_missed(tmp_path, ta
     ],
 )
 def test_progress_is_the_part_of_the_way(value, start, target, better, share):
-    found = progress(value, start, target, better)
-    assert found is None if share is None else found == pytest.approx(share)
+    result = progress(value, start, target, better)
+    assert result is None if share is None else result == pytest.approx(share)
 
 
 def test_the_way_begins_where_the_goal_says(tmp_path):
@@ -199,7 +199,7 @@ def test_both_forms_are_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("goals", "said"),
+    ("goals", "message"),
     [
         ("[[goals]]\ntarget = 3", 'goals: number 1 names no metric: give it one, or kind = "yes/no" and an objective'),
         ('[[goals]]\nmetric = "revenu"\ntarget = 3', "names no metric 'revenu': did you mean 'revenue'?"),
@@ -216,6 +216,6 @@ def test_both_forms_are_one(tmp_path):
         ('[[goals]]\nid = 3\nmetric = "revenue"\ntarget = 3', "goals: number 1"),
     ],
 )
-def test_a_goal_that_says_too_little_or_too_much_is_refused(tmp_path, goals, said):
-    with pytest.raises(SettingsError, match=re.escape(said)):
+def test_a_goal_that_says_too_little_or_too_much_is_refused(tmp_path, goals, message):
+    with pytest.raises(SettingsError, match=re.escape(message)):
         Page("2024-03", None, data=rk.load(project(tmp_path, goals))).rows  # noqa: B018

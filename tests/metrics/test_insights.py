@@ -165,5 +165,5 @@ def test_of_fewer_than_thirty_nothing_is_claimed():
         return pd.DataFrame([then, now])
 
     assert change_claims(rows(29), Period.parse("2024-02"), "orders") == []
-    (found,) = change_claims(rows(30), Period.parse("2024-02"), "orders")
-    assert found.p < 1e-9
+    (claim,) = change_claims(rows(30), Period.parse("2024-02"), "orders")
+    assert claim.p < 1e-9

@@ -34,8 +34,8 @@ REALISTIC = [case for case in COVERAGE.cases() if "hard" not in case.name]
 @pytest.mark.parametrize("case", REALISTIC, ids=lambda case: f"{case.name} {case.truth:.3g}")
 def test_intervals_hold_the_truth_95_times_in_100(case):
     for n in COVERAGE.SIZES:
-        found = COVERAGE.simulate(case, n, repeats=4_000, seed=11)
-        assert 0.93 <= found.coverage <= 0.97, f"n = {n}"
+        simulation = COVERAGE.simulate(case, n, repeats=4_000, seed=11)
+        assert 0.93 <= simulation.coverage <= 0.97, f"n = {n}"
 
 
 def test_a_wald_interval_of_few_would_not():
@@ -58,8 +58,8 @@ def test_the_recorded_table_is_what_the_script_makes():
     recorded = recorded_lines()
     table = [line for line in recorded if line.startswith("| ")][1:]
     assert len(table) == len(COVERAGE.cases()) * len(COVERAGE.SIZES)
-    for place, case in enumerate(COVERAGE.cases()):
-        n = COVERAGE.SIZES[place % 3]  # a row a case; the dearest size is left to the script
+    for index, case in enumerate(COVERAGE.cases()):
+        n = COVERAGE.SIZES[index % 3]  # a row a case; the dearest size is left to the script
         assert COVERAGE.line(COVERAGE.simulate(case, n)) in table
 
 
@@ -126,11 +126,11 @@ def accounts(data) -> pd.DataFrame:
 
 
 def assert_as_wide(data, metric: str, period: str, low: float, high: float) -> None:
-    found = rk.scorecard(data, period, metrics=[metric]).iloc[0]
+    figure = rk.scorecard(data, period, metrics=[metric]).iloc[0]
     half = (high - low) / 2
-    assert found["high"] - found["low"] == pytest.approx(2 * half, rel=0.1)
-    assert found["low"] == pytest.approx(low, abs=0.2 * half)
-    assert found["high"] == pytest.approx(high, abs=0.2 * half)
+    assert figure["high"] - figure["low"] == pytest.approx(2 * half, rel=0.1)
+    assert figure["low"] == pytest.approx(low, abs=0.2 * half)
+    assert figure["high"] == pytest.approx(high, abs=0.2 * half)
 
 
 PURCHASES = {
@@ -237,19 +237,19 @@ def test_a_change_is_as_certain_as_resampling_customers_says(data, two_months, m
     x, y = RATIOS[metric]
     columns = [two_months[f"{name}_{when}"] for when in ("now", "before") for name in (x, y)]
     low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
-    found = rk.scorecard(data, "2025-11", metrics=[metric]).iloc[0]
+    figure = rk.scorecard(data, "2025-11", metrics=[metric]).iloc[0]
     half = (high - low) / 2
-    assert found["change_high"] - found["change_low"] == pytest.approx(2 * half, rel=0.1)
-    assert found["change_low"] == pytest.approx(low, abs=0.25 * half)
-    assert found["change_high"] == pytest.approx(high, abs=0.25 * half)
+    assert figure["change_high"] - figure["change_low"] == pytest.approx(2 * half, rel=0.1)
+    assert figure["change_low"] == pytest.approx(low, abs=0.25 * half)
+    assert figure["change_high"] == pytest.approx(high, abs=0.25 * half)
 
 
 def test_a_change_of_accounts_is_as_certain_as_resampling_customers_says(data, accounts):
-    found = rk.scorecard(data, "2025", metrics=["average_revenue_per_account"]).iloc[0]
+    figure = rk.scorecard(data, "2025", metrics=["average_revenue_per_account"]).iloc[0]
     was = (accounts["start"] > 0).astype(int)
     columns = accounts["end"], accounts["account"], accounts["start"], was
     low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
-    assert (found["change_low"], found["change_high"]) == pytest.approx((low, high), abs=0.1 * (high - low))
+    assert (figure["change_low"], figure["change_high"]) == pytest.approx((low, high), abs=0.1 * (high - low))
 
 
 def rise(factor: float) -> pd.DataFrame:
@@ -327,6 +327,6 @@ def test_what_cannot_be_measured_has_no_interval():
         orders=orders[[False, True, True]].assign(amount=7), timezone="UTC", every="month", as_of="2024-02-01"
     )
     for data in (alone, alike):
-        found = rk.scorecard(data, "2024-01", metrics=["average_purchase_value", "average_revenue_per_customer"])
-        assert found["value"].notna().all()
-        assert found[["low", "high"]].isna().all(axis=None)
+        card = rk.scorecard(data, "2024-01", metrics=["average_purchase_value", "average_revenue_per_customer"])
+        assert card["value"].notna().all()
+        assert card[["low", "high"]].isna().all(axis=None)

@@ -53,12 +53,14 @@ def test_the_oracle_agrees(segment):
     data, books = cases.company("orders")
     period = Period.parse("2025-06")
     wanted = oracle_lives.figures(books, period.end, segment)
-    found = rk.scorecard(data, period, segment=segment, metrics=METRICS)
-    found = found[found["segment"] == (segment or "")].set_index(["segment_value", "metric"])["value"]
-    assert {value for value, _ in found.index} == {*wanted}
+    values = rk.scorecard(data, period, segment=segment, metrics=METRICS)
+    values = values[values["segment"] == (segment or "")].set_index(["segment_value", "metric"])["value"]
+    assert {value for value, _ in values.index} == {*wanted}
     for value, expected in wanted.items():
-        assert found[value, "predicted_lifetime_value"] == pytest.approx(expected["predicted_lifetime_value"], rel=1e-5)
-        assert found[value, "customers_at_risk"] == expected["customers_at_risk"]
+        assert values[value, "predicted_lifetime_value"] == pytest.approx(
+            expected["predicted_lifetime_value"], rel=1e-5
+        )
+        assert values[value, "customers_at_risk"] == expected["customers_at_risk"]
     stakes = {row["segment_value"]: row["at_stake"] for row in lives(data, period, segment)}
     assert stakes == pytest.approx({value: expected["at_stake"] for value, expected in wanted.items()}, rel=1e-5)
 
@@ -105,23 +107,23 @@ def loaded(text: str, **options):
 @pytest.mark.parametrize(("buyers", "refused"), [(10, True), (19, True), (20, False)])
 def test_few_repeat_buyers_are_refused_in_a_sentence(buyers, refused):
     text = "\n".join(TWENTY.splitlines()[: 1 + 2 * buyers])
-    found = rk.scorecard(loaded(text, as_of="2024-01-01"), "2023-12", metrics=METRICS).set_index("metric")
-    assert found["value"].isna().all() == refused
-    for note in found["note"] if refused else ():
+    card = rk.scorecard(loaded(text, as_of="2024-01-01"), "2023-12", metrics=METRICS).set_index("metric")
+    assert card["value"].isna().all() == refused
+    for note in card["note"] if refused else ():
         assert re.fullmatch(rf"Too few repeat buyers: .* of {buyers} customers .*\.", note)
     if not refused:
-        assert found.loc["predicted_lifetime_value", "n"] == 20
-        assert "Less than two years of data" in found.loc["predicted_lifetime_value", "note"]
-        assert found["low"].isna().all()  # the interval of so few would not hold what it says
+        assert card.loc["predicted_lifetime_value", "n"] == 20
+        assert "Less than two years of data" in card.loc["predicted_lifetime_value", "note"]
+        assert card["low"].isna().all()  # the interval of so few would not hold what it says
 
 
 def test_spend_that_cannot_be_modelled_leaves_the_rest():
     """All orders are of amount 0: there is no money to forecast, but who is at risk is known."""
     free = re.sub(r"\d+\.00", "0.00", TWENTY)
-    found = rk.scorecard(loaded(free, as_of="2024-01-01", zero_orders="purchase"), "2023-12", metrics=METRICS)
-    found = found.set_index("metric")
-    assert found["value"].isna().tolist() == [True, False]
-    assert found.loc["predicted_lifetime_value", "note"].endswith(".")
+    card = rk.scorecard(loaded(free, as_of="2024-01-01", zero_orders="purchase"), "2023-12", metrics=METRICS)
+    card = card.set_index("metric")
+    assert card["value"].isna().tolist() == [True, False]
+    assert card.loc["predicted_lifetime_value", "note"].endswith(".")
 
 
 def test_before_the_first_purchase_there_is_nobody():
@@ -172,8 +174,8 @@ def test_those_whose_spend_is_fetched_follow_from_their_ids(monkeypatch):
         repeats = {one: (len(spent) - 1, sum(spent.values()) - spent[min(spent)]) for one, spent in days.items()}
         wanted = [one for one, (count, amount) in repeats.items() if count and amount]
         wanted.sort(key=lambda one: hashlib.md5(one.encode()).hexdigest())
-        found = queries.spend_sample(data, ends).values.tolist()
-        assert found == [[*repeats[one]] for one in wanted[:15]]
+        sample = queries.spend_sample(data, ends).values.tolist()
+        assert sample == [[*repeats[one]] for one in wanted[:15]]
         drawn = run_query(data, "SELECT DISTINCT place FROM spenders")
         assert len(drawn) == 40
         numbers.append(len(wanted))

@@ -91,16 +91,16 @@ STANDS = {
 def stands(data, cut: date = CUT) -> dict[str, list[tuple[str, str, int]]]:
     """What the query says of each customer, each being a segment value of its own."""
     frame = renewals(data, cut, "who")
-    found: dict[str, list[tuple[str, str, int]]] = {}
+    by_value: dict[str, list[tuple[str, str, int]]] = {}
     for row in frame.itertuples():
-        found.setdefault(row.segment_value, []).append((row.billed, row.outcome, row.units))
-    return found
+        by_value.setdefault(row.segment_value, []).append((row.billed, row.outcome, row.units))
+    return by_value
 
 
 @pytest.fixture(scope="module")
 def pencil():
     spells = table(SPELLS)
-    frame = spells.assign(subscription_id=[str(place) for place in range(len(spells))], who=spells["customer_id"])
+    frame = spells.assign(subscription_id=[str(index) for index in range(len(spells))], who=spells["customer_id"])
     return rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of="2024-09-01")
 
 
@@ -124,7 +124,7 @@ def test_one_pass_over_all_dates_says_what_a_query_of_one_date_does(at, pencil):
 def test_what_happens_after_the_date_changes_nothing(pencil):
     spells = table(SPELLS)
     known = spells[spells["started_at"] < str(CUT)]
-    frame = known.assign(subscription_id=[str(place) for place in range(len(known))], who=known["customer_id"])
+    frame = known.assign(subscription_id=[str(index) for index in range(len(known))], who=known["customer_id"])
     earlier = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of=CUT)
     assert stands(earlier) == stands(pencil)
 
@@ -132,8 +132,8 @@ def test_what_happens_after_the_date_changes_nothing(pencil):
 def test_survival_times_by_hand(pencil):
     """First paid until first lost; a pause is no loss, and who came back had left."""
     frame = survival_times(pencil, CUT, "who").set_index("segment_value")
-    found = {name: (row["months"], bool(row["lost"])) for name, row in frame.iterrows()}
-    assert found == {
+    times = {name: (row["months"], bool(row["lost"])) for name, row in frame.iterrows()}
+    assert times == {
         "on time": (3, True),
         "a day late": (3, True),
         "mid-month": (4, True),
@@ -189,9 +189,9 @@ def test_expectation_by_hand():
         "units": [0, 1, 11, 12], "customers": [10**7] * 4, "mrr": [0.0] * 4,
     })  # fmt: skip
     model = fit_renewals(RenewalGroups(lost))
-    stays = model.survival(alike, 4)
-    assert stays[0] == pytest.approx([0.5, 0.25, 0.125, 0.0625], abs=1e-5)
-    assert stays[1] == pytest.approx([1, 1, 0.5, 0.5], abs=1e-5)
+    survival = model.survival(alike, 4)
+    assert survival[0] == pytest.approx([0.5, 0.25, 0.125, 0.0625], abs=1e-5)
+    assert survival[1] == pytest.approx([1, 1, 0.5, 0.5], abs=1e-5)
     assert len(model.warnings) == 2
     assert "Billed by the month: only the first renewal is known" in model.warnings[0]
 
@@ -225,11 +225,11 @@ def test_hazards_of_the_sample_company_are_found_again(company):
 def test_the_sample_companys_leavers_are_foreseen(company):
     """Made on 2025-01-01 for six months: at least 3% below the plain rule's Brier score, as many leavers as there were."""
     test = back_test_at(company, date(2025, 1, 1), 6)
-    found = test.comparison
-    assert found.model.brier <= 0.97 * found.plain.brier
-    assert found.model.auc > found.plain.auc
-    predicted = sum(one.customers * one.predicted for one in found.bins)
-    assert 0.9 <= predicted / found.gone <= 1.1
+    comparison = test.comparison
+    assert comparison.model.brier <= 0.97 * comparison.plain.brier
+    assert comparison.model.auc > comparison.plain.auc
+    predicted = sum(one.customers * one.predicted for one in comparison.bins)
+    assert 0.9 <= predicted / comparison.gone <= 1.1
     assert 0.9 <= test.money[0] / test.money[1] <= 1.1
 
 
@@ -275,10 +275,10 @@ def test_saved_summaries_hold_what_was_asked_and_no_more(company, tmp_path):
     from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 
     data, period = company, Period.parse("2025-12")
-    asked = lives(data, period, None), back_test(data, period)
+    expected = lives(data, period, None), back_test(data, period)
     save_snapshot(data, tmp_path / "summaries")
     saved = load_snapshot(tmp_path / "summaries")
-    assert (lives(saved, period, None), back_test(saved, period)) == asked
+    assert (lives(saved, period, None), back_test(saved, period)) == expected
     with pytest.raises(DataError, match="hold no forecast of 2025-11 by whole"):
         lives(saved, Period.parse("2025-11"), None)
 
@@ -331,16 +331,16 @@ def test_the_interval_is_as_wide_as_chance_for_the_whole_and_for_each_plan():
 
     def logs(model) -> np.ndarray:
         money = members.mrr * (model.survival(members, 12) @ worth)
-        return np.log(np.concatenate([np.bincount(place, money, size) for place, size in groups]))
+        return np.log(np.concatenate([np.bincount(labels, money, size) for labels, size in groups]))
 
     model = fit_renewals(RenewalGroups(frame))
-    told = np.concatenate([deviation(model, members, worth, place, size) for place, size in groups])
+    predicted = np.concatenate([deviation(model, members, worth, labels, size) for labels, size in groups])
     draws = [frame.assign(customers=rng.poisson(frame["customers"])) for _ in range(120)]
     seen_in = np.std([logs(fit_renewals(RenewalGroups(one[one["customers"] > 0]))) for one in draws], axis=0)
-    assert told == pytest.approx(seen_in, rel=0.25)
+    assert predicted == pytest.approx(seen_in, rel=0.25)
     alone = [np.zeros_like(spread) for spread in model.spreads]
     narrow = deviation(replace(model, spreads=tuple(alone)), members, worth, *groups[0])
-    assert (narrow < 0.85 * told[:3]).all()
+    assert (narrow < 0.85 * predicted[:3]).all()
 
 
 def test_the_list_names_those_who_are_counted(company):
@@ -380,8 +380,8 @@ def test_the_next_renewal_is_the_first_that_has_not_come(billed, started, renews
     data = rk.load(subscriptions=row, timezone="UTC", currency="GBP", as_of="2024-06-01")
     kinds = renewals(data, data.as_of)[["billed", "units"]].assign(leaving=0.5, chance=0.1, usual=0.05)
     kinds = kinds.rename(columns={"units": "kind_units"})
-    (found,) = listed_members(data, data.as_of, None, None, kinds, "mrr", 9).itertuples()
-    assert str(next_renewal(found.billed, found.units, found.anchored)) == renews
+    (member,) = listed_members(data, data.as_of, None, None, kinds, "mrr", 9).itertuples()
+    assert str(next_renewal(member.billed, member.units, member.anchored)) == renews
 
 
 def test_a_second_calculation_agrees(company):

@@ -82,9 +82,9 @@ def answers(text: str, **options):
 def test_recurring_revenue(metric, february, march):
     data = members()
     assert value(data, metric, "2024-02") == pytest.approx(february)
-    found = row(data, metric, "2024-03")
-    assert found["value"] == pytest.approx(march)
-    assert (found["value"] is None) == ("nothing to divide by" in found["note"])
+    figure = row(data, metric, "2024-03")
+    assert figure["value"] == pytest.approx(march)
+    assert (figure["value"] is None) == ("nothing to divide by" in figure["note"])
 
 
 def test_reactivation_can_be_left_out_of_the_quick_ratio():
@@ -224,8 +224,8 @@ def test_shopify_calls_two_first_orders_a_return():
 
 
 def test_in_the_first_period_everybody_seems_new():
-    found = row(sales(), "returning_customer_rate", "2024-01")
-    assert (found["value"], "data begin" in found["note"]) == (0, True)
+    figure = row(sales(), "returning_customer_rate", "2024-01")
+    assert (figure["value"], "data begin" in figure["note"]) == (0, True)
 
 
 def test_cohorts_carry_their_revenue():
@@ -248,7 +248,7 @@ def test_a_customer_for_some_days_after_a_purchase(days, january, february):
         Ben          2         2024-02-28  10
     """)
     data = rk.load(orders=orders, as_of="2024-03-01", inactivity_days=days, **UTC)
-    found = {
+    by_period = {
         period: {
             name: value(data, name, period)
             for name in (
@@ -262,12 +262,15 @@ def test_a_customer_for_some_days_after_a_purchase(days, january, february):
         for period in ("2024-01", "2024-02")
     }
     at_end, early = january
-    assert (found["2024-01"]["customers_at_end"], found["2024-01"]["early_churned_customers"]) == (at_end, early)
+    assert (by_period["2024-01"]["customers_at_end"], by_period["2024-01"]["early_churned_customers"]) == (
+        at_end,
+        early,
+    )
     at_start, ann_stays = february
-    assert found["2024-02"]["customers_at_start"] == at_start
-    assert found["2024-02"]["customers_at_end"] == ann_stays + 1
-    assert found["2024-02"]["new_customers"] == 1
-    assert found["2024-02"]["lost_customers"] == at_start - ann_stays
+    assert by_period["2024-02"]["customers_at_start"] == at_start
+    assert by_period["2024-02"]["customers_at_end"] == ann_stays + 1
+    assert by_period["2024-02"]["new_customers"] == 1
+    assert by_period["2024-02"]["lost_customers"] == at_start - ann_stays
     assert value(data, "active_customers", "2024-02") == 1
     assert [one.name for one in identities(data, "month") if one.broken] == []
 
@@ -292,11 +295,11 @@ def test_lapsing_and_buying_again_within_a_month_is_an_event():
 def test_lifespan_of_members():
     """Of nobody, then six, then three at the starts of three months, three are lost in all."""
     data = members()
-    found = row(data, "customer_lifespan", "2024-03")
+    figure = row(data, "customer_lifespan", "2024-03")
     exposed = 0 + 6 + 3  # customers at the starts of January, February and March
-    assert found["value"] == pytest.approx(exposed / 3 / 12)
-    assert (found["numerator"], found["denominator"], found["n"]) == (exposed / 12, 3, exposed)
-    assert found["low"] < found["value"] < found["high"]
+    assert figure["value"] == pytest.approx(exposed / 3 / 12)
+    assert (figure["numerator"], figure["denominator"], figure["n"]) == (exposed / 12, 3, exposed)
+    assert figure["low"] < figure["value"] < figure["high"]
     assert value(data, "customer_lifetime_value", "2024-03") == pytest.approx(
         (185 + 105 + 170) / 14 * 12 * exposed / 36
     )
@@ -334,8 +337,8 @@ FOUR = """
     ("top", "unit", "score"), [(3, "fraction", 3 / 4), (2, "fraction", 2 / 4), ("mean", "ratio", 5.5)]
 )
 def test_effort(top, unit, score):
-    found = row(answers(FOUR, ces_top=top), "customer_effort_score", "2024-01")
-    assert (found["value"], found["unit"], found["n"]) == (score, unit, 4)
+    figure = row(answers(FOUR, ces_top=top), "customer_effort_score", "2024-01")
+    assert (figure["value"], figure["unit"], figure["n"]) == (score, unit, 4)
     assert rk.ces([7, 6, 5, 4], top=top).value == score
 
 
@@ -398,10 +401,10 @@ def test_difference_has_an_interval_by_newcombe():
 
 
 def test_changes_carry_their_interval():
-    found = row(members(), "customer_retention_rate", "2024-03")
+    figure = row(members(), "customer_retention_rate", "2024-03")
     now, before = formulas.share(3, 3, ""), formulas.share(3, 6, "")
-    assert found["change"] == 0.5
-    assert (found["change_low"], found["change_high"]) == pytest.approx(formulas.difference(now, before))
+    assert figure["change"] == 0.5
+    assert (figure["change_low"], figure["change_high"]) == pytest.approx(formulas.difference(now, before))
 
 
 @pytest.mark.parametrize("scores", [[10], [5], [10, 10], [0, None]])

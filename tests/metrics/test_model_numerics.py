@@ -48,8 +48,8 @@ def test_expected_purchases_are_those_of_sixty_digits(drawn):
     exact = pd.read_csv(HERE / "expected_purchases.csv")
     assert exact.iloc[:, :8].to_numpy() == pytest.approx(drawn[::50], rel=1e-12), "200 of the 10,000"
     for r, alpha, a, b, x, t_x, T, t, expected in exact.itertuples(index=False):
-        found = model(r, alpha, a, b).expected_purchases(t, x, t_x, T)
-        assert found == pytest.approx(expected, rel=1e-8, abs=1e-300), (r, alpha, a, b, x, t_x, T, t)
+        actual = model(r, alpha, a, b).expected_purchases(t, x, t_x, T)
+        assert actual == pytest.approx(expected, rel=1e-8, abs=1e-300), (r, alpha, a, b, x, t_x, T, t)
 
 
 def test_random_customers_get_finite_answers_within_bounds(drawn):
@@ -67,18 +67,18 @@ def test_random_customers_get_finite_answers_within_bounds(drawn):
 def test_beyond_what_series_reach_expectations_still_grow(drawn):
     tau = np.concatenate((np.linspace(50.001, 60, 20), 10.0 ** np.arange(2, 13)))
     for r, _, a, b, x, *_ in drawn[:400]:
-        found = purchases_while_alive(r, a, b, x, tau)
-        assert np.isfinite(found).all()
-        assert (np.diff(found) >= 0).all()
-        assert (found <= (r + x) * tau).all()
-        assert found[0] >= purchases_while_alive(r, a, b, x, np.array(50.0)) * (1 - 1e-9)
+        purchases = purchases_while_alive(r, a, b, x, tau)
+        assert np.isfinite(purchases).all()
+        assert (np.diff(purchases) >= 0).all()
+        assert (purchases <= (r + x) * tau).all()
+        assert purchases[0] >= purchases_while_alive(r, a, b, x, np.array(50.0)) * (1 - 1e-9)
 
 
 def test_expectations_never_fall_along_the_way(drawn):
     tau = 10.0 ** np.linspace(-9, 2, 60)
     for r, _, a, b, x, *_ in drawn[:300]:
-        found = purchases_while_alive(r, a, b, x, tau)
-        assert (np.diff(found) >= -1e-9 * found[1:]).all()
+        purchases = purchases_while_alive(r, a, b, x, tau)
+        assert (np.diff(purchases) >= -1e-9 * purchases[1:]).all()
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_expectations_never_fall_along_the_way(drawn):
     ids=["a + b + x = 1", "a is large"],
 )
 def test_where_textbook_forms_fail(parameters, customer, t, expected):
-    found = model(*parameters)
-    given_alive = found.expected_purchases(t, *customer) / found.probability_alive(*customer)
+    fit = model(*parameters)
+    given_alive = fit.expected_purchases(t, *customer) / fit.probability_alive(*customer)
     assert given_alive == pytest.approx(expected, abs=5e-8 if expected < 1 else 5e-3)
 
 
@@ -174,8 +174,8 @@ CUSTOMERS = st.lists(
 
 
 @given(CUSTOMERS, st.randoms(use_true_random=False), st.sampled_from([1.0, 7.0, 0.3]))
-def test_equal_customers_become_one_row(found, random, unit):
-    columns = [(x, t if x else 0, (t if x else 0) + more, n) for x, t, more, n in found]
+def test_equal_customers_become_one_row(customers, random, unit):
+    columns = [(x, t if x else 0, (t if x else 0) + more, n) for x, t, more, n in customers]
     each = [row[:3] for row in columns for _ in range(row[3])]
     random.shuffle(each)
     x, t_x, T = np.array(each).T
@@ -229,8 +229,8 @@ def fitted(fit, *columns: np.ndarray):
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40))
 @settings(max_examples=50)
-def test_any_customers_are_fitted_or_refused(found):
-    rows = [(x, t + 1 if x else 0, (t + 1 if x else 0) + more) for x, t, more in found] * 8
+def test_any_customers_are_fitted_or_refused(customers):
+    rows = [(x, t + 1 if x else 0, (t + 1 if x else 0) + more) for x, t, more in customers] * 8
     x, t_x, T = np.array(rows).T
     if (one := fitted(fit_bg_nbd, x, t_x, T)) is None:
         assert (x > 0).sum() < 20
@@ -243,8 +243,8 @@ def test_any_customers_are_fitted_or_refused(found):
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0.01, 1e6)), min_size=1, max_size=40))
 @settings(max_examples=30)
-def test_any_spend_is_fitted_or_refused(found):
-    x, m = np.array(found * 8).T
+def test_any_spend_is_fitted_or_refused(spends):
+    x, m = np.array(spends * 8).T
     if (one := fitted(fit_gamma_gamma, x, m)) is None:
         assert (x > 0).sum() < 20
         return

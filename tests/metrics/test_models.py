@@ -68,15 +68,15 @@ def cdnow_model(customers) -> BgNbd:
 
 def test_bg_nbd_of_cdnow(vectors, customers, cdnow_model):
     expected, tolerance = vectors["PUB-12"]["expected"], vectors["PUB-12"]["tolerance"]
-    found = cdnow_model
+    fit = cdnow_model
     precise = dict(zip(("r", "alpha", "a", "b"), expected["mle_precise"], strict=True))
     for name, value in precise.items():
-        assert getattr(found, name) == pytest.approx(expected[name], abs=tolerance[name])
-        assert getattr(found, name) == pytest.approx(value, abs=1e-5)
-    assert found.log_likelihood == pytest.approx(expected["loglik_precise"], abs=1e-4)
-    next_39_weeks = found.expected_purchases(39, customers["frequency"], customers["recency"], customers["T"])
+        assert getattr(fit, name) == pytest.approx(expected[name], abs=tolerance[name])
+        assert getattr(fit, name) == pytest.approx(value, abs=1e-5)
+    assert fit.log_likelihood == pytest.approx(expected["loglik_precise"], abs=1e-4)
+    next_39_weeks = fit.expected_purchases(39, customers["frequency"], customers["recency"], customers["T"])
     assert next_39_weeks.sum() == pytest.approx(expected["sum_cet_39w"], abs=0.01)
-    assert (found.customers, found.repeat_buyers, found.warnings) == (2357, 946, ())
+    assert (fit.customers, fit.repeat_buyers, fit.warnings) == (2357, 946, ())
 
 
 def test_calibration_of_cdnow(cdnow, customers, cdnow_model):
@@ -102,45 +102,45 @@ def test_one_customer_of_cdnow(vectors):
 def test_gamma_gamma_of_cdnow(vectors, cdnow):
     expected, tolerance = vectors["PUB-14"]["expected"], vectors["PUB-14"]["tolerance"]
     buyers = pd.read_csv(cdnow / "cdnow_customers_summary_with_transactions.csv")
-    found = fit_gamma_gamma(buyers["x"], buyers["zbar"])
+    fit = fit_gamma_gamma(buyers["x"], buyers["zbar"])
     for name, precise in zip("pqv", expected["mle_precise"], strict=True):
-        assert getattr(found, name) == pytest.approx(expected[name], abs=tolerance[name])
-        assert getattr(found, name) == pytest.approx(precise, abs=1e-4)
-    assert found.log_likelihood == pytest.approx(expected["loglik"], abs=1e-3)
-    assert found.warnings == ()
+        assert getattr(fit, name) == pytest.approx(expected[name], abs=tolerance[name])
+        assert getattr(fit, name) == pytest.approx(precise, abs=1e-4)
+    assert fit.log_likelihood == pytest.approx(expected["loglik"], abs=1e-3)
+    assert fit.warnings == ()
 
 
 def test_spend_of_four_customers(vectors):
     given = vectors["PUB-15"]["input"]
-    found = gamma_gamma(*given["params"]).expected_value(given["x"], given["zbar"])
-    assert found == pytest.approx(vectors["PUB-15"]["expected"]["expected"], abs=1e-4)
+    values = gamma_gamma(*given["params"]).expected_value(given["x"], given["zbar"])
+    assert values == pytest.approx(vectors["PUB-15"]["expected"]["expected"], abs=1e-4)
 
 
 def test_shifted_beta_geometric_of_regular_customers(vectors):
     given, expected = vectors["PUB-16"]["input"], vectors["PUB-16"]["expected"]
-    found = fit_sbg(given["alive_per_1000"])
-    assert found.alpha == pytest.approx(expected["alpha"], abs=1e-4)
-    assert found.beta == pytest.approx(expected["beta"], abs=1e-4)
-    assert found.log_likelihood == pytest.approx(expected["loglik"], abs=1e-3)
-    assert found.survival(np.arange(1, 13)) == pytest.approx(expected["survival_1_12"], abs=1e-4)
+    fit = fit_sbg(given["alive_per_1000"])
+    assert fit.alpha == pytest.approx(expected["alpha"], abs=1e-4)
+    assert fit.beta == pytest.approx(expected["beta"], abs=1e-4)
+    assert fit.log_likelihood == pytest.approx(expected["loglik"], abs=1e-3)
+    assert fit.survival(np.arange(1, 13)) == pytest.approx(expected["survival_1_12"], abs=1e-4)
 
 
 def test_kaplan_meier_of_the_leukaemia_trial(vectors):
     given, expected = vectors["PUB-17"]["input"], vectors["PUB-17"]["expected"]
-    found = kaplan_meier(given["time"], given["event"])
-    assert found.attrs["median"] == expected["median"]
-    found = found.set_index("time")
-    assert found["survival"].to_dict() == pytest.approx({int(t): s for t, s in expected["surv"].items()}, abs=2e-6)
+    curve = kaplan_meier(given["time"], given["event"])
+    assert curve.attrs["median"] == expected["median"]
+    curve = curve.set_index("time")
+    assert curve["survival"].to_dict() == pytest.approx({int(t): s for t, s in expected["surv"].items()}, abs=2e-6)
     for time, se in expected["greenwood_se"].items():
-        assert found.loc[int(time), "se"] == pytest.approx(se, abs=2e-6)
-    assert found.loc[6, ["low", "high"]].tolist() == pytest.approx(expected["ci95_loglog_at_6"], abs=2e-6)
-    assert found["at_risk"].tolist() == [21, 17, 15, 12, 11, 7, 6]
+        assert curve.loc[int(time), "se"] == pytest.approx(se, abs=2e-6)
+    assert curve.loc[6, ["low", "high"]].tolist() == pytest.approx(expected["ci95_loglog_at_6"], abs=2e-6)
+    assert curve["at_risk"].tolist() == [21, 17, 15, 12, 11, 7, 6]
 
 
 def test_online_retail(shared):
     """Two years of sales to known customers, in weeks: the reference of another program."""
     lines = (shared / "data" / "online_retail_ii_two_years.parquet").as_posix()
-    found = duckdb.sql(f"""
+    customers = duckdb.sql(f"""
         WITH days AS (
             SELECT CustomerID AS customer, CAST(InvoiceDate AS DATE) AS day, sum(Quantity * UnitPrice) AS amount
             FROM '{lines}'
@@ -150,17 +150,17 @@ def test_online_retail(shared):
             coalesce(avg(CASE WHEN day > first THEN amount END), 0) AS m
         FROM dated GROUP BY customer
     """).df()
-    fit = fit_bg_nbd(found["x"], found["t_x"], found["T"])
+    fit = fit_bg_nbd(customers["x"], customers["t_x"], customers["T"])
     assert (fit.customers, fit.repeat_buyers, fit.warnings) == (5878, 4189, ())
     assert [fit.r, fit.alpha, fit.a, fit.b] == pytest.approx([0.66353, 9.03365, 0.10864, 2.41570], abs=1e-5)
     assert fit.log_likelihood == pytest.approx(-86_053.906, abs=1e-3)
-    assert fit.expected_purchases(365.25 / 7, found["x"], found["t_x"], found["T"]).sum() == pytest.approx(
+    assert fit.expected_purchases(365.25 / 7, customers["x"], customers["t_x"], customers["T"]).sum() == pytest.approx(
         18_523.1, abs=0.1
     )
-    spend = fit_gamma_gamma(found["x"], found["m"])
+    spend = fit_gamma_gamma(customers["x"], customers["m"])
     assert [spend.p, spend.q, spend.v] == pytest.approx([2.1616, 3.5051, 466.17], rel=1e-4)
     assert spend.log_likelihood == pytest.approx(-28_376.305, abs=1e-3)
-    again = found[found["x"] > 0]
+    again = customers[customers["x"] > 0]
     assert spend.log_correlation == pytest.approx(np.corrcoef(np.log(again["x"]), np.log(again["m"]))[0, 1])
     assert "forecasts of money tend to be too low" in spend.warnings[0]
 
@@ -229,7 +229,7 @@ def test_columns_that_do_not_fit_together_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "phrases"),
     [
         ([(x, 9.9, 10) for x in (3, 4, 5, 6)] * 10, ["nobody seems to leave", "buy at the same rate"]),
         ([(12, 52, 53)] * 50, ["nobody seems to leave", "buy at the same rate"]),
@@ -237,24 +237,24 @@ def test_columns_that_do_not_fit_together_are_refused():
     ],
     ids=["never left", "all alike", "one of a hundred"],
 )
-def test_limits_of_purchases_are_warned_of(rows, said):
+def test_limits_of_purchases_are_warned_of(rows, phrases):
     x, t_x, T = np.array(rows).T
-    found = fit_bg_nbd(x, t_x, T)
-    assert [any(words in warning for warning in found.warnings) for words in said] == [True] * len(said)
-    assert np.isfinite([found.r, found.alpha, found.a, found.b, found.log_likelihood]).all()
-    if "nobody" in said[0]:
-        assert found.covariance is None
+    fit = fit_bg_nbd(x, t_x, T)
+    assert [any(words in warning for warning in fit.warnings) for words in phrases] == [True] * len(phrases)
+    assert np.isfinite([fit.r, fit.alpha, fit.a, fit.b, fit.log_likelihood]).all()
+    if "nobody" in phrases[0]:
+        assert fit.covariance is None
         # Nobody leaves: the expectation is that of the gamma mixture alone.
-        expected = 10 * (found.r + x) / (found.alpha + T)
-        assert found.expected_purchases(10, x, t_x, T) == pytest.approx(expected, rel=1e-3)
-        assert found.expected_purchases(10, x, t_x, T).mean() == pytest.approx(10 * x.sum() / T.sum(), rel=0.02)
+        expected = 10 * (fit.r + x) / (fit.alpha + T)
+        assert fit.expected_purchases(10, x, t_x, T) == pytest.approx(expected, rel=1e-3)
+        assert fit.expected_purchases(10, x, t_x, T).mean() == pytest.approx(10 * x.sum() / T.sum(), rel=0.02)
 
 
 def test_spend_that_does_not_vary():
-    found = fit_gamma_gamma(np.tile([1, 2, 3, 4], 25), np.full(100, 20.0))
-    assert found.covariance is None
-    assert "at a limit" in found.warnings[0]
-    assert found.expected_value([0, 1, 5], [0, 20, 20]) == pytest.approx([20] * 3, rel=1e-3)
+    fit = fit_gamma_gamma(np.tile([1, 2, 3, 4], 25), np.full(100, 20.0))
+    assert fit.covariance is None
+    assert "at a limit" in fit.warnings[0]
+    assert fit.expected_value([0, 1, 5], [0, 20, 20]) == pytest.approx([20] * 3, rel=1e-3)
 
 
 def test_spend_that_is_refused():
@@ -270,9 +270,9 @@ def test_spend_that_is_refused():
 def test_spend_so_unequal_that_it_has_no_mean_is_warned_of():
     rng = np.random.default_rng(5)
     x = rng.integers(1, 5, 2_000)
-    found = fit_gamma_gamma(x, rng.gamma(2.0 * x, 1 / (rng.gamma(0.7, 1 / 10, 2_000) * x)))
-    assert found.q == pytest.approx(0.7, abs=0.08)
-    assert "its mean does not exist" in found.warnings[0]
+    fit = fit_gamma_gamma(x, rng.gamma(2.0 * x, 1 / (rng.gamma(0.7, 1 / 10, 2_000) * x)))
+    assert fit.q == pytest.approx(0.7, abs=0.08)
+    assert "its mean does not exist" in fit.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -297,17 +297,17 @@ def test_cohorts_that_cannot_be_projected_are_refused(alive, sentence):
 
 
 @pytest.mark.parametrize(
-    ("alive", "share", "said"),
+    ("alive", "share", "message"),
     [
         ([1000, 900, 810, 729, 656], 0.1, "does not fall"),
         ([1000, 950, 850, 700, 500], 500 / 3500, "rises"),
     ],
 )
-def test_cohorts_without_a_falling_share_are_warned_of(alive, share, said):
-    found = fit_sbg(alive)
-    assert found.alpha / (found.alpha + found.beta) == pytest.approx(share, rel=1e-3)
-    assert found.covariance is None
-    assert said in found.warnings[0]
+def test_cohorts_without_a_falling_share_are_warned_of(alive, share, message):
+    fit = fit_sbg(alive)
+    assert fit.alpha / (fit.alpha + fit.beta) == pytest.approx(share, rel=1e-3)
+    assert fit.covariance is None
+    assert message in fit.warnings[0]
 
 
 # The shifted beta-geometric by its definition.
@@ -353,19 +353,19 @@ def test_several_cohorts_are_one_fit_of_all_renewals():
 
 def test_kaplan_meier_of_six_customers():
     """Three of six leave, at 1, 2 and 2; 5/6, then 3/5 of it with three still seen at 3."""
-    found = kaplan_meier([1, 2, 2, 2, 3, 4], [1, 1, 1, 0, 0, 0])
-    assert found["time"].tolist() == [1, 2]
-    assert found["at_risk"].tolist() == [6, 5]
-    assert found["survival"].tolist() == pytest.approx([5 / 6, 5 / 6 * 3 / 5])
-    assert found.attrs == {"median": 2, "customers": 6, "longest": 4}
+    curve = kaplan_meier([1, 2, 2, 2, 3, 4], [1, 1, 1, 0, 0, 0])
+    assert curve["time"].tolist() == [1, 2]
+    assert curve["at_risk"].tolist() == [6, 5]
+    assert curve["survival"].tolist() == pytest.approx([5 / 6, 5 / 6 * 3 / 5])
+    assert curve.attrs == {"median": 2, "customers": 6, "longest": 4}
     assert kaplan_meier([1, 2, 3], [1, 0, 0]).attrs["median"] is None
     assert kaplan_meier([1, 2, 3], [0, 0, 0]).empty
 
 
 def test_when_all_have_left_nothing_is_uncertain_to_tell():
-    found = kaplan_meier([1, 2], [1, 1])
-    assert found["survival"].tolist() == [0.5, 0]
-    assert found.loc[1, ["se", "low", "high"]].isna().all()
+    curve = kaplan_meier([1, 2], [1, 1])
+    assert curve["survival"].tolist() == [0.5, 0]
+    assert curve.loc[1, ["se", "low", "high"]].isna().all()
 
 
 def test_counts_stand_for_customers():
@@ -425,12 +425,12 @@ def test_parameters_of_purchases_are_found_again():
     """Within four standard errors; in whole days, which the model does not know, to a few percent."""
     true = np.log([0.8, 40, 0.4, 2.5])
     x, t_x, T = simulated(20_000, *np.exp(true))
-    found = fit_bg_nbd(x, t_x, T)
-    z = (found.log_parameters - true) / np.sqrt(np.diag(found.covariance))
+    fit = fit_bg_nbd(x, t_x, T)
+    z = (fit.log_parameters - true) / np.sqrt(np.diag(fit.covariance))
     assert np.abs(z).max() < 4
-    assert np.sqrt(np.diag(found.covariance)).max() < 0.1
+    assert np.sqrt(np.diag(fit.covariance)).max() < 0.1
     days = fit_bg_nbd(x, np.ceil(t_x).astype(int), T)
-    assert days.log_parameters == pytest.approx(found.log_parameters, abs=0.05)
+    assert days.log_parameters == pytest.approx(fit.log_parameters, abs=0.05)
 
 
 def test_the_unit_of_time_changes_alpha_only():
@@ -446,13 +446,13 @@ def test_parameters_of_spend_are_found_again():
     p, q, v = 4.0, 3.5, 30.0
     x = rng.integers(1, 12, 20_000)
     m = rng.gamma(p * x, 1 / (rng.gamma(q, 1 / v, 20_000) * x))
-    found = fit_gamma_gamma(x, m)
-    z = (found.log_parameters - np.log([p, q, v])) / np.sqrt(np.diag(found.covariance))
+    fit = fit_gamma_gamma(x, m)
+    z = (fit.log_parameters - np.log([p, q, v])) / np.sqrt(np.diag(fit.covariance))
     assert np.abs(z).max() < 4
-    assert found.expected_value(0, 0) == pytest.approx(p * v / (q - 1), rel=0.02)
-    assert found.warnings == ()
+    assert fit.expected_value(0, 0) == pytest.approx(p * v / (q - 1), rel=0.02)
+    assert fit.warnings == ()
     pence = fit_gamma_gamma(x, 100 * m)
-    assert (pence.p, pence.q, pence.v) == pytest.approx((found.p, found.q, 100 * found.v))
+    assert (pence.p, pence.q, pence.v) == pytest.approx((fit.p, fit.q, 100 * fit.v))
 
 
 def test_parameters_of_renewals_are_found_again():
@@ -461,21 +461,21 @@ def test_parameters_of_renewals_are_found_again():
     leaving = rng.beta(alpha, beta, 30_000)
     left_at = rng.geometric(leaving)
     alive = [(left_at > renewal).sum() for renewal in range(13)]
-    found = fit_sbg(alive)
-    z = (found.log_parameters - np.log([alpha, beta])) / np.sqrt(np.diag(found.covariance))
+    fit = fit_sbg(alive)
+    z = (fit.log_parameters - np.log([alpha, beta])) / np.sqrt(np.diag(fit.covariance))
     assert np.abs(z).max() < 4
-    assert found.warnings == ()
+    assert fit.warnings == ()
 
 
 def test_purchases_a_day_of_the_sample_company():
     """Drawn with .9 / 56 a day in the clock of its seasons: within two standard errors."""
     rows = rk.rfm(rk.sample(), as_of="2026-01-01", unit="day")
-    found = fit_bg_nbd(rows["frequency"], rows["recency"], rows["T"])
+    fit = fit_bg_nbd(rows["frequency"], rows["recency"], rows["T"])
     r, alpha = PURCHASE_RATE
     slope = np.array([1, -1, 0, 0])
-    error = (slope @ found.covariance @ slope) ** 0.5
-    assert found.r / found.alpha == pytest.approx(0.01626, abs=5e-6)
-    assert abs(np.log(found.r / found.alpha) - np.log(r / alpha)) < 2 * error
+    error = (slope @ fit.covariance @ slope) ** 0.5
+    assert fit.r / fit.alpha == pytest.approx(0.01626, abs=5e-6)
+    assert abs(np.log(fit.r / fit.alpha) - np.log(r / alpha)) < 2 * error
 
 
 def test_chances_of_the_same_customers_are_those_of_each_model_alone():

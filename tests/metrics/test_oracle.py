@@ -99,13 +99,13 @@ def test_pencil_events():
     assert churn_reasons(by_event, "2024-03") == by_reason
     assert customers(by_event, "2024-03") == (4, 1, 1, 5, 1, 1)
     assert mrr(by_event, "2024-03", "event") == (125, 30, 0, 50, 10 + 20 + 30 + 5 + 40, 15, 0, 15)
-    found = oracle.figures(by_event, "2024-03")[""]
-    assert found["customer_retention_rate"] == Fraction(1, 4)
-    assert found["customer_churn_rate"] == Fraction(5, 4)
-    assert found["early_churned_customers"] == 1
-    assert found["net_revenue_retention"] == Fraction(15, 125)
-    assert found["gross_revenue_retention"] == 1 - Fraction(155, 125)
-    assert found["quick_ratio"] == Fraction(45, 155)
+    figures = oracle.figures(by_event, "2024-03")[""]
+    assert figures["customer_retention_rate"] == Fraction(1, 4)
+    assert figures["customer_churn_rate"] == Fraction(5, 4)
+    assert figures["early_churned_customers"] == 1
+    assert figures["net_revenue_retention"] == Fraction(15, 125)
+    assert figures["gross_revenue_retention"] == 1 - Fraction(155, 125)
+    assert figures["quick_ratio"] == Fraction(45, 155)
 
 
 RATES = """
@@ -132,9 +132,9 @@ def test_pencil_currencies():
     # By event all of it goes at the day's .95, and fx is on A's 10 and 2, on B's 20 until then, on C's 30 since.
     fx = Fraction("1.00") + Fraction("0.10") + Fraction("1.00") + Fraction("1.50")
     assert mrr(books, "2024-03", "event") == (34, Fraction("28.50"), Fraction("1.90"), 0, 19, 0, fx, 49)
-    found = oracle.figures(books, "2024-03")[""]
-    assert found["net_revenue_retention"] == Fraction("17.80") / 34  # 12 EUR at the .90 of the start, and D's 7
-    assert found["gross_revenue_retention"] == Fraction(34 - 18, 34)
+    figures = oracle.figures(books, "2024-03")[""]
+    assert figures["net_revenue_retention"] == Fraction("17.80") / 34  # 12 EUR at the .90 of the start, and D's 7
+    assert figures["gross_revenue_retention"] == Fraction(34 - 18, 34)
 
 
 def test_pencil_orders_in_currencies():
@@ -166,8 +166,8 @@ def test_pencil_lines():
         A            3         2024-03-07 10:00  2.00    Spain
         """
     books = read("orders", orders=lines, lines=True, zero_orders="purchase")
-    found = sorted((p.at.minute, p.day.day, p.customer, p.cents, p.columns["country"]) for p in books.purchases)
-    assert found == [(0, 5, "A", 700, "Spain"), (0, 6, "A", 800, "Spain"), (0, 7, "A", 0, "(several)")]
+    purchases = sorted((p.at.minute, p.day.day, p.customer, p.cents, p.columns["country"]) for p in books.purchases)
+    assert purchases == [(0, 5, "A", 700, "Spain"), (0, 6, "A", 800, "Spain"), (0, 7, "A", 0, "(several)")]
 
 
 # The sample company

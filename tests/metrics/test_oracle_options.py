@@ -152,8 +152,8 @@ def test_currencies_hard_cases(basis, mode):
     daily = rates(date(2023, 10, 1), date(2024, 5, 10), 9)
     data, books = cases.tricky(range(6), basis, ("EUR", None, " usd ", "gbp"), daily, mrr_mode=mode)
     for segment in (None, "case"):
-        asked = {"segment": segment, "tolerance": 1e-6}
-        assert cases.scorecard_differences(data, books, cases.TRICKY_PERIODS, "month", **asked) == []
+        options = {"segment": segment, "tolerance": 1e-6}
+        assert cases.scorecard_differences(data, books, cases.TRICKY_PERIODS, "month", **options) == []
     for every in ("week", "month", "quarter"):
         assert cases.movement_differences(data, books, every, 1e-6) == []
         assert cases.cohort_differences(data, books, every, 1e-6) == []
@@ -285,7 +285,7 @@ def test_customers_of_before(basis, options):
 def test_weights_are_asked_for_by_survey_and_source(tmp_path):
     """In the first source satisfaction is weighted, in the second nothing is."""
     answers = cases.many_tricky_tables(range(4))["responses"].drop_duplicates().reset_index(drop=True)
-    answers = answers.assign(weight=[["2", "0.5", "", "1", "0"][place % 5] for place in range(len(answers))])
+    answers = answers.assign(weight=[["2", "0.5", "", "1", "0"][index % 5] for index in range(len(answers))])
     answers.loc[answers["survey"] != "csat", "weight"] = ""
     sources = [answers.iloc[::2], answers.iloc[1::2].drop(columns="weight")]
     for name, source in zip("ab", sources, strict=True):
@@ -296,9 +296,9 @@ def test_weights_are_asked_for_by_survey_and_source(tmp_path):
     read = [source.astype(object).replace("", None) for source in sources]
     books = oracle_tables.read(cases.ZONE, cases.TRICKY_AS_OF, "orders", responses=read)
     frame = rk.scorecard(data, periods=cases.TRICKY_PERIODS, every="month", metrics=oracle.SURVEY_METRICS)
-    found = frame.set_index(["period", "metric"])["value"]
+    values = frame.set_index(["period", "metric"])["value"]
     for label in cases.TRICKY_PERIODS:
         start, end = oracle.bounds(label)
         wanted = oracle.survey_figures(books, start, min(end, books.as_of))
-        assert all(oracle.same(found[label, metric], wanted[metric], 1e-9) for metric in oracle.SURVEY_METRICS), label
+        assert all(oracle.same(values[label, metric], wanted[metric], 1e-9) for metric in oracle.SURVEY_METRICS), label
     assert {one.weight for one in books.answers} == {Fraction(2), Fraction(1, 2), Fraction(1)}

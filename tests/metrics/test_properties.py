@@ -298,8 +298,8 @@ def test_a_table_in_two_files_is_one_table(history, cut):
             return figures_of(rk.load(folder))
 
         whole = write({name: [frame] for name, frame in history.items()})
-        places = {name: int(cut * len(frame)) for name, frame in history.items()}
-        halves = {name: [frame[: places[name]], frame[places[name] :]] for name, frame in history.items()}
+        cuts = {name: int(cut * len(frame)) for name, frame in history.items()}
+        halves = {name: [frame[: cuts[name]], frame[cuts[name] :]] for name, frame in history.items()}
         halves = {name: [half for half in both if len(half)] for name, both in halves.items()}
         pd.testing.assert_frame_equal(write(halves), whole)
 
@@ -343,8 +343,8 @@ def test_two_values_by_one_name_are_their_sum(history):
         merged[merged["segment_value"] != "Europe"].reset_index(drop=True), before[~apart].reset_index(drop=True)
     )
     sums = before[apart & before["metric"].isin(ADDITIVE)].groupby(key[:2])["value"].sum()
-    found = merged[(merged["segment_value"] == "Europe") & merged["metric"].isin(ADDITIVE)].set_index(key[:2])["value"]
-    pd.testing.assert_series_equal(found.sort_index(), sums.sort_index(), rtol=0, atol=1e-6)
+    europe = merged[(merged["segment_value"] == "Europe") & merged["metric"].isin(ADDITIVE)].set_index(key[:2])["value"]
+    pd.testing.assert_series_equal(europe.sort_index(), sums.sort_index(), rtol=0, atol=1e-6)
 
 
 @few
@@ -379,8 +379,10 @@ def test_answers_are_counted_as_one_would_by_hand(rule, table):
             named.assign(month=month).drop_duplicates(["customer_id", "survey", "month"]) if rule == "last" else named
         )
         counts = pd.concat([once["responded_at"], nameless["responded_at"]]).str[:width].value_counts()
-        found = rk.scorecard(data, periods="all", every=every, metrics=["response_count"]).set_index("period")["value"]
-        assert found[found > 0].to_dict() == counts.to_dict()
+        responses = rk.scorecard(data, periods="all", every=every, metrics=["response_count"]).set_index("period")[
+            "value"
+        ]
+        assert responses[responses > 0].to_dict() == counts.to_dict()
 
 
 @pytest.mark.long

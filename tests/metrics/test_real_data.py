@@ -247,18 +247,18 @@ def test_nine_years_of_the_airport(shared, tmp_path):
     books = oracle_tables.read("America/Los_Angeles", date(2019, 1, 1), "orders", responses=raw, ces_top=2)
     years = [str(year) for year in range(2010, 2019)]
     frame = rk.scorecard(data, periods=years, every="year", metrics=list(oracle.SURVEY_METRICS))
-    found = frame.pivot(index="period", columns="metric", values="value").astype(object)
-    found = found.where(found.notna(), None)
+    figures = frame.pivot(index="period", columns="metric", values="value").astype(object)
+    figures = figures.where(figures.notna(), None)
     for year in years:
         for metric, wanted in oracle.survey_figures(books, *oracle.bounds(year)).items():
-            assert oracle.same(found.loc[year, metric], wanted), (year, metric)
-    assert found["net_promoter_score"].dropna().index.tolist() == ["2017", "2018"]
-    assert round(found.loc["2017", "net_promoter_score"], 4) == 40.3984
-    assert found.index[found["response_count"] == 0].tolist() == ["2011", "2012"]
+            assert oracle.same(figures.loc[year, metric], wanted), (year, metric)
+    assert figures["net_promoter_score"].dropna().index.tolist() == ["2017", "2018"]
+    assert round(figures.loc["2017", "net_promoter_score"], 4) == 40.3984
+    assert figures.index[figures["response_count"] == 0].tolist() == ["2011", "2012"]
 
     score = pd.to_numeric(raw["score"], errors="coerce")
     valid = score.between(raw["scale"].map({"0-10": 0, "1-5": 1}), raw["scale"].map({"0-10": 10, "1-5": 5}))
     counted = checks(data)
     assert counted["score outside the scale"] == (score.notna() & ~valid).sum() > 1000
     assert counted["no weight"] == (valid & raw["weight"].isna()).sum() > 10_000
-    assert found["response_count"].sum() == (valid & raw["weight"].notna()).sum()
+    assert figures["response_count"].sum() == (valid & raw["weight"].notna()).sum()

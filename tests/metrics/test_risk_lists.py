@@ -31,33 +31,33 @@ JUNE = Period.parse("2025-06")
 
 def test_online_retail_beats_the_plain_rule(two_years):  # noqa: F811
     """Reference: another program on the same window; BG/NBD, days since the last purchase, a constant."""
-    found = back_test_at(two_years, date(2011, 6, 10), date(2011, 12, 9), 6)
-    comparison = found.comparison
+    result = back_test_at(two_years, date(2011, 6, 10), date(2011, 12, 9), 6)
+    comparison = result.comparison
     briers = [comparison.model.brier, comparison.plain.brier, comparison.constant]
     assert briers == pytest.approx([0.1770, 0.2260, 0.2497], abs=5e-5)
     assert [comparison.model.auc, comparison.plain.auc] == pytest.approx([0.8108, 0.7694], abs=5e-5)
-    predicted, actual = found.purchases
+    predicted, actual = result.purchases
     assert predicted / actual == pytest.approx(0.985, abs=5e-4)
     assert comparison.model.brier < 0.85 * comparison.plain.brier
-    assert (found.verdict, found.is_flattered) == ("better", False)
+    assert (result.verdict, result.is_flattered) == ("better", False)
     assert sum(one.customers for one in comparison.bins) == comparison.customers == 4969
 
 
 def test_a_plain_rule_of_ten_days_is_no_straw_man(two_years):  # noqa: F811
     """A year before the cut the data were ten days old: whom they knew then says nothing of a year of silence."""
-    found = back_test_at(two_years, date(2010, 12, 10), date(2011, 12, 10), 12)
-    assert found.is_flattered
-    assert found.comparison.plain.brier < found.comparison.constant
-    assert found.verdict == "no_better"
+    result = back_test_at(two_years, date(2010, 12, 10), date(2011, 12, 10), 12)
+    assert result.is_flattered
+    assert result.comparison.plain.brier < result.comparison.constant
+    assert result.verdict == "no_better"
 
 
 def test_cdnow_over_39_weeks_does_not(cdnow):
     """All customers came within twelve weeks, nine months before: the plain rule ranks them better."""
     data = read_cdnow(cdnow / "CDNOW_sample.txt")
-    found = back_test_at(data, date(1997, 10, 1), date(1998, 7, 1), 9)
-    assert [found.comparison.model.auc, found.comparison.plain.auc] == pytest.approx([0.7569, 0.7714], abs=5e-5)
-    assert found.purchases == (pytest.approx(1653.4, abs=0.1), 1882)
-    assert (found.verdict, found.is_flattered, found.history) == ("no_better", True, 18)
+    result = back_test_at(data, date(1997, 10, 1), date(1998, 7, 1), 9)
+    assert [result.comparison.model.auc, result.comparison.plain.auc] == pytest.approx([0.7569, 0.7714], abs=5e-5)
+    assert result.purchases == (pytest.approx(1653.4, abs=0.1), 1882)
+    assert (result.verdict, result.is_flattered, result.history) == ("no_better", True, 18)
     short = back_test_at(data, date(1997, 10, 1), date(1997, 12, 31), 3)
     briers = [short.comparison.model.brier, short.comparison.plain.brier, short.comparison.constant]
     assert briers == pytest.approx([0.1102, 0.1215, 0.1415], abs=1.5e-4)
@@ -74,13 +74,13 @@ def lists():
 
 
 def test_a_list_names_those_that_the_figure_counts(lists):
-    data, books, found = lists
-    assert set(found) == set(RISK_LISTS)
+    data, books, frames = lists
+    assert set(frames) == set(RISK_LISTS)
     [row] = lives(data, JUNE)
-    rows = found["at_risk"]
+    rows = frames["at_risk"]
     assert rows.attrs["in_all"] == row["at_risk"]
     assert len(rows) == min(row["at_risk"], 100)
-    totals = risk_totals(data, JUNE, ["channel"], lists=found)
+    totals = risk_totals(data, JUNE, ["channel"], lists=frames)
     assert totals["at_risk"].in_all == row["at_risk"]
     if row["at_risk"] <= 100:
         assert totals["at_risk"].money == pytest.approx(row["at_stake"], rel=1e-9)
@@ -100,18 +100,18 @@ def test_a_list_names_those_that_the_figure_counts(lists):
 
 
 def test_who_is_most_likely_gone_is_to_be_won_back(lists):
-    data, _, found = lists
+    data, _, frames = lists
     seen = rk.rfm(data, JUNE.end).set_index("customer_id")
     alive = cached_fit(data, JUNE).purchases.probability_alive(seen["frequency"], seen["recency"], seen["T"])
     expected = dict(zip(seen.index, alive < 0.2, strict=True))
-    rows = found["at_risk"]
+    rows = frames["at_risk"]
     assert [why.endswith("to be won back.") for why in rows["why"]] == [expected[one] for one in rows["customer_id"]]
     assert len({expected[one] for one in rows["customer_id"]}) == 2
 
 
 def test_second_purchases_are_dated_by_those_of_others(lists):
-    _, books, found = lists
-    rows = found["second_purchase"]
+    _, books, frames = lists
+    rows = frames["second_purchase"]
     days: dict[str, set] = {}
     for bought in books.purchases:
         if bought.customer and bought.day < JUNE.end:
@@ -131,23 +131,23 @@ def test_second_purchases_are_dated_by_those_of_others(lists):
 
 
 def test_the_capacity_cuts_a_list_and_the_total_says_so(lists):
-    data, _, found = lists
+    data, _, frames = lists
     few = replace(data, settings=msgspec.structs.replace(data.settings, at_risk=AtRisk(capacity=3)))
     cut = risk_lists(few, JUNE)["at_risk"]
-    assert cut["customer_id"].tolist() == found["at_risk"]["customer_id"].tolist()[:3]
-    assert cut.attrs["in_all"] == found["at_risk"].attrs["in_all"]
+    assert cut["customer_id"].tolist() == frames["at_risk"]["customer_id"].tolist()[:3]
+    assert cut.attrs["in_all"] == frames["at_risk"].attrs["in_all"]
 
 
 def test_new_on_the_list_is_who_was_not_on_it_before(lists):
-    data, _, found = lists
+    data, _, frames = lists
     before = {*risk_lists(data, JUNE.shift(-1))["at_risk"]["customer_id"]}
-    rows = found["at_risk"]
+    rows = frames["at_risk"]
     assert rows["new_on_list"].tolist() == [one not in before for one in rows["customer_id"]]
 
 
 def test_the_segment_values_of_a_list_are_the_figures(lists):
-    data, _, found = lists
-    whole = found["at_risk"]
+    data, _, frames = lists
+    whole = frames["at_risk"]
     for part in lives(data, JUNE, "channel"):
         only = risk_lists(data, JUNE, only=("channel", part["segment_value"]))["at_risk"]
         assert only.attrs["in_all"] == part["at_risk"]
@@ -157,10 +157,10 @@ def test_the_segment_values_of_a_list_are_the_figures(lists):
 
 def test_the_plain_rule_ranks_where_the_model_is_no_better(lists, monkeypatch):
     """By the model the most money at stake stands first, by the plain rule the most money."""
-    data, _, found = lists
+    data, _, frames = lists
     ranked = {}
     for verdict in ("better", "no_better", "short"):
-        monkeypatch.setattr("retention_kit.metrics.forecasts.back_test.verdict", lambda *_, said=verdict: said)
+        monkeypatch.setattr("retention_kit.metrics.forecasts.back_test.verdict", lambda *_, fixed=verdict: fixed)
         ranked[verdict] = risk_lists(data, JUNE)["at_risk"]
     for verdict, by in {
         "better": "value_at_stake",
@@ -169,7 +169,7 @@ def test_the_plain_rule_ranks_where_the_model_is_no_better(lists, monkeypatch):
     }.items():
         assert ranked[verdict][by].is_monotonic_decreasing
     assert {*ranked["better"]["customer_id"]} == {*ranked["short"]["customer_id"]} or len(ranked["short"]) == 100
-    assert set(found) == set(RISK_LISTS)
+    assert set(frames) == set(RISK_LISTS)
 
 
 def test_who_buys_daily_is_said_to():
@@ -193,10 +193,10 @@ def test_one_in_ten_is_left_alone():
 
 
 def test_notebooks_have_what_they_need_without_the_rows(lists, tmp_path):
-    data, _, found = lists
+    data, _, frames = lists
     back_test(data, JUNE)
     lives(data, JUNE)
-    risk_totals(data, JUNE, ["channel"], lists=found)
+    risk_totals(data, JUNE, ["channel"], lists=frames)
     save_snapshot(data, tmp_path / "saved")
     saved = load_snapshot(tmp_path / "saved")
     assert saved.engine is None

@@ -78,8 +78,8 @@ def test_metrics_without_their_table_are_absent_with_the_reason(shop):
 
 
 def test_metrics_and_periods_keep_the_order_asked_for(shop):
-    asked = {"metrics": ["revenue", "customers_at_end"], "periods": ["2024-02", "2024-01"]}
-    frame = rk.scorecard(shop, **asked)
+    options = {"metrics": ["revenue", "customers_at_end"], "periods": ["2024-02", "2024-01"]}
+    frame = rk.scorecard(shop, **options)
     assert list(zip(frame["metric"], frame["period"], strict=True)) == [
         ("revenue", "2024-02"),
         ("revenue", "2024-01"),
@@ -120,9 +120,9 @@ def test_values_are_plain_enough_for_json(shop):
     ],
 )
 def test_a_rate_keeps_its_division(shop, metric, numerator, denominator):
-    found = row(shop, metric, "2024-02")
-    assert (found["numerator"], found["denominator"]) == (numerator, denominator)
-    assert found["value"] == numerator / denominator
+    figure = row(shop, metric, "2024-02")
+    assert (figure["numerator"], figure["denominator"]) == (numerator, denominator)
+    assert figure["value"] == numerator / denominator
 
 
 def test_counts_and_money_are_plain_sums(shop):
@@ -149,8 +149,8 @@ def test_repeat_purchases_may_be_counted_in_days():
 
 
 def test_proportions_have_their_wilson_interval(shop):
-    found = row(shop, "customer_retention_rate", "2024-02")
-    assert (found["low"], found["high"]) == pytest.approx((0.1500, 0.8500), abs=5e-5)  # 2 of 4
+    figure = row(shop, "customer_retention_rate", "2024-02")
+    assert (figure["low"], figure["high"]) == pytest.approx((0.1500, 0.8500), abs=5e-5)  # 2 of 4
 
 
 def test_retention_and_churn_share_one_base(shop):
@@ -196,14 +196,14 @@ def test_lifetime_value_of_subscribers():
 
 
 def test_change_is_value_less_previous(shop):
-    found = row(shop, "customers_at_end", "2024-02")
-    assert (found["value"], found["previous"], found["change"], found["year_ago"]) == (3, 4, -1, 1)
+    figure = row(shop, "customers_at_end", "2024-02")
+    assert (figure["value"], figure["previous"], figure["change"], figure["year_ago"]) == (3, 4, -1, 1)
 
 
 def test_an_incomplete_period_has_a_figure_but_no_change_nor_status(with_goals):
     data = with_goals("[goals.revenue]\ntarget = 1000")
-    found = row(data, "revenue", "2024-03")
-    assert (found["complete"], found["value"], found["previous"], found["change"], found["status"]) == (
+    figure = row(data, "revenue", "2024-03")
+    assert (figure["complete"], figure["value"], figure["previous"], figure["change"], figure["status"]) == (
         False,
         50,
         105,
@@ -229,9 +229,9 @@ def test_nothing_is_divided_by_nothing(shop):
         "purchase_frequency",
         "average_revenue_per_customer",
     ):
-        found = row(shop, metric, "2023-06")
-        assert (found["value"], found["denominator"]) == (None, 0)
-        assert found["note"] == "No identified customer bought in the period."
+        figure = row(shop, metric, "2023-06")
+        assert (figure["value"], figure["denominator"]) == (None, 0)
+        assert figure["note"] == "No identified customer bought in the period."
     assert value(shop, "revenue", "2023-06") == 0, "no revenue is a figure"
 
 
@@ -254,8 +254,8 @@ def test_nothing_is_divided_by_nothing(shop):
 )
 def test_a_goal_is_reached_missed_or_open(with_goals, goal, metric, status):
     data = with_goals(f"[goals.{metric}]\n{goal}")
-    found = row(data, metric, "2024-02")
-    assert (found["status"], found["target"]) == (status, float(goal.split()[2]))
+    figure = row(data, metric, "2024-02")
+    assert (figure["status"], figure["target"]) == (status, float(goal.split()[2]))
     other = row(data, "customers_at_end", "2024-02")
     assert (other["status"], other["target"]) == ("", None)
 
@@ -284,10 +284,10 @@ def test_a_goal_of_an_undefined_figure_has_no_status(with_goals):
 def test_small_samples_are_noted_and_below_the_minimum_undefined(shop):
     assert row(shop, "customer_retention_rate", "2024-02")["note"] == "Small sample: n = 4."
     strict = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of="2024-03-15", min_n=5)
-    found = row(strict, "customer_retention_rate", "2024-02")
-    assert (found["value"], found["low"], found["high"]) == (None, None, None)
-    assert found["note"] == "Not shown: n = 4 is below the minimum of 5."
-    assert (found["numerator"], found["denominator"]) == (2, 4)
+    figure = row(strict, "customer_retention_rate", "2024-02")
+    assert (figure["value"], figure["low"], figure["high"]) == (None, None, None)
+    assert figure["note"] == "Not shown: n = 4 is below the minimum of 5."
+    assert (figure["numerator"], figure["denominator"]) == (2, 4)
     assert value(strict, "revenue", "2024-02") == 105, "counts and money are always shown"
     assert value(strict, "lost_customers", "2024-02") == 2
 
@@ -331,13 +331,13 @@ def test_a_breakdown_gives_each_value_after_the_whole(shop):
 
 @pytest.mark.parametrize(("part", "revenue"), [("France", 30), ("UK", 30), ("Malta", 5), ("(none)", 40)])
 def test_one_value_alone(shop, part, revenue):
-    found = row(shop, "revenue", "2024-02", segment=f"country={part}")
-    assert (found["segment"], found["segment_value"], found["value"]) == ("country", part, revenue)
+    figure = row(shop, "revenue", "2024-02", segment=f"country={part}")
+    assert (figure["segment"], figure["segment_value"], figure["value"]) == ("country", part, revenue)
 
 
 def test_a_value_of_guests_alone_has_no_customers(shop):
-    found = row(shop, "customer_retention_rate", "2024-02", segment="country=Malta")
-    assert (found["value"], found["note"]) == (None, "Nothing is known of this segment in the period.")
+    figure = row(shop, "customer_retention_rate", "2024-02", segment="country=Malta")
+    assert (figure["value"], figure["note"]) == (None, "Nothing is known of this segment in the period.")
 
 
 @pytest.mark.parametrize("missing", [None, "", "  ", float("nan")])

@@ -269,10 +269,10 @@ NAMES = [
 
 
 def test_identities_hold(everything):
-    found = identities(everything, "month", ("country",))
-    assert [one.name for one in found] == NAMES
-    assert {one.broken for one in found} == {()}
-    assert [one.periods for one in found] == [3] * (len(NAMES) - 1) + [2], "the first month has no change"
+    results = identities(everything, "month", ("country",))
+    assert [one.name for one in results] == NAMES
+    assert {one.broken for one in results} == {()}
+    assert [one.periods for one in results] == [3] * (len(NAMES) - 1) + [2], "the first month has no change"
 
 
 @pytest.mark.long
@@ -327,9 +327,9 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence(monkeypatch):
 
     monkeypatch.setattr(data.engine, "frame", fails)
     room = r"There is too little room in memory \(\[data\] memory_limit\) or on the disk for temporary files"
-    for asked in (rk.scorecard, rk.rfm, rk.cohorts, lambda data: customer_lists(data, rk.Period.parse("2024-03"))):
+    for function in (rk.scorecard, rk.rfm, rk.cohorts, lambda data: customer_lists(data, rk.Period.parse("2024-03"))):
         with pytest.raises(DataError, match=rf"^{room}: Out of Memory Error: could not allocate block\.$"):
-            asked(data)
+            function(data)
 
 
 def test_a_column_for_a_branch_that_its_query_has_not_is_refused(shop, monkeypatch):

@@ -54,8 +54,8 @@ def test_the_last_twelve_months_hold_each_purchase_while_it_is_in_them(every, as
         frame = frame.set_index(["segment_value", "period"])[list(columns("trailing"))]
         for period in periods_of(data, every)[:: 13 if every == "week" else 1]:
             for value in "AB" if segment else ("",):
-                found = tuple(frame.loc[(value, period.index)])
-                assert found == counted(orders, min(period.end, as_of), value or None), (period, value)
+                actual = tuple(frame.loc[(value, period.index)])
+                assert actual == counted(orders, min(period.end, as_of), value or None), (period, value)
 
 
 def test_days_of_a_week_leave_apart_and_those_of_a_whole_month_together():

@@ -26,8 +26,8 @@ def load(orders: pd.DataFrame, **options) -> rk.Dataset:
 
 
 def group(recency: int, worth: int) -> str:
-    (found,) = (name for name, (recent, value) in GROUPS.items() if recency in recent and worth in value)
-    return found
+    (match,) = (name for name, (recent, value) in GROUPS.items() if recency in recent and worth in value)
+    return match
 
 
 def test_every_pair_of_fifths_is_in_one_group():
@@ -44,8 +44,8 @@ def test_five_customers_by_hand():
     rows += [("d", f"2024-03-{day:02}", 10.0) for day in (1, 2, 3, 4)]
     rows += [("e", f"2024-03-{day:02}", 20.0) for day in (5, 6, 7, 8, 9)]
     rows += [("e", "2024-03-09", 5.0), (None, "2024-03-09", 999.0)]  # a second order of a day; a guest
-    found = value_segments(load(pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])), MARCH)
-    assert sorted(map(tuple, found.itertuples(index=False))) == [
+    segments = value_segments(load(pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])), MARCH)
+    assert sorted(map(tuple, segments.itertuples(index=False))) == [
         ("hibernating", "hibernating", 2, 5.0, 5.0),  # a: 1 and 1 both times; b: 2 and (2 + 2 + 1) // 2
         ("loyal", "need_attention", 1, 32.0, 32.0),  # c: 4 and 4, then 3 and 3
         ("none", "champions", 1, 0.0, 105.0),  # e: 5 and 5
@@ -84,7 +84,7 @@ def test_it_agrees_with_pandas_and_adds_up(seed, count, customers):
     data = load(orders)
     if MARCH.index < Period.of(data.start, "month").index:
         return
-    found = value_segments(data, MARCH)
+    segments = value_segments(data, MARCH)
     then, now = oracle(orders, MARCH.start), oracle(orders, MARCH.end)
     then = then.rename(columns={"group": "before", "revenue": "revenue_before"})
     joined = now.rename(columns={"group": "now"}).merge(then, "outer", left_index=True, right_index=True)
@@ -93,26 +93,26 @@ def test_it_agrees_with_pandas_and_adds_up(seed, count, customers):
         customers=("now", "size"), revenue_before=("revenue_before", "sum"), revenue=("revenue", "sum")
     )
     pd.testing.assert_frame_equal(
-        found.set_index(["before", "now"]).sort_index(), sums.sort_index(), check_dtype=False, rtol=1e-12
+        segments.set_index(["before", "now"]).sort_index(), sums.sort_index(), check_dtype=False, rtol=1e-12
     )
     spread = concentration(data, MARCH)
-    assert found.loc[found["now"] != NONE_YET, "customers"].sum() == spread["customers"].sum()
-    assert found["revenue"].sum() == pytest.approx(spread["revenue"].sum(), rel=1e-12)
+    assert segments.loc[segments["now"] != NONE_YET, "customers"].sum() == spread["customers"].sum()
+    assert segments["revenue"].sum() == pytest.approx(spread["revenue"].sum(), rel=1e-12)
     earlier = concentration(data, MARCH.shift(-1)) if data.start < MARCH.start else spread[:0]
-    assert found.loc[found["before"] != NONE_YET, "customers"].sum() == earlier["customers"].sum()
+    assert segments.loc[segments["before"] != NONE_YET, "customers"].sum() == earlier["customers"].sum()
 
 
 def test_the_page_shows_groups_and_movements_whose_sums_are_the_groups():
     page = Page("2024-03", data=load(random_orders(1, 3000, 300)))
     groups, moves = page.value_groups()
-    sizes, before = ([row[place] for row in groups.data["rows"]] for place in (1, 5))
+    sizes, before = ([row[index] for row in groups.data["rows"]] for index in (1, 5))
     assert moves.data["rows"][-1][1:11] == ["–" if size == "0" else size for size in sizes[:-1]]
     assert [row[-1] for row in moves.data["rows"][:10]] == ["–" if size == "0" else size for size in before[:-1]]
     number = [[int(cell.replace("–", "0").replace(",", "")) for cell in row[1:]] for row in moves.data["rows"]]
     assert [sum(column) for column in zip(*number[:-1], strict=True)] == number[-1]
     assert all(sum(row[:-1]) == row[-1] for row in number)
     assert moves.data["title"].startswith(
-        f"{sum(number[place][place] for place in range(10))} of {before[-1]} customers"
+        f"{sum(number[index][index] for index in range(10))} of {before[-1]} customers"
     )
 
 

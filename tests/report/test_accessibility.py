@@ -42,8 +42,8 @@ WORDS = """() => {
 
 @pytest.fixture(params=["sample_pack", "retail_pack", "static_report"])
 def report(request) -> Path:
-    found = request.getfixturevalue(request.param)
-    return found / "report.en.html" if found.is_dir() else found
+    path = request.getfixturevalue(request.param)
+    return path / "report.en.html" if path.is_dir() else path
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -66,10 +66,10 @@ def page(chromium, size, scheme) -> Iterator:
 def test_axe_finds_no_violation(axe, page, report):
     page.context.add_init_script(path=axe)
     Opened(page, report)
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 30
+    result = page.evaluate("axe.run()")
+    assert len(result["passes"]) > 30
     assert [
-        (rule["id"], node["target"], node["failureSummary"]) for rule in found["violations"] for node in rule["nodes"]
+        (rule["id"], node["target"], node["failureSummary"]) for rule in result["violations"] for node in rule["nodes"]
     ] == []
 
 
@@ -89,9 +89,9 @@ def test_words_in_charts_stand_out(page, report):
     """Axe does not look into pictures."""
     Opened(page, report)
     page.add_style_tag(content="svg * { pointer-events: all !important; }")
-    found = page.evaluate(WORDS)
-    assert len(found) > 50
-    assert [word for word in found if word[0] < 4.5] == []
+    words = page.evaluate(WORDS)
+    assert len(words) > 50
+    assert [word for word in words if word[0] < 4.5] == []
 
 
 @pytest.mark.parametrize("size", [DESK], indirect=True, ids=["desk"])

@@ -101,18 +101,18 @@ def test_the_brief_begins_with_what_fires_and_the_manifest_names_rules_but_no_re
 
 def test_a_message_says_what_fires_above_the_figures(shop):
     page = shop(*[Alert(f"Churn {number}", LOST.when, then=["notice"]) for number in range(5)])
-    said = content(page, [], None, [], None)
-    assert said["alerts"]["title"] == "5 alerts fire"
-    assert len(said["alerts"]["items"]) == 4
+    message = content(page, [], None, [], None)
+    assert message["alerts"]["title"] == "5 alerts fire"
+    assert len(message["alerts"]["items"]) == 4
     assert content(shop(), [], None, [], None)["alerts"] is None
 
 
 @pytest.mark.parametrize("weight", ["Regular", "Bold"])
 def test_each_state_has_a_shape_of_its_own_that_paper_can_print(weight):
     words = Words()
-    said = [words.text(f"alerts.{state.replace(' ', '_')}") for state in get_args(State)]
-    shapes = {text.split()[0] for text in said}
-    assert len(shapes) == len(said) == 5
+    labels = [words.text(f"alerts.{state.replace(' ', '_')}") for state in get_args(State)]
+    shapes = {text.split()[0] for text in labels}
+    assert len(shapes) == len(labels) == 5
     assert {ord(shape) for shape in shapes} <= characters_of(
         templates_dir() / "fonts" / f"IBMPlexSansArabic-{weight}.ttf"
     )

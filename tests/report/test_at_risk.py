@@ -53,15 +53,15 @@ def test_a_cut_list_says_what_it_is_ranked_by(page, monkeypatch, verdict, those)
 
 def test_of_one_value_alone_the_test_says_that_it_is_of_all(page):
     alone = Page("2025-11", segment="channel=web", data=page.data)
-    said = "The test is of all customers together"
-    assert [said in one.back_test()[0].data["text"] for one in (page, alone)] == [False, True]
+    note = "The test is of all customers together"
+    assert [note in one.back_test()[0].data["text"] for one in (page, alone)] == [False, True]
 
 
 def test_other_definitions_leave_no_contradiction(page):
     chosen = msgspec.structs.replace(page.data.settings.definitions, horizon_months=3, discount=0.0)
     data = replace(page.data, settings=msgspec.structs.replace(page.data.settings, definitions=chosen))
-    said = in_force(METRICS["predicted_lifetime_value"], data, page.words)
-    assert said == "Expected money is not discounted. Forecasts look 3 months ahead."
+    text = in_force(METRICS["predicted_lifetime_value"], data, page.words)
+    assert text == "Expected money is not discounted. Forecasts look 3 months ahead."
     assert "unless another horizon is set" in METRICS["predicted_lifetime_value"].definition
 
 
@@ -69,12 +69,12 @@ def test_goals_of_what_comes_need_no_rows(page, tmp_path):
     """A notebook has the summaries alone: where a goal began, long ago, is not forecast anew for it."""
     goals = {name: Goal(target=50, by="2026-06") for name in ("predicted_lifetime_value", "customers_at_risk")}
     data = replace(page.data, settings=msgspec.structs.replace(page.data.settings, goals=goals))
-    asked = Page("2025-11", data=data)
-    assert asked.goals() is not None
+    report_page = Page("2025-11", data=data)
+    assert report_page.goals() is not None
     save_snapshot(data, tmp_path / "saved")
     in_notebook = Page("2025-11", data=load_snapshot(tmp_path / "saved"))
     assert [block.data for block in (in_notebook.goals(), in_notebook.cards())] == [
-        block.data for block in (asked.goals(), asked.cards())
+        block.data for block in (report_page.goals(), report_page.cards())
     ]
 
 
@@ -88,10 +88,10 @@ def test_the_change_of_a_forecast_is_no_claim(page):
 
 
 def test_nobody_is_named(page):
-    said = str([block.data for block in [*section_blocks(page), page.attention(), page.lists()]])
+    text = str([block.data for block in [*section_blocks(page), page.attention(), page.lists()]])
     names = [name for frame in risk_lists(page.data, page.period).values() for name in frame["customer_id"]]
     assert len(names) > 100
-    assert [name for name in names if name in said] == []
+    assert [name for name in names if name in text] == []
 
 
 def back_test_with(verdict: str, **more) -> BackTest:
@@ -104,7 +104,7 @@ def back_test_with(verdict: str, **more) -> BackTest:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "more", "said", "unsaid"),
+    ("verdict", "more", "present", "unsaid"),
     [
         ("better", {}, ["better than a plain rule", "off by 0.1000", "alone it was off by 0.2000"], ["care", "ranked"]),
         ("better", {"history": 18}, ["better than a plain rule", "shorter than two years"], ["ranked"]),
@@ -120,10 +120,10 @@ def back_test_with(verdict: str, **more) -> BackTest:
         ),
     ],
 )
-def test_the_verdict_is_a_sentence(page, monkeypatch, verdict, more, said, unsaid):
+def test_the_verdict_is_a_sentence(page, monkeypatch, verdict, more, present, unsaid):
     monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: back_test_with(verdict, **more))
     first = page.back_test()[0].data["text"]
-    assert [part for part in said if part not in first] == []
+    assert [part for part in present if part not in first] == []
     assert [part for part in unsaid if part in first] == []
 
 

@@ -41,16 +41,16 @@ def page(lost: dict[str, int], period: str = "2023-06", settings: str = "", tmp_
 
 
 @pytest.mark.parametrize(
-    ("before", "said"),
+    ("before", "comparison"),
     [
         ({"2023-02": 1, "2023-03": 2, "2023-04": 2, "2023-05": 9}, "(2 in a usual month)"),  # 0 1 2 2 9
         ({"2023-02": 4, "2023-03": 4, "2023-04": 1, "2023-05": 7}, "(4 in a usual month)"),  # 0 1 4 4 7
     ],
 )
-def test_the_lost_stand_beside_what_is_usual(before, said):
+def test_the_lost_stand_beside_what_is_usual(before, comparison):
     (item,) = page(before | {"2023-06": 3}).attention().data["items"]
     assert item == (
-        f"Paying customers lost in June 2023: 3 {said}; they paid £30.00 a month. By name: lists/lost_customers.csv."
+        f"Paying customers lost in June 2023: 3 {comparison}; they paid £30.00 a month. By name: lists/lost_customers.csv."
     )
 
 
@@ -85,10 +85,10 @@ def test_what_costs_most_comes_first(tmp_path, target, first):
 def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
     sample = Page("2025-12", segment=only, data=rk.sample(**options))
     lists = customer_lists(sample.data, sample.period, only=sample.alone)
-    lists |= (asked := risk_lists(sample.data, sample.period, only=sample.alone))
+    lists |= (at_risk := risk_lists(sample.data, sample.period, only=sample.alone))
     write_lists(sample, lists, tmp_path)
-    shown = {row[0]: row for row in sample.lists().data["rows"]}
-    assert set(shown) == {f"lists/{name}{sample.suffix}.csv" for name in (*LISTS, *asked)}
+    listed = {row[0]: row for row in sample.lists().data["rows"]}
+    assert set(listed) == {f"lists/{name}{sample.suffix}.csv" for name in (*LISTS, *at_risk)}
     totals = list_totals(sample.data, sample.period, only=sample.alone)
     for name, total in (totals | risk_totals(sample.data, sample.period, only=sample.alone)).items():
         file = sample.list_file(name)
@@ -99,15 +99,15 @@ def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
         assert all(re.fullmatch(r"\d+(\.\d{1,2})?", one) for one in money), "pence, no twelfths of them"
         assert len(rows) == total.customers
         assert sum(map(float, money)) == pytest.approx(total.money, abs=0.005 * len(rows))
-        said = sample.words.value(total.money, "money")
-        figures = [said] if not asked else [DASH, said] if name in asked else [said, DASH]
-        columns = [*rows[0]] if name not in asked else [*[*rows[0]][:3], f"{len(rows[0]) - 3} more"]
-        assert shown[file][1:] == [sample.words.value(len(rows), "count"), *figures, ", ".join(columns)]
+        sum_of_money = sample.words.value(total.money, "money")
+        figures = [sum_of_money] if not at_risk else [DASH, sum_of_money] if name in at_risk else [sum_of_money, DASH]
+        columns = [*rows[0]] if name not in at_risk else [*[*rows[0]][:3], f"{len(rows[0]) - 3} more"]
+        assert listed[file][1:] == [sample.words.value(len(rows), "count"), *figures, ", ".join(columns)]
         counted = {"at_risk": "customers_at_risk", "second_purchase": None}.get(name, name)
         if counted is not None:
             assert getattr(total, "in_all", total.customers) == sample.row(counted).value
     lost = next(item for item in sample.attention().data["items"] if "lists/lost_customers" in item)
-    assert shown[sample.list_file("lost_customers")][2] in lost
+    assert listed[sample.list_file("lost_customers")][2] in lost
 
 
 def test_where_no_customers_are_at_hand_no_list_is_named():
@@ -129,7 +129,7 @@ ALL = [(f"c{number}", 100.0) for number in range(5)]
 
 
 @pytest.mark.parametrize(
-    ("february", "said"),
+    ("february", "sentence"),
     [
         ([*ALL, (None, 250.0)], "Guests make the difference: they spent £200 more than in January 2024."),
         (
@@ -142,11 +142,11 @@ ALL = [(f"c{number}", 100.0) for number in range(5)]
         ([*ALL, (None, 50.0)], ""),  # nothing moved
     ],
 )
-def test_who_makes_most_of_a_sum_is_told(february, said):
+def test_who_makes_most_of_a_sum_is_told(february, sentence):
     """Also where others partly undo it: c9 spent £60 more, and guests £50 less, in all £10 more."""
     page = sold(february)
-    assert page.driver(page.row("revenue")) == said
-    assert (said in page.trend("revenue").data["caption"]) == bool(said) or not said
+    assert page.driver(page.row("revenue")) == sentence
+    assert (sentence in page.trend("revenue").data["caption"]) == bool(sentence) or not sentence
     assert page.driver(page.row("active_customers")) == ""
 
 

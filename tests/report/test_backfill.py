@@ -28,10 +28,10 @@ def plans(months: tuple[str, ...] = MONTHS) -> list[Plan]:
     return [make_plan(data, month, None, None, None, ["html"], [], None, True) for month in months]
 
 
-def backfill(months: tuple[str, ...] = MONTHS, told: list | None = None) -> Iterator[packing.Pack]:
+def backfill(months: tuple[str, ...] = MONTHS, log: list | None = None) -> Iterator[packing.Pack]:
     def progress(plan: Plan, section: str, done: int, total: int) -> None:
-        if told is not None and not section:
-            told.append((str(plan.page.period), done, total))
+        if log is not None and not section:
+            log.append((str(plan.page.period), done, total))
 
     return packing.build_packs(plans(months), OUTPUT, True, 2, progress)
 
@@ -47,9 +47,9 @@ def test_the_next_ones_notebooks_run_while_one_is_put_together(monkeypatch):
         running[parameters["period"]].set()
         return template, ""
 
-    def swap_late(building, folder, place) -> None:
+    def swap_late(building, folder, index) -> None:
         assert all(running[month].wait(30) for month in MONTHS[: MONTHS.index(folder.name) + 2])
-        swap(building, folder, place)
+        swap(building, folder, index)
 
     monkeypatch.setattr(library, "run", run)
     monkeypatch.setattr(packing, "swap", swap_late)
@@ -58,7 +58,7 @@ def test_the_next_ones_notebooks_run_while_one_is_put_together(monkeypatch):
             assert (pack.period, pack.is_new) == (MONTHS[number], True)
             assert [name for name in left() if name.startswith("2024")] == [*MONTHS[: number + 1]]
             links = (OUTPUT / "index.html").read_text("utf-8")
-            assert [month in links for month in MONTHS] == [place <= number for place in range(3)]
+            assert [month in links for month in MONTHS] == [index <= number for index in range(3)]
     assert left() == [*MONTHS, "index.html"]
 
 
@@ -81,17 +81,17 @@ def test_several_segments_in_one_run_are_those_of_a_run_each(capsys):
     restate()
     capsys.readouterr()
     assert report("--from", "2024-02", "--to", "2024-03", *ASKED, "--output", "together") == 0
-    said = capsys.readouterr()
-    assert said.out.splitlines()[:6] == ["together/2024-02"] * 3 + ["together/2024-03"] * 3
-    assert "2024-03 country=Spain 1/" in said.err
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:6] == ["together/2024-02"] * 3 + ["together/2024-03"] * 3
+    assert "2024-03 country=Spain 1/" in captured.err
     for month in MONTHS[1:]:
         for segment in SEGMENTS:
             assert report("--period", month, "--segment", segment, "--output", "apart") == 0
     assert contents(Path("together")) == contents(Path("apart"))
     capsys.readouterr()
     assert report("--from", "2024-02", "--to", "2024-03", *ASKED, "--output", "together") == 0
-    told = capsys.readouterr().err
-    assert [told.count(f"{month} {segment}: unchanged") for month in MONTHS[1:] for segment in SEGMENTS] == [1] * 6
+    printed = capsys.readouterr().err
+    assert [printed.count(f"{month} {segment}: unchanged") for month in MONTHS[1:] for segment in SEGMENTS] == [1] * 6
     assert contents(Path("together")) == contents(Path("apart"))
 
 
@@ -117,8 +117,8 @@ def test_a_pack_that_stands_is_left_as_it_is_after_one_that_does_not(capsys):
     (OUTPUT / "2024-01" / "report.en.html").unlink()
     capsys.readouterr()
     assert report("--from", "2024-01", "--to", "2024-03") == 0
-    told = capsys.readouterr().err
-    assert [month for month in MONTHS if f"{month}: unchanged" in told] == ["2024-02", "2024-03"]
+    printed = capsys.readouterr().err
+    assert [month for month in MONTHS if f"{month}: unchanged" in printed] == ["2024-02", "2024-03"]
     assert contents(OUTPUT) == before
 
 
@@ -126,8 +126,8 @@ def test_what_failed_is_told_with_its_period_and_once_more_at_the_end(monkeypatc
     problem = {"2024-02": "ValueError: No price list."}
     monkeypatch.setattr(library, "run", lambda template, given, *_: (template, problem.get(given["period"], "")))
     assert report("--from", "2024-01", "--to", "2024-03", "--only", "overview") == 1
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("retention-kit: ")]
-    assert said == [
+    messages = [line for line in capsys.readouterr().err.splitlines() if line.startswith("retention-kit: ")]
+    assert messages == [
         "retention-kit: Failed in 2024-02: overview (en): ValueError: No price list.",
         "retention-kit: Of 3 reports parts failed in 2024-02.",
     ]
@@ -214,7 +214,7 @@ def test_where_one_cannot_be_written_the_next_is_not_made(monkeypatch):
     monkeypatch.setattr(packing, "swap", fail)
     begun: list[tuple] = []
     with pytest.raises(ReportError, match="The disk is full"):
-        next(backfill(told=begun))
+        next(backfill(log=begun))
     assert [*dict.fromkeys(period for period, *_ in begun)] == ["2024-01", "2024-02"]
     assert left() == []
 

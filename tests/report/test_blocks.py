@@ -108,7 +108,7 @@ def test_a_chart_takes_its_title_to_lab():
 
 
 @pytest.mark.parametrize(
-    ("kind", "data", "said"),
+    ("kind", "data", "message"),
     [
         ("card", {}, "did you mean 'cards'"),
         ("text", {"txt": "a"}, "did you mean 'text'"),
@@ -117,8 +117,8 @@ def test_a_chart_takes_its_title_to_lab():
         ("notice", {"title": "a", "tone": "loud"}, "no tone 'loud'"),
     ],
 )
-def test_a_senseless_block_is_refused_in_one_sentence(kind, data, said):
-    with pytest.raises((ReportError, UnknownNameError), match=said):
+def test_a_senseless_block_is_refused_in_one_sentence(kind, data, message):
+    with pytest.raises((ReportError, UnknownNameError), match=message):
         Block(kind, **data)
 
 
@@ -151,7 +151,7 @@ def test_skins_and_fonts_are_there():
     ],
 )
 def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
-    said = BeautifulSoup(Block(kind, **fields).html(), "html.parser")
-    assert [one.text for one in said.select("span.short")] == ["−£88.33", "+€1.2M"]
-    assert "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3" in said.text
+    soup = BeautifulSoup(Block(kind, **fields).html(), "html.parser")
+    assert [one.text for one in soup.select("span.short")] == ["−£88.33", "+€1.2M"]
+    assert "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3" in soup.text
     assert re.search(r"^\.short \{[^}]*nowrap", (templates_dir() / "html" / "report.css").read_text("utf-8"), re.M)

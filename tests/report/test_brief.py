@@ -78,13 +78,13 @@ def test_a_brief_is_one_page_with_the_words_of_the_page(tmp_path, size, customer
     pdf, html = pages_of(page)
     assert page_count(pdf) == 1
     on_paper, on_screen = flat(text_of_pdf(pdf)), text_of_html(html)
-    for said in (on_paper, on_screen):
-        assert flat(page.headline().data["text"]) in said
+    for text in (on_paper, on_screen):
+        assert flat(page.headline().data["text"]) in text
         for card in page.cards().data["cards"]:
-            assert flat(f"{card['label']} {card['value']}") in said
+            assert flat(f"{card['label']} {card['value']}") in text
         first = page.attention().data["items"][0]
-        assert re.sub(r"\s", "", flat(first)) in re.sub(r"\s", "", said), "a long name may break"
-        assert "lists/lost_customers.csv" in re.sub(r"\s", "", said)
+        assert re.sub(r"\s", "", flat(first)) in re.sub(r"\s", "", text), "a long name may break"
+        assert "lists/lost_customers.csv" in re.sub(r"\s", "", text)
 
 
 def test_what_finds_no_room_is_counted(tmp_path):
@@ -94,12 +94,12 @@ def test_what_finds_no_room_is_counted(tmp_path):
     page.data.warnings = tuple(sentences)
     pdf, _ = pages_of(page)
     assert page_count(pdf) == 1
-    said = flat(text_of_pdf(pdf))
-    shown = [number for number in range(30) if f"Warning {number}:" in said]
-    assert shown
-    assert shown == [*range(len(shown))]
-    (more,) = re.findall(r"(\d+) more in the full report", said.partition("Goals")[0])
-    assert int(more) + len(shown) > 30, "what the data do not warn of is counted, too"
+    text = flat(text_of_pdf(pdf))
+    numbers = [number for number in range(30) if f"Warning {number}:" in text]
+    assert numbers
+    assert numbers == [*range(len(numbers))]
+    (more,) = re.findall(r"(\d+) more in the full report", text.partition("Goals")[0])
+    assert int(more) + len(numbers) > 30, "what the data do not warn of is counted, too"
 
 
 def _built(folder: Path, patch: pytest.MonkeyPatch) -> Path:
@@ -126,17 +126,17 @@ def once(tmp_path_factory) -> Path:
 def test_the_pack_knows_its_brief(built, capsys):
     names = {"brief.en.html", "brief.en.pdf", "report.en.pdf"}
     assert {path.name for path in built.glob("[br]*.en.*")} == names
-    told = manifest.read(built)
-    assert names <= set(told["files"])
-    assert told["parameters"]["formats"] == ["brief", "pdf"]
+    contents = manifest.read(built)
+    assert names <= set(contents["files"])
+    assert contents["parameters"]["formats"] == ["brief", "pdf"]
     index = (built.parent / "index.html").read_text("utf-8")
     assert all(f'href="2024-08/{name}"' in index for name in names)
     assert gate.judge(built).state == "ok"
     capsys.readouterr()
     assert main(["rerun", "reports/2024-08"]) == 0
     assert main(["report", "--format", "brief", "--format", "pdf", "--static"]) == 0
-    out, said = capsys.readouterr()
-    assert "unchanged" in said
+    out, err = capsys.readouterr()
+    assert "unchanged" in err
     assert out.splitlines()[-1] == "open reports/2024-08/brief.en.html"
 
 
@@ -161,7 +161,7 @@ def test_the_mail_brings_the_page_along(built, link, attached):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda pack: (pack / "brief.en.pdf").unlink(), "brief.en.pdf is not there"),
         (lambda pack: _replaced(pack / "brief.en.html", "50.0%", "51.0%"), "other figures than the scorecard"),
@@ -171,11 +171,11 @@ def test_the_mail_brings_the_page_along(built, link, attached):
         ),
     ],
 )
-def test_the_gate_reads_the_brief(once, tmp_path, spoil, said):
+def test_the_gate_reads_the_brief(once, tmp_path, spoil, message):
     pack = Path(shutil.copytree(once, tmp_path / once.name))
     spoil(pack)
-    found = [one.reason for one in gate.check_report(pack, manifest.read(pack), "en")]
-    assert any(said in reason for reason in found)
+    reasons = [one.reason for one in gate.check_report(pack, manifest.read(pack), "en")]
+    assert any(message in reason for reason in reasons)
 
 
 def _replaced(path: Path, old: str, new: str) -> None:
@@ -210,5 +210,5 @@ def test_the_sample_is_short_and_defines_every_figure(sample_pack):
     """All that the sample company shows on paper, at most on twenty-one pages, and live in less than 1.5 MB."""
     assert page_count((sample_pack / "report.en.pdf").read_bytes()) <= 21
     assert (sample_pack / "report.en.html").stat().st_size < 1_480_000
-    said = flat(text_of_pdf((sample_pack / "report.en.pdf").read_bytes()))
-    assert [one.label for one in rk.METRICS.values() if f"{one.label} {one.definition[:20]}" not in said] == []
+    text = flat(text_of_pdf((sample_pack / "report.en.pdf").read_bytes()))
+    assert [one.label for one in rk.METRICS.values() if f"{one.label} {one.definition[:20]}" not in text] == []

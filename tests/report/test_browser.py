@@ -92,9 +92,9 @@ def test_contents_lead_to_their_sections(opened):
 def test_it_follows_the_readers_light(chromium, report, scheme):
     page = chromium.new_page(viewport=DESK, color_scheme=scheme)
     opened = Opened(page, report)
-    found = page.evaluate(CONTRAST)
-    assert (found["ground"] > 0.5) == (scheme == "light")
-    assert found["ratio"] > 7
+    contrast = page.evaluate(CONTRAST)
+    assert (contrast["ground"] > 0.5) == (scheme == "light")
+    assert contrast["ratio"] > 7
     assert opened.said == []
     page.close()
 
@@ -132,11 +132,11 @@ def test_the_static_report_is_small_still_and_whole(chromium, static_report, siz
 
 def test_a_server_is_asked_for_the_report_and_for_nothing_else(chromium, sample_pack):
     """Not even for an icon, which a browser wants of every server but of no folder."""
-    asked = []
+    requests = []
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, *_):
-            asked.append(self.path)
+            requests.append(self.path)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=sample_pack)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -146,4 +146,4 @@ def test_a_server_is_asked_for_the_report_and_for_nothing_else(chromium, sample_
         page.wait_for_timeout(500)
         page.close()
         server.shutdown()
-    assert asked == ["/report.en.html"]
+    assert requests == ["/report.en.html"]

@@ -22,15 +22,15 @@ def trend_rows(values, unit="fraction", half=0.02, incomplete=()):
         {
             "metric": "customer_retention_rate",
             "label": "Customer retention rate",
-            "period": f"2011-{9 + place:02}" if place < 4 else f"2012-{place - 3:02}",
+            "period": f"2011-{9 + index:02}" if index < 4 else f"2012-{index - 3:02}",
             "value": value,
             "unit": unit,
             "n": 1364,
             "low": None if value is None or half is None else value - half,
             "high": None if value is None or half is None else value + half,
-            "complete": place not in incomplete,
+            "complete": index not in incomplete,
         }
-        for place, value in enumerate(values)
+        for index, value in enumerate(values)
     ]
     return pd.DataFrame(rows)
 
@@ -82,7 +82,7 @@ def svg_texts(drawing) -> list[str]:
 
 def contrast_with_white(colour: str) -> float:
     """WCAG 2.2: relative luminance against white's."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
@@ -171,11 +171,11 @@ def test_the_first_year_is_not_said_beside_the_second():
     assert ("2011" in texts, texts.count("2012")) == (False, 1)
 
 
-@pytest.mark.parametrize(("incomplete", "places"), [((), {(None, None)}), ((2,), {("right", 8)})])
-def test_the_label_of_the_last_complete_value_lies_away_from_what_follows(incomplete, places):
+@pytest.mark.parametrize(("incomplete", "positions"), [((), {(None, None)}), ((2,), {("right", 8)})])
+def test_the_label_of_the_last_complete_value_lies_away_from_what_follows(incomplete, positions):
     spec = json.loads(json.dumps(series.trend(trend_rows([0.4, 0.5, 0.6], incomplete=incomplete), WORDS).spec))
     bold = [mark for mark in marks_in(spec) if mark.get("fontWeight") == "bold"]
-    assert {(mark.get("align"), mark.get("dx")) for mark in bold} == places
+    assert {(mark.get("align"), mark.get("dx")) for mark in bold} == positions
 
 
 def marks_in(spec):
@@ -306,7 +306,7 @@ def test_segments_stand_in_the_order_given():
 
 
 def test_segments_say_how_many_the_words_leave_out():
-    drawing = series.segments(segment_rows({f"Country {place}": 0.3 for place in range(50)}), WORDS)
+    drawing = series.segments(segment_rows({f"Country {number}": 0.3 for number in range(50)}), WORDS)
     assert drawing.alt.endswith("And 40 more.")
     assert sum(text.startswith("Country") for text in svg_texts(drawing)) == 50
 
@@ -358,7 +358,7 @@ def test_text_can_be_read_on_white(colour):
 
 
 @pytest.mark.parametrize(
-    ("names", "shown"),
+    ("names", "expected"),
     [
         (["short", "(none)"], ["short", "(none)"]),
         ([f"Country number {k} of the Federation" for k in (1, 12)] + ["(none)"], ["…1…", "…12…", "(none)"]),
@@ -367,8 +367,8 @@ def test_text_can_be_read_on_white(colour):
         (["The Society of Long Names in Wales"] * 2, ["The Society…mes in Wales (1)", "The Society…mes in Wales (2)"]),
     ],
 )
-def test_long_names_are_told_apart(names, shown):
-    assert short_names(names) == shown
+def test_long_names_are_told_apart(names, expected):
+    assert short_names(names) == expected
 
 
 @pytest.mark.parametrize("falling", [False, True])

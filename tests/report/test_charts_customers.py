@@ -163,7 +163,7 @@ def luminance(parts: list[float]) -> float:
 
 
 def by_day(colour: str) -> list[float]:
-    return [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    return [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
 
 
 def by_night(colour: str) -> list[float]:
@@ -336,12 +336,12 @@ def test_a_kernel_draws_what_its_parent_asked_for(tmp_path):
     assert missing_reason(parent.data, "concentration") is None
     concentration(parent.data, parent.period)
     value_segments(parent.data, parent.period)
-    asked = ("cohorts", "curves", "cohort_revenue", "value", "value_groups")
-    blocks = [getattr(parent, name)() for name in asked]
+    names = ("cohorts", "curves", "cohort_revenue", "value", "value_groups")
+    blocks = [getattr(parent, name)() for name in names]
     assert all(blocks[2:]), "or this would prove nothing"
     save_snapshot(parent.data, tmp_path / "summaries.duckdb")
     kernel = Page("2024-04", data=load_snapshot(tmp_path / "summaries.duckdb"))
-    assert [getattr(kernel, name)() for name in asked] == blocks
+    assert [getattr(kernel, name)() for name in names] == blocks
 
 
 def test_one_segment_value_alone_has_no_cohorts_and_no_section_for_them():

@@ -90,16 +90,16 @@ def marks(spec: dict) -> list[tuple]:
     """All that is drawn of the data: place within the plot (0 to 1 across and down), size and colours."""
     plot = vl_convert.vegalite_to_scenegraph(spec)["scenegraph"]["items"][0]
     width, height = plot["width"], plot["height"]
-    found = []
+    result = []
     for mark in plot["items"]:
         if mark.get("role") == "mark" and mark["marktype"] in ("rect", "symbol", "line", "rule"):
             for item in mark["items"]:
                 left, right = sorted((item.get("x", 0), item.get("x2", item.get("x", 0) + item.get("width", 0))))
-                place = left / width, right / width, item.get("y", 0) / height
-                found.append((mark["marktype"], *place, item.get("fill"), item.get("stroke"), item.get("opacity")))
+                position = left / width, right / width, item.get("y", 0) / height
+                result.append((mark["marktype"], *position, item.get("fill"), item.get("stroke"), item.get("opacity")))
         elif mark["marktype"] == "group" and "scope" in mark.get("role", ""):
             continue
-    return found
+    return result
 
 
 def texts(spec: dict) -> list[str]:
@@ -112,12 +112,12 @@ def test_a_chart_is_mirrored_mark_by_mark_in_the_same_colours(draw):
     assert english
     turned = [(kind, 1 - right, 1 - left, *rest) for kind, left, right, *rest in english]
 
-    def ordered(found):
-        return sorted(found, key=lambda mark: (mark[0], str(mark[4:]), round(mark[3], 2), mark[1]))
+    def ordered(drawn):
+        return sorted(drawn, key=lambda mark: (mark[0], str(mark[4:]), round(mark[3], 2), mark[1]))
 
-    for found, wanted in zip(ordered(arabic), ordered(turned), strict=True):
-        assert found[1:4] == pytest.approx(wanted[1:4], abs=0.03)  # labels of another width leave another plot
-        assert (found[0], found[4:]) == (wanted[0], wanted[4:])
+    for drawn, wanted in zip(ordered(arabic), ordered(turned), strict=True):
+        assert drawn[1:4] == pytest.approx(wanted[1:4], abs=0.03)  # labels of another width leave another plot
+        assert (drawn[0], drawn[4:]) == (wanted[0], wanted[4:])
 
 
 @every_chart
@@ -213,16 +213,16 @@ def test_the_setting_is_one_of_two():
 @every_chart
 def test_digits_are_those_of_the_setting_everywhere(draw):
     drawing = draw(Words("ar", "GBP", digits="arab"))
-    shown = "".join(texts(drawing.spec))
-    assert not re.search("[0-9%]", shown)
-    assert re.search("[٠-٩]", shown)
+    text = "".join(texts(drawing.spec))
+    assert not re.search("[0-9%]", text)
+    assert re.search("[٠-٩]", text)
     tips = [tip for one in encodings(drawing.spec) for tip in one.get("tooltip", [])]
     for tip in tips:
         rows = [
             row for part in (drawing.spec, *drawing.spec["layer"]) for row in part.get("data", {}).get("values", [])
         ]
-        shown = "".join(str(row[tip["field"]]) for row in rows if tip["field"] in row)
-        assert tip.get("format") == "d" or not re.search("[0-9]", shown), tip
+        text = "".join(str(row[tip["field"]]) for row in rows if tip["field"] in row)
+        assert tip.get("format") == "d" or not re.search("[0-9]", text), tip
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,8 @@ def test_digits_are_those_of_the_setting_everywhere(draw):
 )
 def test_money_axis_speaks_as_the_text_does(value, ticks):
     drawing = series.trend(trend_rows([value], "money", half=None), ARABIC)
-    found = {text.replace("\xa0", " ") for text in texts(drawing.spec)}
-    assert {re.sub("\u2066([^\u2069]*£)\u2069", r"\1", text) for text in found} >= ticks
+    labels = {text.replace("\xa0", " ") for text in texts(drawing.spec)}
+    assert {re.sub("\u2066([^\u2069]*£)\u2069", r"\1", text) for text in labels} >= ticks
 
 
 def test_a_text_is_made_a_run_only_where_that_is_needed():
@@ -296,10 +296,8 @@ def test_cards_say_where_their_small_lines_run(settings, way):
 
 def test_in_lab_a_title_begins_where_the_reader_does():
     drawing = OVER_TIME["trend"](ARABIC)
-    shown = Block("chart", title="الإيرادات 2024", alt=drawing.alt, spec=drawing.spec)._repr_mimebundle_()[
-        VEGALITE_MIME
-    ]
-    assert (shown["title"], shown["config"]["title"]["anchor"]) == ("\u2067الإيرادات 2024\u2069", "end")
+    spec = Block("chart", title="الإيرادات 2024", alt=drawing.alt, spec=drawing.spec)._repr_mimebundle_()[VEGALITE_MIME]
+    assert (spec["title"], spec["config"]["title"]["anchor"]) == ("\u2067الإيرادات 2024\u2069", "end")
     english = OVER_TIME["trend"](ENGLISH)
-    shown = Block("chart", title="Revenue", alt=english.alt, spec=english.spec)._repr_mimebundle_()[VEGALITE_MIME]
-    assert (shown["title"], shown["config"]["title"]["anchor"]) == ("Revenue", "start")
+    spec = Block("chart", title="Revenue", alt=english.alt, spec=english.spec)._repr_mimebundle_()[VEGALITE_MIME]
+    assert (spec["title"], spec["config"]["title"]["anchor"]) == ("Revenue", "start")

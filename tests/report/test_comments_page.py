@@ -54,9 +54,9 @@ def test_there_is_none_of_few_comments_or_of_one_segment_value():
 
 def test_a_comment_is_text_and_names_nobody():
     """Markup stays text, an address is masked, and so is the id of a customer, in the table as in the notebook."""
-    said = "<script>alert(1)</script> & *bold* #let x = 1 =HYPERLINK C00003 bob@example.com {0} is bad"
-    shown = page([said, *["this is quite good"] * 20], [1] * 5 + [10] * 16, comment_min_n=1)
-    block = shown.comments("nps")
+    comment = "<script>alert(1)</script> & *bold* #let x = 1 =HYPERLINK C00003 bob@example.com {0} is bad"
+    section = page([comment, *["this is quite good"] * 20], [1] * 5 + [10] * 16, comment_min_n=1)
+    block = section.comments("nps")
     examples = block.data["rows"][0][3]
     assert "<script>" in examples
     assert "<script>" not in block.html()
@@ -67,9 +67,9 @@ def test_a_comment_is_text_and_names_nobody():
 def test_claims_are_part_of_what_the_report_corrects():
     """A word counts once of two groups; of three each group is compared."""
     one = page(GOOD * 8 + BAD * 8, [10] * 40 + [2] * 40)
-    found = [claim for claim in one.claims() if claim.metric == "comments"]
-    assert {claim.family for claim in found} == {("comments",)}
-    assert len({claim.twin for claim in found}) * 2 == len(found)
+    claims = [claim for claim in one.claims() if claim.metric == "comments"]
+    assert {claim.family for claim in claims} == {("comments",)}
+    assert len({claim.twin for claim in claims}) * 2 == len(claims)
     assert one.is_significant("comments", "words", value="nps detractors late")
     assert not one.is_significant("comments", "words", value="nps detractors parcel late")
 

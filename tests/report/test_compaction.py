@@ -76,5 +76,5 @@ def test_the_script_of_the_page_reads_it_alike():
     values = [{"$schema": "x", "rows": rows, "more": [*rows, *rows], "long": ["the same long text"] * 3}] * 2
     packed, shared = pack(values)
     program = f"const shared = [];\n{reader}\nfor (const one of {compact(shared)}) shared.push(whole(one));\nconsole.log(JSON.stringify(whole({compact(packed)})))"
-    made = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
-    assert json.loads(made.stdout) == values
+    result = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout) == values

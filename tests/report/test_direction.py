@@ -55,8 +55,8 @@ def message(folder):
 def texts_of(page: str) -> list[str]:
     """The texts of HTML, those of attributes too; pictures tell theirs in their description."""
     page = re.sub(r"(?s)<!--.*?-->|<(script|style|svg|title)\b.*?</\1>", " ", page)
-    said = re.findall(r">([^<]+)<", page) + re.findall(r'\b(?:alt|title|data-label)="([^"]*)"', page)
-    return [unescape(one) for one in said if one.strip()]
+    parts = re.findall(r">([^<]+)<", page) + re.findall(r'\b(?:alt|title|data-label)="([^"]*)"', page)
+    return [unescape(one) for one in parts if one.strip()]
 
 
 def turning(texts: list[str]) -> list[str]:
@@ -117,11 +117,11 @@ def test_the_gate_finds_nothing(folder):
 
 
 def test_figures_on_paper_are_compared_with_their_signs(folder):
-    told = text_of_pdf((folder / "report.ar.pdf").read_bytes())
-    paper = PdfFigures(told)
-    sign, figure = re.search(r"([+−])(\d+\.\d)", told).groups()
+    printed = text_of_pdf((folder / "report.ar.pdf").read_bytes())
+    paper = PdfFigures(printed)
+    sign, figure = re.search(r"([+−])(\d+\.\d)", printed).groups()
     assert paper.has_together(f"{sign}{figure}")
-    assert not PdfFigures(told.replace(f"{sign}{figure}", figure)).has_together(f"{sign}{figure}")
+    assert not PdfFigures(printed.replace(f"{sign}{figure}", figure)).has_together(f"{sign}{figure}")
     assert PdfFigures("a 1,119 b 1,155 · 95.7% to 97.7%").has_together("97.7% 1,155 95.7%")
     assert not PdfFigures("1,119 and 95.7% then 1,155").has_together("1,119 1,155")
     assert PdfFigures("12 15 12 15").missing(["12 15", "15 12", "x 12 15"]) == []

@@ -118,5 +118,5 @@ def test_it_ends_with_the_run_however_that_ends(ending):
 
 def is_running(pid: int) -> bool:
     """Whether a process is there and is more than its parent's memory of it."""
-    said = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(said.strip()) and not said.startswith("Z")
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")

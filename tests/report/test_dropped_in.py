@@ -95,8 +95,8 @@ def pack(built) -> Path:
 
 def section(pack: Path, title: str) -> Tag:
     """The section of the HTML under a heading."""
-    (found,) = [one for one in read_html(pack / "report.en.html")("section") if one.find(["h1", "h2"], string=title)]
-    return found
+    (match,) = [one for one in read_html(pack / "report.en.html")("section") if one.find(["h1", "h2"], string=title)]
+    return match
 
 
 def executed(pack: Path, name: str) -> nbformat.NotebookNode:
@@ -110,11 +110,11 @@ def test_a_plain_notebook_is_laid_out_in_html(pack):
     assert study.blockquote.get_text(strip=True) == "As a customer said."
     assert study.h3.get_text() == "In detail"
     assert study.find("a", href="https://example.com/notes").get_text() == "our notes"
-    typed, shown = (
+    typed, rendered = (
         [[cell.get_text(strip=True) for cell in row(["th", "td"])] for row in table("tr")] for table in study("table")
     )
     assert typed == [["list", "customers"], ["old", "12"]]
-    assert shown == [
+    assert rendered == [
         ["", "country", "customers", "mean"],
         ["0", "France", "61", "12.5"],
         ["1", "<b>Malta</b>", "2", "NaN"],
@@ -150,8 +150,8 @@ def test_a_plain_notebook_is_laid_out_in_pdf(pack):
 
 def test_the_template_of_the_readme_shows_its_trend(pack):
     """Of February, customers a and b came back, c did not."""
-    shown = section(pack, "Our view").select_one("figure.chart")
-    assert "66.7%" in shown.select_one(".picture")["aria-label"]
+    chart = section(pack, "Our view").select_one("figure.chart")
+    assert "66.7%" in chart.select_one(".picture")["aria-label"]
 
 
 FAILED = {  # notebook: the title of its section, what that says, what the executed notebook keeps
@@ -163,10 +163,10 @@ FAILED = {  # notebook: the title of its section, what that says, what the execu
 
 @pytest.mark.parametrize("name", FAILED)
 def test_a_section_says_in_words_what_failed_and_the_notebook_keeps_the_rest(pack, name):
-    title, said, kept = FAILED[name]
+    title, message, kept = FAILED[name]
     notice = section(pack, title).select_one(".notice.failure")
-    assert notice.get_text(" ", strip=True) == f"This section could not be made {said}"
-    assert f"This section could not be made • {said}" in pdf_text(pack)
+    assert notice.get_text(" ", strip=True) == f"This section could not be made {message}"
+    assert f"This section could not be made • {message}" in pdf_text(pack)
     outputs = [output for cell in executed(pack, name).cells for output in cell.get("outputs", [])]
     (error,) = [output for output in outputs if output.output_type == "error"]
     assert any(kept in line for line in error.traceback)
@@ -182,10 +182,10 @@ def test_what_came_before_a_failure_and_the_other_sections_stand(pack):
 
 def test_the_pack_is_marked_and_the_exit_code_is_1(built):
     pack, exit_codes = built
-    said = json.loads((pack / "manifest.json").read_text("utf-8"))
-    states = {name.partition(".")[0]: state for name, state in said["sections"].items()}
+    manifest = json.loads((pack / "manifest.json").read_text("utf-8"))
+    states = {name.partition(".")[0]: state for name, state in manifest["sections"].items()}
     assert states == dict.fromkeys(["revenue", "study", "our_view"], "ok") | dict.fromkeys(FAILED, "failed")
-    assert (said["state"], exit_codes) == ("failed", [1, 1])
+    assert (manifest["state"], exit_codes) == ("failed", [1, 1])
 
 
 REFUSED = {  # as docs/extending.md promises: a template, and the sentence
@@ -205,10 +205,10 @@ def test_what_the_readme_says_is_refused_is_refused_before_anything_runs(
     text = nbformat.writes(nbf.new_notebook(cells=[])) if given is None else notebook(**given)
     (tmp_path / "own" / "own.ipynb").write_text(text, "utf-8")
     ORDERS.to_csv(tmp_path / "orders.csv", index=False)
-    places = ["--data", str(tmp_path), "--output", str(tmp_path / "reports"), "--templates", str(tmp_path / "own")]
-    assert main(["report", *places]) == 2
-    (said,) = capsys.readouterr().err.splitlines()
-    assert sentence in said
+    options = ["--data", str(tmp_path), "--output", str(tmp_path / "reports"), "--templates", str(tmp_path / "own")]
+    assert main(["report", *options]) == 2
+    (message,) = capsys.readouterr().err.splitlines()
+    assert sentence in message
     assert not (tmp_path / "reports").exists()
 
 
@@ -220,7 +220,7 @@ def test_a_plain_notebook_is_accessible_and_no_wider_than_the_page(pack, chromiu
     page = context.new_page()
     page.goto((pack / "report.en.html").as_uri())
     page.wait_for_selector(".live.ready svg")
-    found = page.evaluate("axe.run()")["violations"]
-    assert [(rule["id"], node["target"]) for rule in found for node in rule["nodes"]] == []
+    violations = page.evaluate("axe.run()")["violations"]
+    assert [(rule["id"], node["target"]) for rule in violations for node in rule["nodes"]] == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     context.close()

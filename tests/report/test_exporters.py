@@ -355,8 +355,8 @@ def test_all_our_words_are_in_the_bundled_font():
 
 
 def test_a_name_that_the_font_lacks_costs_the_certificate_but_not_the_report():
-    made, resources = RetentionPDFExporter().from_notebook_node(notebook(code_cell(Block("text", text="顧客 \x00"))))
-    with pikepdf.open(io.BytesIO(made)) as document:
+    content, resources = RetentionPDFExporter().from_notebook_node(notebook(code_cell(Block("text", text="顧客 \x00"))))
+    with pikepdf.open(io.BytesIO(content)) as document:
         assert document.Root.MarkInfo.Marked
     assert "the letters of '顧客 \N{REPLACEMENT CHARACTER}': boxes stand for them" in fonts.note(resources["boxes"])
 
@@ -387,14 +387,14 @@ def test_charts_come_alive_without_network_and_fit_a_phone(every_kind, tmp_path,
     path = tmp_path / "report.html"
     path.write_text(html(every_kind), "utf-8")
     page = chromium.new_page(viewport={"width": 390, "height": 800})
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
+    requests, console = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: console.append(message.text))
     page.goto(path.as_uri())
     page.wait_for_selector(".live.ready svg")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert asked == [path.as_uri()]
-    assert said == []
+    assert requests == [path.as_uri()]
+    assert console == []
     page.close()
 
 
@@ -403,8 +403,8 @@ def test_a_table_is_sorted_by_pointer_and_keyboard(tmp_path, chromium):
     path = tmp_path / "report.html"
     path.write_text(html(notebook(code_cell(SORTABLE))), "utf-8")
     page = chromium.new_page()
-    said = []
-    page.on("console", lambda message: said.append(message.text))
+    console = []
+    page.on("console", lambda message: console.append(message.text))
     page.goto(path.as_uri())
 
     def order() -> list[str]:
@@ -421,22 +421,22 @@ def test_a_table_is_sorted_by_pointer_and_keyboard(tmp_path, chromium):
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Space")
     assert (order(), sorted_by()) == (["<b>Ä", "too dear", "unused"], ["ascending", None])
-    assert said == []
+    assert console == []
     page.close()
 
 
 @pytest.mark.parametrize("exporter", [RetentionHTMLExporter, RetentionPDFExporter])
 def test_preprocessors_are_applied_and_what_is_no_notebook_is_refused(exporter):
     secret = nbf.new_markdown_cell("Kept to oneself", metadata={"tags": ["hidden"]})
-    made = nbf.new_notebook(cells=[nbf.new_markdown_cell("# Shown"), secret])
-    plain, _ = exporter(config=Config(TagRemovePreprocessor={"enabled": True})).from_notebook_node(made)
+    source = nbf.new_notebook(cells=[nbf.new_markdown_cell("# Shown"), secret])
+    plain, _ = exporter(config=Config(TagRemovePreprocessor={"enabled": True})).from_notebook_node(source)
     bare = Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"hidden"}})
-    removed, _ = exporter(config=bare).from_notebook_node(made)
+    removed, _ = exporter(config=bare).from_notebook_node(source)
     assert [kept_to_oneself(one) for one in (plain, removed)] == [True, False]
-    assert len(made.cells) == 2
-    del made.cells[0]["source"]
+    assert len(source.cells) == 2
+    del source.cells[0]["source"]
     with pytest.raises(ValidationError):
-        exporter().from_notebook_node(made)
+        exporter().from_notebook_node(source)
 
 
 def kept_to_oneself(page: str | bytes) -> bool:

@@ -108,8 +108,8 @@ def succeeds(place: Place) -> None:
 def test_a_killed_kernel_ends_its_own_section_only(place, capsys):
     assert main(place.command("killed", "overview")) == 1
     assert "Failed: killed (en): DeadKernelError: The Python that ran it ended" in capsys.readouterr().err
-    said = manifest.read(place.pack)
-    assert (said["state"], said["sections"]) == ("failed", {"killed.en": "failed", "overview.en": "ok"})
+    contents = manifest.read(place.pack)
+    assert (contents["state"], contents["sections"]) == ("failed", {"killed.en": "failed", "overview.en": "ok"})
     assert "This section could not be made" in (place.pack / "report.en.html").read_text("utf-8")
     for name in ("killed", "slow"):
         (place.own / f"{name}.ipynb").unlink()
@@ -124,17 +124,17 @@ def test_an_interrupt_leaves_no_process_and_no_half_pack(place, sent, capsys):
         os.killpg(running.pid, signal.SIGINT)
     else:
         running.send_signal(signal.Signals[sent])
-    _, said = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=60)
     for pid in place.kernel_and_server():
         assert is_gone(pid)
     if sent == "SIGKILL":
         assert [name.startswith(".2024-02-") or name == LOCK for name in place.left()] == [True, True]
     else:
         assert running.returncode == 130
-        assert said.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
+        assert err.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
         assert place.left() == []
     succeeds(place)
-    assert "Traceback" not in said + capsys.readouterr().err
+    assert "Traceback" not in err + capsys.readouterr().err
 
 
 def test_an_interrupt_ends_the_notebooks_of_the_next_pack(place):
@@ -146,20 +146,20 @@ def test_an_interrupt_ends_the_notebooks_of_the_next_pack(place):
     running = place.start("late", options=("--from", "2024-01", "--to", "2024-02"))
     assert running.stdout.readline() == f"{place.output / '2024-01'}\n"
     os.killpg(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=60)
     for pid in place.kernel_and_server():
         assert is_gone(pid)
     assert running.returncode == 130
-    told = "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
-    assert said.splitlines()[-1] == told
+    message = "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    assert err.splitlines()[-1] == message
     assert place.left() == ["2024-01", "index.html"]
 
 
 def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
     with staging_dir(place.pack):
         assert elsewhere(main, place.command("overview")) == 2
-        said = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
-        assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+        message = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
+        assert capsys.readouterr().err.splitlines()[-1].startswith(message)
         assert not place.pack.exists()
     assert place.left() == []
     succeeds(place)
@@ -175,39 +175,39 @@ def test_the_second_run_is_refused_before_anything_is_computed(place, monkeypatc
 
 def test_nothing_is_computed_without_the_lock(place, monkeypatch):
     """Neither what tells an unchanged pack nor what any pack needs."""
-    asked = []
+    locked = []
 
     def ask(*_) -> None:
-        asked.append(is_taken(place.output))
+        locked.append(is_taken(place.output))
         raise KeyboardInterrupt
 
     for module, name in ((packing, "_is_current"), (figures, "identities")):
         monkeypatch.setattr(module, name, ask)
         with pytest.raises(KeyboardInterrupt):
             rk.build_report(rk.load(place.folder), "2024-02", output=place.output, force=name == "identities")
-    assert asked == [True, True]
+    assert locked == [True, True]
     assert not place.output.exists()
 
 
 def test_a_run_of_many_periods_is_one(place, monkeypatch):
     """Nobody slips in between two packs."""
-    asked = []
+    locked = []
 
     def start(plan, folder, *_) -> SimpleNamespace:
-        asked.append(is_taken(place.output))
+        locked.append(is_taken(place.output))
         return SimpleNamespace(finish=lambda: packing.Pack(folder, str(plan.page.period)), cancel=lambda: None)
 
     monkeypatch.setattr(packing, "start_pack", start)
     assert main([*place.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
-    assert asked == [True, True]
+    assert locked == [True, True]
     assert not is_taken(place.output)
 
 
 def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
     monkeypatch.setattr(places, "_try_lock", lambda _: refuse(errno.EIO))
     assert main(place.command("overview")) == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said == f"retention-kit: No pack can be written to {str(place.output)!r}: {os.strerror(errno.EIO)}."
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message == f"retention-kit: No pack can be written to {str(place.output)!r}: {os.strerror(errno.EIO)}."
 
 
 def test_where_there_are_no_locks_a_run_goes_on_without(place, monkeypatch):
@@ -239,16 +239,16 @@ def test_only_what_is_not_written_is_told_as_not_written(place, monkeypatch, cap
 
 def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkeypatch):
     """They are a pickle, and the folder of packs may be a share."""
-    found = []
+    result = []
 
     def run(_template, _parameters, environment, *_):
         handover = Path(environment[SNAPSHOT])
-        found.append((handover, handover.parent.stat().st_mode & 0o777))
+        result.append((handover, handover.parent.stat().st_mode & 0o777))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner.library, "run", run)
     assert main(place.command("overview")) == 130
-    (handover, mode), *_ = found
+    (handover, mode), *_ = result
     assert mode == 0o700
     assert not handover.is_relative_to(place.output)
     assert not handover.parent.exists()

@@ -104,19 +104,19 @@ def test_a_private_file_that_two_processes_write_at_once_is_one_of_theirs(tmp_pa
 
 @pytest.mark.usefixtures("kernelless")
 def test_a_pack_made_again_lies_where_the_next_run_looks(tmp_path, monkeypatch):
-    pack, places = build(tmp_path / "reports").path, []
+    pack, folders = build(tmp_path / "reports").path, []
 
     def killed(_, folder, *__):
-        places.append(folder.parent)
+        folders.append(folder.parent)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(rerun, "_plan", lambda *_: None)
     monkeypatch.setattr(rerun, "make_pack", killed)
     with pytest.raises(KeyboardInterrupt):
         rerun.rerun(pack)
-    assert places[0].parent == private_path().parent
-    assert places[0].name.startswith(f"{os.getpid()}-")
-    assert not places[0].exists()
+    assert folders[0].parent == private_path().parent
+    assert folders[0].name.startswith(f"{os.getpid()}-")
+    assert not folders[0].exists()
 
 
 @pytest.mark.usefixtures("kernelless")

@@ -58,9 +58,9 @@ def built(tmp_path, company, **settings):
     return pack, manifest.read(pack.path)
 
 
-def names_in(made):
+def names_in(content):
     """The fonts of a PDF, those of its pictures among them."""
-    with pikepdf.open(io.BytesIO(made)) as document:
+    with pikepdf.open(io.BytesIO(content)) as document:
         return {str(one.BaseFont)[8:] for one in document.objects if is_font(one)}
 
 
@@ -124,11 +124,11 @@ def test_only_what_is_drawn_counts():
 
 def test_a_font_of_the_settings_prints_what_ours_lacks(japanese):
     blocks = Block("text", text="顧客 and words"), Block("chart", alt="Bars", spec=SPEC)
-    boxed, told = RetentionPDFExporter().from_notebook_node(notebook(code_cell(*blocks)))
-    assert told["boxes"] == {"顧": "顧客 and words", "客": "顧客 and words"}
+    boxed, resources = RetentionPDFExporter().from_notebook_node(notebook(code_cell(*blocks)))
+    assert resources["boxes"] == {"顧": "顧客 and words", "客": "顧客 and words"}
     assert names_in(boxed) == {"IBMPlexSansArabic-Regular", "IBMPlexSansArabic-Bold"}
-    printed, told = RetentionPDFExporter().from_notebook_node(notebook(code_cell(*blocks), fonts=[japanese]))
-    assert "boxes" not in told
+    printed, resources = RetentionPDFExporter().from_notebook_node(notebook(code_cell(*blocks), fonts=[japanese]))
+    assert "boxes" not in resources
     assert "CornerJP-Regular" in names_in(printed)
     with pikepdf.open(io.BytesIO(printed)) as document:
         assert document.open_metadata()["pdfuaid:part"] == "1"
@@ -190,16 +190,16 @@ def test_a_wrong_font_is_refused_in_a_sentence(tmp_path, japanese):
 
 @pytest.mark.usefixtures("empty")
 def test_a_name_in_boxes_is_told_and_goes_to_nobody(tmp_path):
-    pack, said = built(tmp_path, COMPANY)
+    pack, contents = built(tmp_path, COMPANY)
     text = "顧客: customer retention report"
-    assert said["missing_characters"] == {"report.en.pdf": [{"character": one, "text": text} for one in COMPANY]}
+    assert contents["missing_characters"] == {"report.en.pdf": [{"character": one, "text": text} for one in COMPANY]}
     assert pack.failures == ()
     assert pack.note == (
         f"report.en.pdf: no font of the report has the letters of {text!r}: boxes stand for them, and the PDF is no "
         "PDF/UA. Name a font that has 顧 客 in [report] fonts."
     )
     verdict = gate.judge(pack.path)
-    assert verdict.state == said["gate"]["en"]["state"] == "blocked"
+    assert verdict.state == contents["gate"]["en"]["state"] == "blocked"
     assert verdict.reasons == (
         f"report.en.pdf has boxes for characters that no font of the report has, such as 顧 in {text!r}: name a font "
         "that has them in [report] fonts.",
@@ -211,15 +211,15 @@ def test_it_is_told_in_arabic_and_recorded_without_controls(tmp_path):
     pack = rk.build_report(load(COMPANY), languages=["ar"], output=tmp_path, formats=["pdf"])
     (first, _) = manifest.read(pack.path)["missing_characters"]["report.ar.pdf"]
     assert first == {"character": "顧", "text": bidi.plain(Words("ar").text("document.titled", company=COMPANY))}
-    said = bidi.plain(Words("ar").say(pack.note))
-    assert said.startswith(f"report.ar.pdf: لا يتضمن أي خط من خطوط التقرير أحرف «{first['text']}»: تظهر مربعات مكانها")
-    assert "سمِّ خطًا يتضمن 顧 客 في [report] fonts." in said
+    text = bidi.plain(Words("ar").say(pack.note))
+    assert text.startswith(f"report.ar.pdf: لا يتضمن أي خط من خطوط التقرير أحرف «{first['text']}»: تظهر مربعات مكانها")
+    assert "سمِّ خطًا يتضمن 顧 客 في [report] fonts." in text
 
 
 @pytest.mark.usefixtures("empty")
 def test_one_odd_character_is_told_to_readers_and_stops_nothing(tmp_path):
-    pack, said = built(tmp_path, "Sun 😀 Ltd")
-    assert [one["character"] for one in said["missing_characters"]["report.en.pdf"]] == ["😀"]
+    pack, contents = built(tmp_path, "Sun 😀 Ltd")
+    assert [one["character"] for one in contents["missing_characters"]["report.en.pdf"]] == ["😀"]
     verdict = gate.judge(pack.path)
     assert verdict.state == "degraded"
     assert len(verdict.reasons) == 1
@@ -232,8 +232,8 @@ def test_one_odd_character_is_told_to_readers_and_stops_nothing(tmp_path):
 @pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize("company", ["Example Ltd", "شركة المثال «القابضة»", "Łódź & Søn – Ελλάς"])
 def test_of_letters_that_there_are_nothing_is_told(tmp_path, company):
-    pack, said = built(tmp_path, company)
-    assert (pack.note, said["missing_characters"], gate.judge(pack.path).state) == ("", {}, "ok")
+    pack, contents = built(tmp_path, company)
+    assert (pack.note, contents["missing_characters"], gate.judge(pack.path).state) == ("", {}, "ok")
 
 
 @pytest.mark.long
@@ -248,12 +248,12 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     assert main(["report", "--period", "2024-02"]) == 0
     assert "2024-02: report.en.pdf: no font of the report has the letters of '顧客: cust" in capsys.readouterr().err
     folder = tmp_path / "reports" / "2024-02"
-    said = manifest.read(folder)
-    assert said["settings"]["report"]["fonts"] == ["japanese.ttf"]
-    assert said["data"]["overrides"] == {}
-    assert said["code"]["japanese.ttf"] == manifest.digest_of(tmp_path / "letters" / "japanese.ttf")
+    contents = manifest.read(folder)
+    assert contents["settings"]["report"]["fonts"] == ["japanese.ttf"]
+    assert contents["data"]["overrides"] == {}
+    assert contents["code"]["japanese.ttf"] == manifest.digest_of(tmp_path / "letters" / "japanese.ttf")
     assert str(tmp_path) not in (folder / "manifest.json").read_text("utf-8")
-    assert [one["character"] for one in said["missing_characters"]["report.en.pdf"]] == ["客"]
+    assert [one["character"] for one in contents["missing_characters"]["report.en.pdf"]] == ["客"]
     assert rerun(folder).is_same
 
     make_font(tmp_path / "letters" / "japanese.ttf", "顧客")  # the same name, and now it has both
@@ -261,7 +261,7 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     assert "no font" not in capsys.readouterr().err
     now = manifest.read(folder)
     assert now["missing_characters"] == {}
-    (changed,) = changes(said, now)
+    (changed,) = changes(contents, now)
     assert (changed.kind, changed.name, changed.before != changed.now) == ("code", "japanese.ttf", True)
     assert causes_of("revenue", [changed]) == (), "it explains a page, and no figure"
 
@@ -275,8 +275,8 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
 def test_a_pdf_tells_its_language_and_direction(language, direction, reading):
     title, named = ("تقرير", "الاحتفاظ بالعملاء") if direction == "rtl" else ("Report", "Retention")
     heading, text = Block("heading", text=named), Block("text", text="نص")
-    made = pdf(notebook(code_cell(heading, text), language=language, direction=direction, title=title))
-    with pikepdf.open(io.BytesIO(made)) as document:
+    content = pdf(notebook(code_cell(heading, text), language=language, direction=direction, title=title))
+    with pikepdf.open(io.BytesIO(content)) as document:
         assert str(document.Root.Lang) == language
         assert str(document.Root.ViewerPreferences.Direction) == f"/{reading}"
         assert document.Root.ViewerPreferences.DisplayDocTitle

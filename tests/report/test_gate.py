@@ -53,15 +53,15 @@ def edit(path: Path, old: str, new: str, count: int = 1) -> None:
     path.write_text(text.replace(old, new, count), "utf-8", newline="")
 
 
-def retell(pack: Path, **said) -> None:
+def retell(pack: Path, **changes) -> None:
     path = pack / "manifest.json"
-    path.write_text(json.dumps(manifest.read(pack) | said), "utf-8")
+    path.write_text(json.dumps(manifest.read(pack) | changes), "utf-8")
 
 
 def settle(pack: Path) -> None:
     """Let the manifest know the files as they are, so that only what is in them can tell of a defect."""
-    told = manifest.read(pack)
-    retell(pack, files={name: manifest.digest_of(pack / name) for name in told["files"]})
+    contents = manifest.read(pack)
+    retell(pack, files={name: manifest.digest_of(pack / name) for name in contents["files"]})
 
 
 def built(data, output: Path, period: str | None = None, **options) -> Path:
@@ -70,8 +70,8 @@ def built(data, output: Path, period: str | None = None, **options) -> Path:
 
 def gate_of(pack: Path, name: str = "en") -> gate.Verdict:
     """What the manifest keeps of the gate's word."""
-    said = manifest.read(pack)["gate"][name]
-    return gate.Verdict(said["state"], tuple(said["reasons"]))
+    entry = manifest.read(pack)["gate"][name]
+    return gate.Verdict(entry["state"], tuple(entry["reasons"]))
 
 
 # Sound packs pass.
@@ -162,8 +162,8 @@ def test_a_metric_of_a_plug_in_that_is_not_loaded_passes(pack):
     edit(pack / "scorecard.csv", "\nquick_ratio,", "\nown_ratio,", -1)
     assert gate.check_report(pack, manifest.read(pack), "en") == []
     edit(pack / "scorecard.csv", "own_ratio,Quick ratio,2025-12,,,2", "own_ratio,Quick ratio,2025-12,,,3")
-    (found,) = gate.check_report(pack, manifest.read(pack), "en")
-    assert found.reason.startswith("Scorecard and notebooks tell different figures: 'Quick ratio 2.")
+    (finding,) = gate.check_report(pack, manifest.read(pack), "en")
+    assert finding.reason.startswith("Scorecard and notebooks tell different figures: 'Quick ratio 2.")
 
 
 # Degraded: sent, with a notice that everybody sees.
@@ -180,10 +180,10 @@ def test_an_incomplete_period_is_said_on_top(tmp_path):
     notice = "February 2024 is not over: the data end on 19 Feb 2024, and its figures will change."
     assert notice in message_checks.read(message_checks.html_of(message)).text
     assert notice in message_checks.text_of(message)
-    told = manifest.read(pack)
+    contents = manifest.read(pack)
     rewrite(pack, html=lambda body: body.replace(notice, ""))
-    found = gate.check_message(pack, told, "en", gate.check_report(pack, told, "en"))
-    assert f"it does not show the notice {notice!r}" in found[0].reason
+    findings = gate.check_message(pack, contents, "en", gate.check_report(pack, contents, "en"))
+    assert f"it does not show the notice {notice!r}" in findings[0].reason
 
 
 @pytest.mark.long
@@ -244,8 +244,8 @@ def undescribe(pack: Path) -> None:
 
 def change_pdf(pack: Path, old: str = "96.9%", new: str = "69.9%") -> None:
     """The same report on paper, but for one figure of its first page."""
-    told, cells = manifest.read(pack), []
-    for stem in told["sections"]:
+    contents, cells = manifest.read(pack), []
+    for stem in contents["sections"]:
         text = (pack / "notebooks" / f"{stem}.ipynb").read_text("utf-8")
         cells += nbformat.reads(text.replace(old, new) if stem == "overview.en" else text, as_version=4).cells
     for number, cell in enumerate(cells):
@@ -526,9 +526,11 @@ MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_defect_of_a_message_is_caught(pack, name):
     sow, expected = MESSAGE_DEFECTS[name]
     sow(pack)
-    found = gate.check_message(pack, manifest.read(pack), "en")
-    assert {one.state for one in found} == {"blocked"}
-    assert [one.reason for one in found if expected in one.reason and one.reason.startswith("message.en.eml: ")], found
+    findings = gate.check_message(pack, manifest.read(pack), "en")
+    assert {one.state for one in findings} == {"blocked"}
+    assert [one.reason for one in findings if expected in one.reason and one.reason.startswith("message.en.eml: ")], (
+        findings
+    )
 
 
 # What nothing but a change after the build can do to a message.
@@ -620,7 +622,7 @@ PLACES = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -628,18 +630,18 @@ PLACES = {
         ("SHOP_API_KEY", SECRET),
     ],
 )
-def test_a_secret_of_the_environment_is_caught_anywhere(pack, monkeypatch, place, variable, value):
+def test_a_secret_of_the_environment_is_caught_anywhere(pack, monkeypatch, where, variable, value):
     monkeypatch.setenv(variable, value)
-    told = manifest.read(pack)
-    assert gate.check_files(pack, told) + gate.check_message(pack, told, "en") == []
-    PLACES[place](pack)
-    told = manifest.read(pack)
-    found = [one.reason for one in gate.check_files(pack, told)]
-    if place == "message.en.eml":
-        found = [one.reason for one in gate.check_message(pack, told, "en")]
-    said = f"{place} holds the secret of the environment variable {variable}: take it out of the data or the settings, and build the report again."
-    assert said in found
-    assert not [reason for reason in found if SECRET in reason], "what must not leave is not said, either"
+    contents = manifest.read(pack)
+    assert gate.check_files(pack, contents) + gate.check_message(pack, contents, "en") == []
+    PLACES[where](pack)
+    contents = manifest.read(pack)
+    reasons = [one.reason for one in gate.check_files(pack, contents)]
+    if where == "message.en.eml":
+        reasons = [one.reason for one in gate.check_message(pack, contents, "en")]
+    message = f"{where} holds the secret of the environment variable {variable}: take it out of the data or the settings, and build the report again."
+    assert message in reasons
+    assert not [reason for reason in reasons if SECRET in reason], "what must not leave is not said, either"
 
 
 def test_what_is_no_secret_is_none(tmp_path):
@@ -669,9 +671,9 @@ def test_a_blocked_pack_ends_with_1_and_says_why(tmp_path, capsys):
     pack = tmp_path / "reports" / "2024-02"
     for _ in range(2):  # it is made again each time
         assert main(command) == 1
-        said = capsys.readouterr().err
-        assert "Failed: lists/new_customers.csv holds an AWS access key" in said
-        assert key not in said
+        message = capsys.readouterr().err
+        assert "Failed: lists/new_customers.csv holds an AWS access key" in message
+        assert key not in message
         assert gate_of(pack).state == "blocked"
         assert "do not pass it on" in message_checks.text_of(
             message_checks.parse((pack / "message.en.eml").read_bytes())
@@ -703,16 +705,16 @@ def test_a_message_that_cannot_be_made_is_a_failure(tmp_path, monkeypatch):
 
 
 def test_each_customer_is_known_by_a_telling_name():
-    said = message_checks.named_customers
-    assert said("From ann@example.com (today).", ["ann@example.com"], set()) == ["ann@example.com"]
-    assert said("The Lee Brothers left.", ["Lee Brothers", "Lee Sisters"], set()) == ["Lee Brothers"]
-    assert said("A total of 1,234 in France.", ["1", "234", "1,2", "France", "total"], set()) == []
-    assert said("Of Lee Brothers alone", ["Lee Brothers"], {"Lee Brothers"}) == []
-    assert said("12345 but not 123456", ["12345", "23456"], set()) == ["12345"]
+    named_customers = message_checks.named_customers
+    assert named_customers("From ann@example.com (today).", ["ann@example.com"], set()) == ["ann@example.com"]
+    assert named_customers("The Lee Brothers left.", ["Lee Brothers", "Lee Sisters"], set()) == ["Lee Brothers"]
+    assert named_customers("A total of 1,234 in France.", ["1", "234", "1,2", "France", "total"], set()) == []
+    assert named_customers("Of Lee Brothers alone", ["Lee Brothers"], {"Lee Brothers"}) == []
+    assert named_customers("12345 but not 123456", ["12345", "23456"], set()) == ["12345"]
 
 
 def test_verdicts_name_the_worst_first():
-    found = [gate.Finding("degraded", "late"), gate.Finding("blocked", "broken"), gate.Finding("blocked", "broken")]
-    assert gate.verdict_of(found) == gate.Verdict("blocked", ("broken", "late"))
+    findings = [gate.Finding("degraded", "late"), gate.Finding("blocked", "broken"), gate.Finding("blocked", "broken")]
+    assert gate.verdict_of(findings) == gate.Verdict("blocked", ("broken", "late"))
     assert gate.verdict_of([]) == SOUND
     assert replace(message_checks.Body(), words=["a", " · b "]).text == "a b"

@@ -76,8 +76,8 @@ def bars(page: Page, **given) -> dict[str, dict]:
 
 
 def test_bars_say_where_one_is_and_should_be(page):
-    found = bars(page)
-    first = found["Active customers"]
+    by_metric = bars(page)
+    first = by_metric["Active customers"]
     assert (first["value"], first["state"], first["start"], first["target"]) == (
         "124",
         "∆ off track",
@@ -88,12 +88,12 @@ def test_bars_say_where_one_is_and_should_be(page):
     assert first["mark"] == pytest.approx(12 / 18), "twelve of eighteen months"
     assert first["detail"].startswith("60% of the way, 67% would be on pace · ")
     assert re.search(r"\((\d+)%\) if it goes on as in the last 12 months · Ann$", first["detail"])
-    revenue = found["Revenue"]
+    revenue = by_metric["Revenue"]
     assert (revenue["value"], revenue["state"], revenue["target"]) == ("£13,560", "× missed", "£20,000 by 2024")
-    assert found["Monthly recurring revenue"]["state"] == "– no data"
-    assert "subscriptions" in found["Monthly recurring revenue"]["detail"]
-    assert found["Call"]["state"] == "→ on track"
-    assert found["Fewer, but better: Active customers, country UK"]["state"] == "× missed"
+    assert by_metric["Monthly recurring revenue"]["state"] == "– no data"
+    assert "subscriptions" in by_metric["Monthly recurring revenue"]["detail"]
+    assert by_metric["Call"]["state"] == "→ on track"
+    assert by_metric["Fewer, but better: Active customers, country UK"]["state"] == "× missed"
 
 
 def test_goals_of_one_objective_stand_together_under_it(page):
@@ -125,16 +125,16 @@ def test_words_of_goals_are_words_in_html(page):
 
 def test_every_place_shows_the_same_states(page):
     table = {row[0]: row[3] for row in page.goals().data["rows"]}
-    shown = [one["state"] for one in page.goal_bars().data["goals"]]
-    assert sorted(table.values()) == sorted(shown)
+    states = [one["state"] for one in page.goal_bars().data["goals"]]
+    assert sorted(table.values()) == sorted(states)
     read = Read(to_bytes(compose(page, prepared=Parts([], None))))
     for state in table.values():
         assert state in read.shown
         assert state in read.text
     counted = page.states_counted()
-    assert sum(counted.values()) == len(shown) == 6
+    assert sum(counted.values()) == len(states) == 6
     assert page.goals_in_a_line() == "Goals: × 2 missed · ∆ 1 off track · – 1 no data · → 1 on track · ✓ 1 reached"
-    assert all(state.split()[0] in SHAPES.values() for state in shown), "word and shape"
+    assert all(state.split()[0] in SHAPES.values() for state in states), "word and shape"
 
 
 def test_the_most_urgent_come_first_where_room_is_scarce(page):

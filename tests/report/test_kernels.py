@@ -63,7 +63,7 @@ def test_a_kernel_is_a_fork_that_has_what_notebooks_need(server):
 def test_kernels_share_nothing_that_matters(tmp_path, monkeypatch):
     """Neither names, nor modules, nor chance, nor the environment; each is where the run is at that moment."""
     monkeypatch.chdir(tmp_path)
-    said = []
+    outputs = []
     for word in ("first", "second"):
         lines, problem = run(
             "import os, random, sys, time\nimport numpy as np, pandas as pd",
@@ -74,9 +74,9 @@ def test_kernels_share_nothing_that_matters(tmp_path, monkeypatch):
             environment={**os.environ, "WORD": word, "TZ": "Asia/Tokyo"},
         )
         assert not problem
-        said.append(lines)
-    assert [lines[1] for lines in said] == ["False False"] * 2
-    assert len({number for lines in said for number in lines[3].split()}) == 4
+        outputs.append(lines)
+    assert [lines[1] for lines in outputs] == ["False False"] * 2
+    assert len({number for lines in outputs for number in lines[3].split()}) == 4
     seeded = subprocess.run(
         [sys.executable, "-c", "print(hash('retention'))"],
         env={**os.environ, "PYTHONHASHSEED": "0"},
@@ -84,7 +84,7 @@ def test_kernels_share_nothing_that_matters(tmp_path, monkeypatch):
         text=True,
         check=True,
     ).stdout.strip()
-    assert [lines[4] for lines in said] == [f"{word} {tmp_path} {seeded} JST" for word in ("first", "second")]
+    assert [lines[4] for lines in outputs] == [f"{word} {tmp_path} {seeded} JST" for word in ("first", "second")]
 
 
 @pytest.mark.usefixtures("server")
@@ -246,7 +246,7 @@ def test_where_the_server_cannot_start_the_ordinary_kernel_serves(monkeypatch):
 @pytest.mark.usefixtures("server")
 def test_where_a_fork_does_not_come_up_the_ordinary_kernel_serves(tmp_path, monkeypatch):
     fork = kernels.ForkServer.fork
-    monkeypatch.setattr(kernels.ForkServer, "fork", lambda *asked: fork(*asked[:-1], str(tmp_path / "absent")))
+    monkeypatch.setattr(kernels.ForkServer, "fork", lambda *arguments: fork(*arguments[:-1], str(tmp_path / "absent")))
     (printed, *_), problem = run("import os\nprint(os.getppid())")
     assert not problem
     assert int(printed) == os.getpid()
@@ -283,11 +283,11 @@ def test_one_server_serves_a_process_and_ends_with_it(is_killed):
     killed = "print(server.place, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     command = [sys.executable, "-c", program + killed * is_killed]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    pid, *places = done.stdout.split()
+    pid, *paths = done.stdout.split()
     assert done.returncode == -signal.SIGKILL * is_killed
     assert is_gone(int(pid))
-    assert len(places) == is_killed
-    assert not any(Path(place).exists() for place in places)
+    assert len(paths) == is_killed
+    assert not any(Path(path).exists() for path in paths)
 
 
 FRESH = """
@@ -310,10 +310,10 @@ for kernel in (templates.Kernel(), None):
 
 def test_a_command_that_has_done_nothing_yet_forks_the_server_which_has_nothing_of_it(tmp_path):
     """For notebooks of ours; what runs code of others has a server in which sets have the same order in every run."""
-    asked = "import os, signal, sys\nprint(os.getppid(), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, " \
+    code = "import os, signal, sys\nprint(os.getppid(), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, " \
             "os.path.realpath('lock') in [os.path.realpath(f'/dev/fd/{one}') for one in range(64)], " \
             "sys.path.count(os.getcwd()), os.getsid(0) == os.getppid(), sys.flags.hash_randomization)"  # fmt: skip  # by the line
-    program = [sys.executable, "-c", FRESH, asked]
+    program = [sys.executable, "-c", FRESH, code]
     done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
     ours, others = (line.split() for line in done.stdout.splitlines())
     assert ours == [ours[0], ours[0], "True", "False", "0", "True", "1"]
@@ -332,9 +332,9 @@ def test_the_command_forks_the_server_before_it_has_threads(tmp_path, more, is_f
     assert done.stdout.strip() == str(is_forked)
 
 
-@pytest.mark.parametrize(("code", "said"), [("0", "SystemExit: 0"), ("", "SystemExit"), ("3", "SystemExit: 3")])
-def test_a_cell_that_leaves_fails_its_section_with_whatever_code(code, said):
+@pytest.mark.parametrize(("code", "message"), [("0", "SystemExit: 0"), ("", "SystemExit"), ("3", "SystemExit: 3")])
+def test_a_cell_that_leaves_fails_its_section_with_whatever_code(code, message):
     """What follows it has not run, so nothing is done."""
     template = nbformat.reads(notebook(f"import sys\nsys.exit({code})", "print('never')"), as_version=4)
     _, problem = library.run(template, {}, {**os.environ}, [])
-    assert problem.startswith(said)
+    assert problem.startswith(message)

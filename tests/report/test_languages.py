@@ -42,7 +42,7 @@ def packs(tmp_path_factory):
     """The packs of both companies in both languages, from one run each."""
 
     def make(name):
-        def made(place):
+        def made(folder):
             if name == "sample":
                 data = rk.sample(languages=["en", "ar"])
             else:
@@ -50,9 +50,9 @@ def packs(tmp_path_factory):
                 if not shared.is_dir():
                     pytest.skip("../shared, the real data, is not beside this checkout")
                 data = rk.load(
-                    invoices(place, shared), company="Online Retail", segments=["country"], languages=["en", "ar"]
+                    invoices(folder, shared), company="Online Retail", segments=["country"], languages=["en", "ar"]
                 )
-            return rk.build_report(data, PERIODS[name], output=place / "reports").path
+            return rk.build_report(data, PERIODS[name], output=folder / "reports").path
 
         return built_once(tmp_path_factory, f"languages-{name}", made)
 

@@ -93,9 +93,9 @@ def _run(source: str, names: dict) -> nbformat.NotebookNode:
     *statements, last = ast.parse(source).body
     is_shown = isinstance(last, ast.Expr)
     exec(compile(ast.Module(statements if is_shown else [*statements, last], []), "cell", "exec"), names)
-    shown = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if is_shown else None
+    value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if is_shown else None
     cell = nbf.new_code_cell(source)
-    for block in shown if isinstance(shown, list | tuple) else [shown]:
+    for block in value if isinstance(value, list | tuple) else [value]:
         if isinstance(block, Block):
             cell.outputs.append(nbf.new_output("display_data", data=block._repr_mimebundle_()))
         elif block is not None:

@@ -161,10 +161,10 @@ def test_every_tag_is_closed(read, goals):
 
 
 def test_pictures_have_twice_their_size_and_few_colours(read):
-    for shown, png in zip(read.page("img"), read.images.values(), strict=True):
+    for tag, png in zip(read.page("img"), read.images.values(), strict=True):
         picture = Image.open(BytesIO(png))
-        assert picture.size == (2 * int(shown["width"]), 2 * int(shown["height"]))
-        assert int(shown["width"]) == 592
+        assert picture.size == (2 * int(tag["width"]), 2 * int(tag["height"]))
+        assert int(tag["width"]) == 592
         assert 8 <= len(picture.getcolors()) <= 64
         assert picture.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
         assert len(png) < 40_000
@@ -203,18 +203,18 @@ def test_the_published_figures_arrive(goals):
         "Revenue": "£1.16M",
         "Average purchase value": "£437",
     }
-    for said in ("622 of 1,364 · 95% 43.0% to 48.3%", "+7.0 points vs Oct 2011", "95% +3.2 to +10.7"):
-        assert said in goals.text
-        assert said in goals.shown
+    for text in ("622 of 1,364 · 95% 43.0% to 48.3%", "+7.0 points vs Oct 2011", "95% +3.2 to +10.7"):
+        assert text in goals.text
+        assert text in goals.shown
     assert "1,664 = 622 kept + 719 back + 323 new" in goals.shown
 
 
 def test_both_texts_say_the_same_figures(read, goals):
     for one in (read, goals):
         figures = re.compile(r"[−+±]?£?\d[\d,.]*\d|\d")
-        shown, told = set(figures.findall(one.shown)), set(figures.findall(one.text))
-        assert shown - told <= {"6"}  # the column after which a narrow screen shows no more
-        assert len(shown) > 80
+        in_html, in_text = set(figures.findall(one.shown)), set(figures.findall(one.text))
+        assert in_html - in_text <= {"6"}  # the column after which a narrow screen shows no more
+        assert len(in_html) > 80
 
 
 def test_the_cohort_table_is_that_of_the_scorecards_cohorts(read, sample):
@@ -389,9 +389,9 @@ def test_a_hostile_reason_and_plan_are_words():
     frame = pd.DataFrame(rows, columns=columns)
     data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1))
     read = Read(compose(Page("2024-02", "month", "plan", "en", data)))
-    said = "</td></table><script>alert(1)</script> Bcc: all@example.com: the reason of 30 of the 30 customers"
-    assert said in read.page.select_one(".lead").get_text()
-    assert said in read.text
+    text = "</td></table><script>alert(1)</script> Bcc: all@example.com: the reason of 30 of the 30 customers"
+    assert text in read.page.select_one(".lead").get_text()
+    assert text in read.text
     assert read.page("script") == []
     assert read.parsed["Bcc"] is None
 
@@ -422,11 +422,11 @@ def test_each_basis_has_its_message(shared, tmp_path):
     )
     paying = rk.load(subscriptions=subscriptions, timezone="UTC", currency="GBP", as_of=date(2024, 4, 1))
     buying = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1))
-    asked = rk.load(airport(tmp_path, shared, 'weight = "weight"'))
+    weighted = rk.load(airport(tmp_path, shared, 'weight = "weight"'))
     for data, period, finding, charts in (
         (paying, "2024-02", "Customer retention fell by", 3),
         (buying, "2024-02", "Customer retention was 66.7% in February 2024", 3),
-        (asked, "2017-05", "Net promoter score was 40.4 in May 2017", 3),
+        (weighted, "2017-05", "Net promoter score was 40.4 in May 2017", 3),
     ):
         read = Read(compose(Page(period, "month", "", "en", data)))
         if data is paying:  # at its start a and b pay, at its end a and c
@@ -465,7 +465,7 @@ def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("unsubscribe", "href", "said"),
+    ("unsubscribe", "href", "message"),
     [
         (LEAVE, LEAVE, f"Leave the list: {LEAVE}"),
         ("leave@example.com", "mailto:leave@example.com", "To leave the list, write to leave@example.com."),
@@ -473,12 +473,12 @@ def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_p
         (None, None, "To leave the list, answer this message."),
     ],
 )
-def test_one_reads_why_one_receives_it_and_how_to_leave(whole, monkeypatch, unsubscribe, href, said):
+def test_one_reads_why_one_receives_it_and_how_to_leave(whole, monkeypatch, unsubscribe, href, message):
     monkeypatch.setattr(whole, "data", with_mail(whole.data, unsubscribe=unsubscribe))
     read = Read(compose(whole))
     links = [link["href"] for link in read.page.select(".foot a")]
     assert links == ([href] if href else [])
-    assert said in read.text
+    assert message in read.text
     assert (
         "You receive this because your address is on the list for the retention reports of Sample Company." in read.text
     )
@@ -492,11 +492,11 @@ def test_the_sender_keeps_its_letters(whole, monkeypatch):
 
 def test_it_opens_as_a_page(read):
     files = preview_files(read.raw)
-    shown = BeautifulSoup(files["index.html"], "html.parser")
-    assert shown.body["style"].startswith("margin:0")
-    assert list(shown.body.stripped_strings)[:2] == ["Subject:", read.parsed["Subject"]]
-    assert [image["src"] for image in shown("img")] == ["chart-1.png", "chart-2.png", "chart-3.png"]
-    assert [files[image["src"]] for image in shown("img")] == list(read.images.values())
+    page = BeautifulSoup(files["index.html"], "html.parser")
+    assert page.body["style"].startswith("margin:0")
+    assert list(page.body.stripped_strings)[:2] == ["Subject:", read.parsed["Subject"]]
+    assert [image["src"] for image in page("img")] == ["chart-1.png", "chart-2.png", "chart-3.png"]
+    assert [files[image["src"]] for image in page("img")] == list(read.images.values())
     assert b"cid:" not in files["index.html"]
     assert files["message.txt"].decode().replace("\r\n", "\n") == read.text
 
@@ -515,14 +515,14 @@ def test_a_chart_that_cannot_be_drawn_leaves_no_older_message(monkeypatch, tmp_p
     monkeypatch.setattr(library, "run", run_here)
     data = rk.load(orders=ORDERS.assign(country="France"), timezone="UTC", currency="GBP")
     options = {"output": tmp_path, "formats": ["html"], "segment": "country=France", "force": True}
-    made = rk.build_report(data, "2024-02", **options)
-    assert made.failures == ()
-    assert [path.name for path in made.path.glob("*.eml")] == ["message.en.country-France.eml"]
+    pack = rk.build_report(data, "2024-02", **options)
+    assert pack.failures == ()
+    assert [path.name for path in pack.path.glob("*.eml")] == ["message.en.country-France.eml"]
     monkeypatch.setattr(message_charts, "DRAWN_WIDTH", "wide")
-    made = rk.build_report(data, "2024-02", **options)
-    assert [failure.partition(":")[0] for failure in made.failures] == ["message.en.country-France.eml"]
-    assert [*made.path.glob("*.eml")] == []
-    assert (made.path / "report.en.country-France.html").is_file()
+    pack = rk.build_report(data, "2024-02", **options)
+    assert [failure.partition(":")[0] for failure in pack.failures] == ["message.en.country-France.eml"]
+    assert [*pack.path.glob("*.eml")] == []
+    assert (pack.path / "report.en.country-France.html").is_file()
 
 
 def test_a_message_beside_no_pdf_is_written_all_the_same(whole, tmp_path):
@@ -564,17 +564,17 @@ def test_it_can_be_read_on_a_desk_and_a_phone_by_day_and_by_night(chromium, goal
     for name, body in preview_files(goals.raw).items():
         (tmp_path / name).write_bytes(body)
     page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto((tmp_path / "index.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.eval_on_selector_all("img", "all => all.map(one => one.naturalWidth)") == [1184] * 3
     assert page.eval_on_selector_all("img", "all => all.every(one => one.width / one.height > 1.9)")
-    found = page.evaluate(CONTRAST)
-    assert found["worst"]["ratio"] >= 4.5, found["worst"]
-    assert found["count"] > 150
-    assert (found["sheet"] > 0.5) == (scheme == "light")
+    contrast = page.evaluate(CONTRAST)
+    assert contrast["worst"]["ratio"] >= 4.5, contrast["worst"]
+    assert contrast["count"] > 150
+    assert (contrast["sheet"] > 0.5) == (scheme == "light")
     assert page.locator(".far:visible").count() == (0 if width == 390 else 13 * 6)  # rows, and ages after the sixth
     assert page.locator(".narrow:visible").count() == (1 if width == 390 else 0)
-    assert all(url.startswith(tmp_path.as_uri()) for url in asked)
+    assert all(url.startswith(tmp_path.as_uri()) for url in requests)
     page.close()

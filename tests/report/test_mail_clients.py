@@ -33,10 +33,10 @@ IGNORED = {
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """The npm modules, which an environment variable names."""
-    place = Path(os.environ.get("RETENTION_KIT_MAIL_CHECKS", ""))
-    if not (place / "caniemail").is_dir() or not shutil.which("node"):
+    folder = Path(os.environ.get("RETENTION_KIT_MAIL_CHECKS", ""))
+    if not (folder / "caniemail").is_dir() or not shutil.which("node"):
         pytest.skip("caniemail is not here: RETENTION_KIT_MAIL_CHECKS names no node_modules")
-    return place
+    return folder
 
 
 def judged(modules: Path, html: str) -> dict:
@@ -47,13 +47,13 @@ def judged(modules: Path, html: str) -> dict:
 
 def test_programs_miss_nothing_that_matters_and_the_markup_is_sound(modules, either):
     message = message_from_bytes((either / "message.en.eml").read_bytes(), policy=policy.default)
-    told = judged(modules, message.get_body(("html",)).get_content())
-    assert told["markup"] == []
-    assert len(told["clients"]) > 30
-    assert {feature for features in told["clients"].values() for feature in features} <= IGNORED.keys()
+    result = judged(modules, message.get_body(("html",)).get_content())
+    assert result["markup"] == []
+    assert len(result["clients"]) > 30
+    assert {feature for features in result["clients"].values() for feature in features} <= IGNORED.keys()
 
 
 def test_the_judges_see_what_is_wrong(modules):
-    told = judged(modules, '<!doctype html><html lang="en"><body><p style="display:grid">a<b>b</p></body></html>')
-    assert any("grid" in feature for features in told["clients"].values() for feature in features)
-    assert told["markup"] != []
+    result = judged(modules, '<!doctype html><html lang="en"><body><p style="display:grid">a<b>b</p></body></html>')
+    assert any("grid" in feature for features in result["clients"].values() for feature in features)
+    assert result["markup"] != []

@@ -27,7 +27,7 @@ def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "sentence"),
     [
         (row(0.456, 0.386), "A figure rose by 7.0 points to 45.6%"),
         (row(0.386, 0.456), "A figure fell by 7.0 points to 38.6%"),
@@ -47,8 +47,8 @@ def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
         (row(0.456, 0.456, change_low=-0.1, change_high=0.1), "A figure steady at 45.6%"),
     ],
 )
-def test_a_finding(given, said):
-    assert narrative.finding(given, WORDS) == said
+def test_a_finding(given, sentence):
+    assert narrative.finding(given, WORDS) == sentence
 
 
 MOVED = row(0.456, 0.386, change_low=-0.01, change_high=0.15, n=200)
@@ -56,7 +56,7 @@ FEBRUARY = row(1.2, 1.3, "ratio", metric="purchase_frequency", change_low=-0.12,
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "said"),
+    ("given", "verdict", "sentence"),
     [
         (MOVED, "real", "A figure rose by 7.0 points to 45.6%"),
         (MOVED, "chance", "A figure at 45.6%, no clear change"),
@@ -66,25 +66,25 @@ FEBRUARY = row(1.2, 1.3, "ratio", metric="purchase_frequency", change_low=-0.12,
         (FEBRUARY, "length", "A figure fell by 0.10 to 1.20, no more than the length of the period explains"),
     ],
 )
-def test_a_finding_says_no_more_than_its_verdict(given, verdict, said):
-    assert narrative.finding(given, WORDS, verdict) == said
+def test_a_finding_says_no_more_than_its_verdict(given, verdict, sentence):
+    assert narrative.finding(given, WORDS, verdict) == sentence
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "sentence"),
     [
         (93.55, "Revenue fell by 6.5% to £93.55: the same a day"),  # 100 × 29/31
         (90.0, "Revenue fell by 10.0% to £90.00: 3.8% less a day"),  # 90/29 against 100/31
         (98.0, "Revenue fell by 2.0% to £98.00: 4.8% more a day"),
     ],
 )
-def test_a_sum_of_a_shorter_period_is_told_per_day(value, said):
-    assert narrative.finding(row(value, 100.0, "money", metric="revenue", label="Revenue"), WORDS) == said
+def test_a_sum_of_a_shorter_period_is_told_per_day(value, sentence):
+    assert narrative.finding(row(value, 100.0, "money", metric="revenue", label="Revenue"), WORDS) == sentence
 
 
 def test_where_last_year_says_the_opposite_the_season_is_named():
-    said = "It is up by 2.0 points on February 2023: this may be the season."
-    assert narrative.season(row(0.40, 0.46, year_ago=0.38), WORDS) == said
+    sentence = "It is up by 2.0 points on February 2023: this may be the season."
+    assert narrative.season(row(0.40, 0.46, year_ago=0.38), WORDS) == sentence
     assert narrative.season(row(0.40, 0.46, year_ago=0.42), WORDS) == ""  # both fell
     assert narrative.season(row(0.40, 0.46), WORDS) == ""
 
@@ -94,7 +94,7 @@ FALL = "The fall is larger than chance explains (95% interval of the change: −
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "said"),
+    ("given", "verdict", "sentence"),
     [
         (row(0.456, 0.386, change_low=0.01, change_high=0.13), "real", RISE),
         (row(85, 100, "money", change_low=-25, change_high=-5), "real", FALL),
@@ -107,8 +107,8 @@ FALL = "The fall is larger than chance explains (95% interval of the change: −
         (row(110, 100, "money"), "", ""),  # a sum has no interval
     ],
 )
-def test_how_certain_a_change_is(given, verdict, said):
-    assert narrative.certainty(given, WORDS, verdict) == said
+def test_how_certain_a_change_is(given, verdict, sentence):
+    assert narrative.certainty(given, WORDS, verdict) == sentence
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_bad_side(given, bad):
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "sentence"),
     [
         ("reached", "A figure rose by 7.0 points to 45.6% and reached its goal of 45.0%"),
         ("missed", "A figure rose by 7.0 points to 45.6%, short of its goal of 45.0%"),
@@ -134,8 +134,8 @@ def test_the_bad_side(given, bad):
         ("open", "A figure rose by 7.0 points to 45.6%"),
     ],
 )
-def test_the_headline_names_the_goal(state, said):
-    assert narrative.headline(row(0.456, 0.386, target=0.45), "2024-02", WORDS, "real", state) == said
+def test_the_headline_names_the_goal(state, sentence):
+    assert narrative.headline(row(0.456, 0.386, target=0.45), "2024-02", WORDS, "real", state) == sentence
 
 
 def test_the_headline_speaks_of_what_moved_else_of_the_first_leading_figure_that_is_defined():
@@ -150,8 +150,8 @@ def test_the_headline_speaks_of_what_moved_else_of_the_first_leading_figure_that
     )
 
     def leading(rows, period="2024-02", moved=""):
-        found = narrative.leading(rows, period, lambda row: row.metric == moved)
-        return found and found.metric
+        lead = narrative.leading(rows, period, lambda row: row.metric == moved)
+        return lead and lead.metric
 
     assert leading(rows) == "revenue"
     assert leading(rows, moved="mrr") == "mrr"
@@ -188,9 +188,9 @@ def words_of(block) -> str:
 
 
 def test_an_ordinary_month():
-    said = page("2024-02").headline().data
-    assert said["text"] == "Customer retention was 66.7% in February 2024"  # January has none to compare with
-    assert said["lead"] == [
+    headline = page("2024-02").headline().data
+    assert headline["text"] == "Customer retention was 66.7% in February 2024"  # January has none to compare with
+    assert headline["lead"] == [
         "2 of the 3 customers of January 2024 bought again in February 2024.",
         "Revenue per customer was £15.67 in February 2024, of only 3.",
     ]
@@ -214,9 +214,11 @@ def test_a_company_of_one_month():
 
 def test_an_incomplete_month_has_figures_but_no_verdict():
     pending = page("2024-03")
-    said = pending.headline().data
-    assert said["text"] == "Customer retention is 33.3% so far in March 2024"
-    assert said["lead"][-1] == "March 2024 is not complete: its figures run to 5 Mar 2024, without change or verdict."
+    headline = pending.headline().data
+    assert headline["text"] == "Customer retention is 33.3% so far in March 2024"
+    assert (
+        headline["lead"][-1] == "March 2024 is not complete: its figures run to 5 Mar 2024, without change or verdict."
+    )
     assert pending.attention() is None
     assert not [card for card in pending.cards().data["cards"] if card["changes"]]
     assert "March 2024 is incomplete: data end on 5 Mar 2024." in words_of(pending.trend("customer_retention_rate"))
@@ -322,13 +324,13 @@ def test_what_worsened_by_more_than_chance_wants_attention_and_its_mirror_image_
     assert better is None, "nobody was lost"
 
 
-@pytest.mark.parametrize(("known", "shown"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (9, 6)])
-def test_cards_stand_two_by_two(known, shown, monkeypatch):
+@pytest.mark.parametrize(("known", "count"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (9, 6)])
+def test_cards_stand_two_by_two(known, count, monkeypatch):
     whole = page("2024-02")
     first = whole.rows.head(1)
     rows = pd.concat([first.assign(metric=name, period="2024-02", value=1.0) for name in ranked("card")[:known]])
     monkeypatch.setattr(type(whole), "rows", rows)
-    assert len(whole.cards().data["cards"]) == shown
+    assert len(whole.cards().data["cards"]) == count
 
 
 def test_where_every_departure_counts_the_lost_are_no_part_of_the_customers_of_the_start(tmp_path):
@@ -437,5 +439,5 @@ def test_answers_alone_make_a_headline():
     answers = pd.DataFrame(
         [("2024-01-05", "csat", 5), ("2024-01-31", "csat", 1)], columns=["responded_at", "survey", "score"]
     )
-    said = Page("2024-01", data=rk.load(responses=answers, timezone="UTC")).headline().data["text"]
-    assert said == "Customer satisfaction was 50.0% in January 2024"
+    headline = Page("2024-01", data=rk.load(responses=answers, timezone="UTC")).headline().data["text"]
+    assert headline == "Customer satisfaction was 50.0% in January 2024"

@@ -30,13 +30,13 @@ def of_html(text):
 
 
 def picture(kind):
-    made = io.BytesIO()
-    Image.new("RGB", (40, 20), "#0f6b78").save(made, kind)
-    return base64.b64encode(made.getvalue()).decode()
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20), "#0f6b78").save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
-def words(found):
-    return [block["text"] for block in found if block["kind"] in ("text", "printed")]
+def words(outputs):
+    return [block["text"] for block in outputs if block["kind"] in ("text", "printed")]
 
 
 @pytest.mark.parametrize("version", ["v4+json", "v5+json", "v5.20+json", "v6+json", "v6.1.0+json"])
@@ -107,9 +107,9 @@ HTML = {
 @pytest.mark.parametrize("name", HTML)
 def test_html(name):
     text, kinds = HTML[name]
-    found = of_html(text)
-    assert [block["kind"] for block in found] == kinds
-    assert "secret" not in str(found)
+    outputs = of_html(text)
+    assert [block["kind"] for block in outputs] == kinds
+    assert "secret" not in str(outputs)
 
 
 def test_a_table_keeps_its_rows_and_head():
@@ -190,8 +190,8 @@ def test_pictures_attached_to_a_cell():
     cell = nbf.new_markdown_cell(
         "See ![a chart](attachment:a.png)", attachments={"a.png": {"image/png": picture("png")}}
     )
-    said, image = blocks(cell)
-    assert (said["kind"], image["kind"], image["alt"]) == ("markdown", "image", "a chart")
+    text, image = blocks(cell)
+    assert (text["kind"], image["kind"], image["alt"]) == ("markdown", "image", "a chart")
 
 
 FORMULA = r"\frac{a}{b}"

@@ -89,10 +89,10 @@ def run_here(
             exec(compile(ast.Module(body if is_shown else [*body, last], []), "cell", "exec"), names)
             if "parameters" in cell.metadata.get("tags", []):
                 names |= parameters
-            made = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if is_shown else None
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if is_shown else None
             cell.outputs = [
                 nbf.new_output("display_data", data=block._repr_mimebundle_())
-                for block in (made if isinstance(made, list) else [made] if made else [])
+                for block in (value if isinstance(value, list) else [value] if value else [])
             ]
     return template, ""
 
@@ -147,29 +147,29 @@ def test_the_pack_holds_what_the_contract_names(either):
 
 
 def test_the_manifest_is_true(either):
-    said = json.loads((either / "manifest.json").read_text("utf-8"))
-    assert said["state"] == "ok"
-    assert set(said["sections"].values()) == {"ok"}
-    assert said["period"] == either.name
-    assert said["files"] == {
+    manifest = json.loads((either / "manifest.json").read_text("utf-8"))
+    assert manifest["state"] == "ok"
+    assert set(manifest["sections"].values()) == {"ok"}
+    assert manifest["period"] == either.name
+    assert manifest["files"] == {
         name: hashlib.sha256(content).hexdigest()
         for name, content in contents(either).items()
         if name != "manifest.json"
     }
-    assert not [check for check in said["identities"] if check["broken"]]
-    assert set(said["metrics"]) == set(METRICS)
-    for section, digest in said["templates"].items():
+    assert not [check for check in manifest["identities"] if check["broken"]]
+    assert set(manifest["metrics"]) == set(METRICS)
+    for section, digest in manifest["templates"].items():
         template = templates_dir() / f"{section.partition('.')[0]}.ipynb"
         assert hashlib.sha256(template.read_bytes()).hexdigest() == digest
 
 
 def test_the_manifest_says_what_the_data_were(retail_pack, shared):
-    said = json.loads((retail_pack / "manifest.json").read_text("utf-8"))
+    manifest = json.loads((retail_pack / "manifest.json").read_text("utf-8"))
     source = shared / "data" / "online_retail_orders.parquet"
-    assert [one["sha256"] for one in said["data"]["sources"]] == [hashlib.sha256(source.read_bytes()).hexdigest()]
-    assert said["data"]["quality"][0] == {"table": "orders", "check": "rows read", "rows": 22190, "effect": ""}
-    assert (said["start"], said["end"], said["as_of"]) == ("2011-11-01", "2011-12-01", "2011-12-10")
-    assert said["data"]["synthetic"] is False
+    assert [one["sha256"] for one in manifest["data"]["sources"]] == [hashlib.sha256(source.read_bytes()).hexdigest()]
+    assert manifest["data"]["quality"][0] == {"table": "orders", "check": "rows read", "rows": 22190, "effect": ""}
+    assert (manifest["start"], manifest["end"], manifest["as_of"]) == ("2011-11-01", "2011-12-01", "2011-12-10")
+    assert manifest["data"]["synthetic"] is False
 
 
 def test_the_scorecard_is_that_of_the_library(retail_pack, shared, tmp_path):
@@ -186,8 +186,8 @@ def test_the_scorecard_is_that_of_the_library(retail_pack, shared, tmp_path):
 
 
 def test_every_format_prints_the_published_figures(retail_pack):
-    found = figures(retail_pack)
-    assert {label: tuple(found[label][:3]) for label in PRINTED} == PRINTED
+    by_label = figures(retail_pack)
+    assert {label: tuple(by_label[label][:3]) for label in PRINTED} == PRINTED
     in_pdf = pdf_text(retail_pack)
     for label, parts in PRINTED.items():
         assert f"{label} {' '.join(parts)}" in in_pdf
@@ -203,17 +203,17 @@ def test_every_format_prints_the_published_figures(retail_pack):
 
 def test_every_value_of_the_scorecard_is_on_the_page(either):
     currency = json.loads((either / "manifest.json").read_text("utf-8"))["settings"]["report"]["currency"]
-    words, found = Words("en", currency), figures(either)
+    words, by_label = Words("en", currency), figures(either)
     whole = [row for row in scorecard(either) if row["period"] == either.name and not row["segment"]]
     assert len(whole) > 10
     for row in whole:
         if (
-            not row["value"] and row["label"] not in found
+            not row["value"] and row["label"] not in by_label
         ):  # where nothing of a table is defined, its reason stands there
             assert f"{row['label']}: {row['note']}" in html_text(either)
             continue
         value, n = (float(row[name]) if row[name] else None for name in ("value", "n"))
-        printed = found[row["label"]]
+        printed = by_label[row["label"]]
         assert (printed[0], printed[3]) == (words.value(value, row["unit"], "full"), words.value(n, "count"))
 
 
@@ -300,9 +300,9 @@ def test_a_failing_template_fails_alone(tmp_path, capsys):
         assert "The figures of February 2024" in text
         assert "secret" not in text
         assert "Traceback" not in text
-    said = json.loads((pack / "manifest.json").read_text("utf-8"))
-    assert said["state"] == "failed"
-    assert said["sections"] == {"broken.en": "failed", "revenue.en": "ok"}
+    manifest = json.loads((pack / "manifest.json").read_text("utf-8"))
+    assert manifest["state"] == "failed"
+    assert manifest["sections"] == {"broken.en": "failed", "revenue.en": "ok"}
     assert "Traceback" in (pack / "notebooks" / "broken.en.ipynb").read_text("utf-8")
 
 
@@ -338,8 +338,8 @@ def test_only_keeps_its_siblings(data, tmp_path, standing):
 def test_only_shows_what_it_has_just_made(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
-    shown = "from retention_kit.report.blocks import Block\nBlock('text', text='Made anew')"
-    (own / "retention.ipynb").write_text(notebook(shown), "utf-8")
+    code = "from retention_kit.report.blocks import Block\nBlock('text', text='Made anew')"
+    (own / "retention.ipynb").write_text(notebook(code), "utf-8")
     assert "Made anew" in html_text(build(data, tmp_path, only=["retention"], templates=own))
 
 
@@ -432,14 +432,14 @@ def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_pa
     expected: dict[str, bytes] = {}
     for segment in (None, *(f"country={value}" for value in HOSTILE)):
         pack = build(hostile, tmp_path / "reports", segment=segment, only=["overview"])
-        found = contents(pack)
-        added = set(found) - set(expected)
+        files = contents(pack)
+        added = set(files) - set(expected)
         assert len(added) == 7 + (
             segment is None
         )  # report, message, notebook, scorecard, three lists; first the manifest, too
-        assert [name for name in expected if name != "manifest.json" and found[name] != expected[name]] == []
+        assert [name for name in expected if name != "manifest.json" and files[name] != expected[name]] == []
         assert all(re.fullmatch(r"[a-zA-Z0-9_./-]+", name) for name in added)
-        expected = found
+        expected = files
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"2024-02", "index.html"}
     assert set(json.loads(expected["manifest.json"])["files"]) == set(expected) - {"manifest.json"}
@@ -488,9 +488,9 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, sta
 @pytest.mark.usefixtures("standing")
 def test_data_that_are_gone_are_told_for_what_they_were(tmp_path, origin, hint):
     path = tmp_path / "2024-02" / "manifest.json"
-    said = json.loads(path.read_text("utf-8"))
-    said["data"]["origin"] = origin
-    path.write_text(json.dumps(said), "utf-8")
+    manifest = json.loads(path.read_text("utf-8"))
+    manifest["data"]["origin"] = origin
+    path.write_text(json.dumps(manifest), "utf-8")
     with pytest.raises(DataError) as refused:
         rerun(path.parent)
     assert str(refused.value) == f"The data of this pack, {origin!r}, are not here: {hint}."
@@ -629,17 +629,17 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
 @pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError], ids=["Ctrl-C", "crash"])
-@pytest.mark.parametrize("place", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])
-def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, standing, place, fault):
-    calls, real = [], getattr(*place)
+@pytest.mark.parametrize("target", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])
+def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, standing, target, fault):
+    calls, real = [], getattr(*target)
 
     def fail_the_second_time(*arguments):
         calls.append(arguments)
-        if len(calls) > 1 or place[1] != "run":
+        if len(calls) > 1 or target[1] != "run":
             raise fault
         return real(*arguments)
 
-    monkeypatch.setattr(*place, fail_the_second_time)
+    monkeypatch.setattr(*target, fail_the_second_time)
     with pytest.raises(fault):
         build(data, tmp_path, force=True)
     assert calls

@@ -29,8 +29,8 @@ def pdf(either) -> Iterator[pikepdf.Pdf]:
 def titles(either) -> dict[str, list[str]]:
     """What the HTML calls its headings, and the titles of its charts and tables."""
     page = read_html(either / "report.en.html")
-    found = {"headings": page(["h1", "h2", "h3"]), "sections": page("h2"), "titles": page.select("figure > .title")}
-    return {name: [" ".join(tag.get_text().split()) for tag in tags] for name, tags in found.items()}
+    elements = {"headings": page(["h1", "h2", "h3"]), "sections": page("h2"), "titles": page.select("figure > .title")}
+    return {name: [" ".join(tag.get_text().split()) for tag in tags] for name, tags in elements.items()}
 
 
 def tags(node: pikepdf.Object) -> Iterator[pikepdf.Dictionary]:
@@ -58,15 +58,15 @@ def lines(path: Path) -> list[list[tuple[float, str]]]:
     """
     pages = []
     for page in PdfReader(path).pages:
-        found: dict[float, str] = {}
+        by_height: dict[float, str] = {}
 
-        def see(text, matrix, at, *_, found=found):
+        def see(text, matrix, at, *_, by_height=by_height):
             height = round(at[4] * matrix[1] + at[5] * matrix[3] + matrix[5])
             if text.strip() and FOOT < height < HEAD:
-                found[height] = f"{found.get(height, '')} {text}"
+                by_height[height] = f"{by_height.get(height, '')} {text}"
 
         page.extract_text(visitor_text=see)
-        pages.append([(height, " ".join(found[height].split())) for height in sorted(found, reverse=True)])
+        pages.append([(height, " ".join(by_height[height].split())) for height in sorted(by_height, reverse=True)])
     return pages
 
 

@@ -71,7 +71,7 @@ class Printed:
 
     def figures(self, text: str) -> set[str]:
         """The figures in a text; the names of periods and the level of the intervals are none."""
-        return {found for found in NUMBER.findall(self._periods.sub(" ", text)) if found != LEVEL}
+        return {number for number in NUMBER.findall(self._periods.sub(" ", text)) if number != LEVEL}
 
     def allowed(self, rows: Iterable[dict]) -> set[str]:
         """Every figure of these rows in every form that the words have for it."""
@@ -136,7 +136,7 @@ def tables(printed: Printed) -> list[tuple[list[str], list[list[str]]]]:
 
 def test_every_cell_of_the_tables_of_figures_is_the_scorecards(printed):
     heads = {printed.words.text(f"figures.{name}"): name for name in (*COLUMNS, "interval")}
-    shown = []
+    metrics = []
     for head, rows in tables(printed):
         assert {*COLUMNS, "interval"} <= {heads.get(label) for label in head}
         for label, *cells in rows:
@@ -152,8 +152,8 @@ def test_every_cell_of_the_tables_of_figures_is_the_scorecards(printed):
                     assert cell == printed.words.value(row[name], kinds.get(name, row["unit"]), "full"), (label, name)
                 else:
                     assert printed.figures(cell) <= printed.allowed([row]), (label, name)
-            shown.append(row["metric"])
-    assert len(shown) == len({*shown}) > 10
+            metrics.append(row["metric"])
+    assert len(metrics) == len({*metrics}) > 10
 
 
 def test_every_figure_of_the_cards_is_the_scorecards(printed):
@@ -162,11 +162,11 @@ def test_every_figure_of_the_cards_is_the_scorecards(printed):
     for card in cards:
         (row,) = printed.of(printed.metric(texts(card.select_one(".label"))), printed.period)
         assert texts(card.select_one(".value")) == printed.words.value(row["value"], row["unit"])
-        found = printed.figures(texts(card))
+        numbers = printed.figures(texts(card))
         if row["metric"] == "net_promoter_score":  # told with its answers, which no scorecard holds
-            found = printed.figures(re.sub(r"[\d,.]+ promoters, [\d,.]+ detractors", "", texts(card)))
-        assert found - printed.allowed([row]) == set(), row["metric"]
-        assert len(found) > 1
+            numbers = printed.figures(re.sub(r"[\d,.]+ promoters, [\d,.]+ detractors", "", texts(card)))
+        assert numbers - printed.allowed([row]) == set(), row["metric"]
+        assert len(numbers) > 1
         if row["change"] is not None:
             rose, is_low_better = row["change"] > 0, METRICS[row["metric"]].better == "lower"
             assert ("good" if rose == is_low_better else "bad") not in card.select_one(".change")["class"]
@@ -183,7 +183,7 @@ def moved_in(pack: Path) -> dict[str, set[str]]:
     printed, manifest = printed_in(pack), json.loads((pack / "manifest.json").read_text("utf-8"))
     about = manifest["data"]
     data = rk.sample() if about["synthetic"] else rk.load(about["origin"])
-    told = {}
+    by_kind = {}
     for name, frame_of in {
         "customers": rk.customer_movements,
         "mrr": rk.mrr_movements,
@@ -203,10 +203,10 @@ def moved_in(pack: Path) -> dict[str, set[str]]:
             for style in ("short", "full")
             for unit in units.get(column, ["money"] if name == "mrr" else ["count", "money"])
         ]
-        told[name] = printed.figures(" ".join(forms))
+        by_kind[name] = printed.figures(" ".join(forms))
     why = Page(printed.period, segment=manifest["parameters"]["segment"], data=data).why()
-    told["why"] = printed.figures(" ".join(why.data["items"]) if why else "")
-    return told
+    by_kind["why"] = printed.figures(" ".join(why.data["items"]) if why else "")
+    return by_kind
 
 
 def test_the_first_words_name_figures_of_the_period_only(either, printed, moved):
@@ -246,7 +246,7 @@ def test_the_first_words_name_figures_of_the_period_only(either, printed, moved)
 
 def test_movements_are_told_as_the_library_tells_them(printed, moved):
     """Under the charts of customers and of MRR, where their sums are spelled out."""
-    found = []
+    compared = []
     for name, titled in {"customers": "charts.customers.title", "mrr": "charts.mrr.title"}.items():
         before = printed.words.raw(titled).partition("{")[0]
         for picture in printed.page.select(".picture"):
@@ -256,15 +256,15 @@ def test_movements_are_told_as_the_library_tells_them(printed, moved):
                 unsigned = {figure.lstrip(f"+{MINUS}") for figure in printed.figures(spelled)}
                 allowed = moved[name] | printed.allowed(printed.of("customers_at_start") + printed.of("lost_customers"))
                 assert {one for one in unsigned if len(one) > 2} <= allowed
-                found.append(name)
-    assert found == [name for name in ("customers", "mrr") if name in moved]
+                compared.append(name)
+    assert compared == [name for name in ("customers", "mrr") if name in moved]
 
 
 def test_reasons_are_told_as_the_library_tells_them(printed, moved):
     reason = printed.words.text("reasons.reason")
-    found = [table for table in printed.page("table") if texts(table.find("th")) == reason]
-    assert len(found) == ("reasons" in moved)
-    for table in found:
+    tables = [table for table in printed.page("table") if texts(table.find("th")) == reason]
+    assert len(tables) == ("reasons" in moved)
+    for table in tables:
         assert printed.figures(texts(table)) <= moved["reasons"]
 
 
@@ -280,31 +280,31 @@ def charts(printed: Printed, kind: str) -> Iterator[tuple[str, str, str]]:
 
 
 def test_every_trend_tells_figures_of_its_metric(printed):
-    found = list(charts(printed, "trend"))
-    assert len(found) > 2
-    for metric, title, alt in found:
+    trends = list(charts(printed, "trend"))
+    assert len(trends) > 2
+    for metric, title, alt in trends:
         assert printed.figures(title) - printed.allowed(printed.of(metric, printed.period)) == set(), metric
         assert printed.figures(alt) - printed.allowed(printed.of(metric)) == set(), metric
         assert len(printed.figures(alt)) > 2
 
 
 def test_every_plot_of_segments_tells_figures_of_its_metric(printed):
-    found = list(charts(printed, "segments"))
-    assert found
+    plots = list(charts(printed, "segments"))
+    assert plots
     more = printed.words.raw("charts.alt.more").partition("{count}")
-    for metric, title, alt in found:
-        told = re.sub(f"{more[0]}\\d+{more[2]}", "", alt)
-        told = re.sub(r"\d+ small ones together \S+ · n [\d,]+", "", told)  # a sum that no scorecard holds
+    for metric, title, alt in plots:
+        text = re.sub(f"{more[0]}\\d+{more[2]}", "", alt)
+        text = re.sub(r"\d+ small ones together \S+ · n [\d,]+", "", text)  # a sum that no scorecard holds
         allowed = printed.allowed(printed.of(metric, printed.period, segments=True))
-        assert printed.figures(title) | printed.figures(told) <= allowed, metric
+        assert printed.figures(title) | printed.figures(text) <= allowed, metric
 
 
 def test_the_pdf_says_what_the_html_says(printed):
     """Each card and each row of each table stands in it, word for word."""
-    said = " ".join(printed.pages)
+    text = " ".join(printed.pages)
     rows = [texts(row) for row in printed.page.select("tbody tr")]
     cards = [texts(part) for card in printed.page.select(".card") for part in card("p")]
-    assert [part for part in [*rows, *cards] if part and part not in said] == []
+    assert [part for part in [*rows, *cards] if part and part not in text] == []
     assert len(rows) > 10
 
 
@@ -317,9 +317,9 @@ def test_the_pdf_names_no_figure_that_the_html_does_not(either, printed):
     lines = [
         line.strip() for page in PdfReader(either / "report.en.pdf").pages for line in page.extract_text().splitlines()
     ]
-    said = " ".join(line for line in lines if not of_charts.fullmatch(line) and not numbered.fullmatch(line))
+    text = " ".join(line for line in lines if not of_charts.fullmatch(line) and not numbered.fullmatch(line))
     listed = "".join(rf"\s+{re.escape(title)} \d+" for title in printed.titles)
-    before, after = re.split(f"{printed.words.text('document.contents')}{listed}", said.replace(printed.header, " "))
+    before, after = re.split(f"{printed.words.text('document.contents')}{listed}", text.replace(printed.header, " "))
     after, definitions, _ = after.partition(printed.definitions)
     assert definitions
     assert printed.figures(before) - printed.figures(texts(printed.page)) == set()

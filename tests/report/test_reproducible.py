@@ -23,8 +23,8 @@ def elsewhere(sample_pack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     other = {"PYTHONHASHSEED": "12345", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "COLUMNS": "40"}
     command = [sys.executable, "-m", "retention_kit.cli", "report", "--jobs", "1", "--output", "packs"]
-    place = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run(command, cwd=folder, env={**os.environ, **other, **place}, check=True, capture_output=True)
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run(command, cwd=folder, env={**os.environ, **other, **environment}, check=True, capture_output=True)
     assert (folder / "packs" / sample_pack.name).is_dir()
     return folder / "packs"
 

@@ -45,8 +45,8 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def report(*asked: str) -> int:
-    return main(["report", "--format", "html", "--static", *asked])
+def report(*options: str) -> int:
+    return main(["report", "--format", "html", "--static", *options])
 
 
 def index(output: Path = Path("reports")) -> BeautifulSoup:
@@ -144,8 +144,8 @@ def test_a_failed_pack_is_marked_in_the_index(monkeypatch):
     assert report("--period", "2024-01") == 0
     monkeypatch.setattr(library, "run", lambda template, *_: (template, "ValueError: No price list."))
     assert report("--period", "2024-02") == 1
-    found = entries(index())
-    assert [name for name, text in found.items() if "A part of this report failed" in text] == ["February 2024"]
+    by_period = entries(index())
+    assert [name for name, text in by_period.items() if "A part of this report failed" in text] == ["February 2024"]
 
 
 @pytest.mark.usefixtures("project")
@@ -222,13 +222,13 @@ def test_a_later_report_shows_what_has_been_restated():
     assert report("--period", "2024-02") == 0
     restate()
     assert report("--period", "2024-03") == 0
-    shown = restated(Path("reports/2024-03"))
-    assert ["February 2024", "Revenue", "£47.00", "£50.00", "data"] in shown
-    labels = [row[1] for row in shown]
+    rows = restated(Path("reports/2024-03"))
+    assert ["February 2024", "Revenue", "£47.00", "£50.00", "data"] in rows
+    labels = [row[1] for row in rows]
     assert "Customer retention" not in labels  # who bought is as it was
     assert len(labels) == len(set(labels))
-    said = json.loads(Path("reports/2024-03/manifest.json").read_text("utf-8"))["restated"]
-    assert {"period": "2024-02", "metric": "revenue", "sent": 47.0, "now": 50.0, "causes": ["data"]} in said
+    changes = json.loads(Path("reports/2024-03/manifest.json").read_text("utf-8"))["restated"]
+    assert {"period": "2024-02", "metric": "revenue", "sent": 47.0, "now": 50.0, "causes": ["data"]} in changes
 
 
 @pytest.mark.usefixtures("project")
@@ -250,15 +250,15 @@ def test_another_definition_is_named_as_the_cause():
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    "asked",
+    "options",
     [("--period", "2024-03", "--segment", "country=France"), ("--period", "2024-Q1"), ("--period", "2024-01")],
     ids=["a part", "a quarter", "an earlier month"],
 )
-def test_only_like_is_compared_with_like(asked):
+def test_only_like_is_compared_with_like(options):
     """Not the whole with a part of it, a month with a quarter, or a period with a later one."""
     assert report("--period", "2024-02") == 0
     restate()
-    assert report(*asked) == 0
+    assert report(*options) == 0
     pages = [path.read_text("utf-8") for path in Path("reports").glob("*/report*")]
     assert len(pages) == 2
     assert [page for page in pages if AS_SENT in page] == []
@@ -267,26 +267,26 @@ def test_only_like_is_compared_with_like(asked):
 def test_of_many_restated_periods_the_latest_are_shown():
     months = [f"2024-{month:02}" for month in range(6, 0, -1)]
     page = Page("2024-07", "month", data=rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of="2024-08-01"))
-    told = appendix(page, [], [Restated(month, "revenue", 1.0, None, ("data", "code")) for month in months])
-    shown = [block for block in told if block.data.get("title", "").endswith(AS_SENT)]
-    assert [block.data["title"].partition(":")[0] for block in shown] == ["June 2024", "May 2024", "April 2024"]
-    assert shown[0].data["rows"] == [["Revenue", "£1.00", "–", "data, program or its environment"]]
-    assert [block.data["text"] for block in told if "manifest.json" in block.data.get("text", "")] == [
+    blocks = appendix(page, [], [Restated(month, "revenue", 1.0, None, ("data", "code")) for month in months])
+    tables = [block for block in blocks if block.data.get("title", "").endswith(AS_SENT)]
+    assert [block.data["title"].partition(":")[0] for block in tables] == ["June 2024", "May 2024", "April 2024"]
+    assert tables[0].data["rows"] == [["Revenue", "£1.00", "–", "data, program or its environment"]]
+    assert [block.data["text"] for block in blocks if "manifest.json" in block.data.get("text", "")] == [
         "Figures of Mar 2024, Feb 2024, Jan 2024 are others now, too: manifest.json lists them."
     ]
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize(("country", "shown"), [("France", ["£30.00", "£33.00"]), ("Spain", None)])
-def test_a_segment_value_is_compared_with_its_own(country, shown):
+@pytest.mark.parametrize(("country", "expected"), [("France", ["£30.00", "£33.00"]), ("Spain", None)])
+def test_a_segment_value_is_compared_with_its_own(country, expected):
     """b, who paid 30 and then 33 in February, is French."""
-    asked = ["--segment", f"country={country}"]
-    assert report("--period", "2024-02", *asked) == 0
+    options = ["--segment", f"country={country}"]
+    assert report("--period", "2024-02", *options) == 0
     restate()
-    assert report("--period", "2024-03", *asked) == 0
-    found = restated(Path("reports/2024-03"), f"report.en.country-{country}.html")
-    revenue = next((row[2:4] for row in found if row[1] == "Revenue"), None)
-    assert revenue == shown
+    assert report("--period", "2024-03", *options) == 0
+    rows = restated(Path("reports/2024-03"), f"report.en.country-{country}.html")
+    revenue = next((row[2:4] for row in rows if row[1] == "Revenue"), None)
+    assert revenue == expected
 
 
 @pytest.mark.usefixtures("project")
@@ -302,9 +302,9 @@ def test_a_provisional_figure_is_not_restated():
 @pytest.fixture
 def pack(project) -> Path:
     """February by country and of France alone, as known in the middle of March."""
-    asked = ("--period", "2024-02", "--as-of", "2024-03-20")
-    assert report(*asked, "--segment", "country=France") == 0
-    assert report(*asked, "--segment", "country") == 0
+    options = ("--period", "2024-02", "--as-of", "2024-03-20")
+    assert report(*options, "--segment", "country=France") == 0
+    assert report(*options, "--segment", "country") == 0
     return project / "reports" / "2024-02"
 
 
@@ -328,21 +328,21 @@ def test_restated_data_are_named(pack, capsys):
     (line,) = [line for line in out.splitlines() if " revenue " in line and "2024-02 " in line and "=" not in line]
     assert " ".join(line.split()).startswith("2024-02 revenue 47.0 50.0 data restated value, change")
     assert "data restated: orders: orders.csv, " in out
-    found = rerun(pack)
-    assert {one.causes for one in found.figures} == {("data",)}
-    assert {one.segment for one in found.figures} == {"", "country=France"}  # Spain is as it was
-    assert len(set(found.figures)) == len(found.figures)  # though France has a scorecard of its own, too
-    assert "customer_retention_rate" not in {one.metric for one in found.figures}
+    result = rerun(pack)
+    assert {one.causes for one in result.figures} == {("data",)}
+    assert {one.segment for one in result.figures} == {"", "country=France"}  # Spain is as it was
+    assert len(set(result.figures)) == len(result.figures)  # though France has a scorecard of its own, too
+    assert "customer_retention_rate" not in {one.metric for one in result.figures}
 
 
 def test_orders_that_came_later_change_no_figure(pack):
     """They lie beyond the midnight up to which the pack knew; but the fingerprint that it prints is another."""
     with Path("orders.csv").open("a", encoding="utf-8") as file:
         file.write("z,2024-05-01,9.0,France\n")
-    found = rerun(pack)
-    assert found.figures == []
-    assert set(found.files) == {"report.en.html", "report.en.country-France.html"}
-    assert {*found.files.values()} == {("data",)}
+    result = rerun(pack)
+    assert result.figures == []
+    assert set(result.files) == {"report.en.html", "report.en.country-France.html"}
+    assert {*result.files.values()} == {("data",)}
 
 
 def test_a_changed_definition_is_named(pack, capsys):
@@ -354,24 +354,24 @@ def test_a_changed_definition_is_named(pack, capsys):
 
 
 def test_a_changed_metric_is_a_definition_of_its_own(pack):
-    said = json.loads((pack / "manifest.json").read_text("utf-8"))
-    said["metrics"]["revenue"]["formula"] = "sum of nothing"
-    said["code"]["retention-kit"] = "0" * 64
-    (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+    contents = json.loads((pack / "manifest.json").read_text("utf-8"))
+    contents["metrics"]["revenue"]["formula"] = "sum of nothing"
+    contents["code"]["retention-kit"] = "0" * 64
+    (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
     path = pack / "scorecard.csv"
     text = path.read_text("utf-8").replace(",47.0,", ",46.0,")
     path.write_text(text, "utf-8")
-    said["files"]["scorecard.csv"] = manifest.digest_of(path)
-    (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+    contents["files"]["scorecard.csv"] = manifest.digest_of(path)
+    (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
     causes = {one.metric: one.causes for one in rerun(pack).figures}
     assert causes["revenue"] == ("definition",)
     assert causes["net_revenue"] == ("code",)
 
 
 def test_another_version_is_named(pack, capsys):
-    said = json.loads((pack / "manifest.json").read_text("utf-8"))
-    said["versions"]["duckdb"] = "0.0.1"
-    (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+    contents = json.loads((pack / "manifest.json").read_text("utf-8"))
+    contents["versions"]["duckdb"] = "0.0.1"
+    (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
     code, out = run_again(pack, capsys)
     assert code == 0
     assert "code or environment changed: duckdb, 0.0.1 then, " in out
@@ -389,9 +389,9 @@ def test_a_figure_that_was_altered_is_told_from_one_that_changed(pack, capsys):
 def test_a_difference_that_nothing_explains_says_so(pack, capsys):
     path = pack / "scorecard.csv"
     path.write_text(path.read_text("utf-8").replace(",47.0,", ",74.0,", 1), "utf-8")
-    said = json.loads((pack / "manifest.json").read_text("utf-8"))
-    said["files"]["scorecard.csv"] = manifest.digest_of(path)
-    (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+    contents = json.loads((pack / "manifest.json").read_text("utf-8"))
+    contents["files"]["scorecard.csv"] = manifest.digest_of(path)
+    (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
     code, out = run_again(pack, capsys)
     assert code == 1
     assert "unexplained" in out
@@ -401,8 +401,8 @@ def test_a_difference_that_nothing_explains_says_so(pack, capsys):
 def test_settings_given_besides_the_file_are_kept(project, capsys):
     data = rk.load("retention.toml", company="Another", min_n=4)
     pack = rk.build_report(data, "2024-02", formats=["html"], static=True, only=["revenue"], output="reports").path
-    said = json.loads((pack / "manifest.json").read_text("utf-8"))
-    assert said["data"]["overrides"] == {"company": "Another", "min_n": 4}
+    contents = json.loads((pack / "manifest.json").read_text("utf-8"))
+    assert contents["data"]["overrides"] == {"company": "Another", "min_n": 4}
     assert run_again(pack, capsys)[0] == 0
     assert str(project) not in (pack / "manifest.json").read_text("utf-8")
 
@@ -435,16 +435,16 @@ def test_settings_that_a_pack_names_are_not_run(project, capsys, where):
     shutil.copy("orders.csv", folder)
     (folder / "retention.toml").write_text(TOML + 'plugins = ["own.py"]\n', "utf-8")
     for origin in (where, f"{where}/retention.toml", str(folder)):
-        said = json.loads((pack / "manifest.json").read_text("utf-8"))
-        said["data"]["origin"] = origin
-        (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+        contents = json.loads((pack / "manifest.json").read_text("utf-8"))
+        contents["data"]["origin"] = origin
+        (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
         assert main(["rerun", str(pack)]) == 2
         assert capsys.readouterr().err.splitlines()[-1] == (
             f"retention-kit: This pack names the settings {origin!r}, which may run code, and they are not the "
             "retention.toml here: where you trust them, name them again with --data."
         )
-    said["data"] |= {"origin": "retention.toml", "overrides": {"plugins": [f"{where}/own.py"]}}
-    (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+    contents["data"] |= {"origin": "retention.toml", "overrides": {"plugins": [f"{where}/own.py"]}}
+    (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
     assert main(["rerun", str(pack)]) == 2
     assert not Path("ran").exists()
 
@@ -468,8 +468,8 @@ def test_an_edited_plug_in_is_a_changed_definition(project):
         assert str(project) not in (pack / "manifest.json").read_text("utf-8")
         assert rerun(pack).is_same
         Path("own.py").write_text(PLUGIN.replace("Measure(1)", "Measure(2)"), "utf-8")
-        found = rerun(pack)
-        assert {(one.metric, one.causes) for one in found.figures} == {("own_metric", ("definition",))}
+        result = rerun(pack)
+        assert {(one.metric, one.causes) for one in result.figures} == {("own_metric", ("definition",))}
     finally:
         METRICS.pop("own_metric", None)
 
@@ -479,8 +479,8 @@ def test_what_cannot_be_made_again_is_one_sentence(capsys):
     def refused(pack: str) -> str:
         capsys.readouterr()
         assert main(["rerun", pack]) == 2
-        (said,) = capsys.readouterr().err.splitlines()
-        return said
+        (message,) = capsys.readouterr().err.splitlines()
+        return message
 
     assert refused("absent") == (
         "retention-kit: 'absent' is no pack that can be made again: it has no manifest that tells how."

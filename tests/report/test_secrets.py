@@ -83,6 +83,6 @@ def test_the_address_of_a_webhook_is_a_secret():
     known = secret_checks.environment_secrets(
         {"RETENTION_KIT_WEBHOOK_CRM": "https://crm.example.com/in/9f8e7d6c?sig=a%2Fb\n"}
     )
-    told = ["the secret of the environment variable RETENTION_KIT_WEBHOOK_CRM"]
-    assert [*secret_checks.leaks(b"post it to https://crm.example.com/in/9f8e7d6c?sig=a%2Fb", known)] == told
+    expected = ["the secret of the environment variable RETENTION_KIT_WEBHOOK_CRM"]
+    assert [*secret_checks.leaks(b"post it to https://crm.example.com/in/9f8e7d6c?sig=a%2Fb", known)] == expected
     assert [*secret_checks.leaks(b"see https://crm.example.com/in/", known)] == []

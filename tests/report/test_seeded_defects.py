@@ -25,10 +25,10 @@ def page(pattern: str, new: str | Callable[[re.Match], str], count: int = 1) -> 
 
     def sow(pack: Path) -> None:
         text = (pack / HTML).read_text("utf-8")
-        made, found = re.subn(pattern, new, text, count=count, flags=re.DOTALL)
-        assert found, "there is nothing to change"
-        assert made != text
-        (pack / HTML).write_text(made, "utf-8", newline="")
+        changed, changes = re.subn(pattern, new, text, count=count, flags=re.DOTALL)
+        assert changes, "there is nothing to change"
+        assert changed != text
+        (pack / HTML).write_text(changed, "utf-8", newline="")
 
     return sow
 
@@ -39,9 +39,9 @@ def exchanged(pattern: str) -> Sow:
     def sow(pack: Path) -> None:
         text = (pack / HTML).read_text("utf-8")
         one, two = [*re.finditer(pattern, text, re.DOTALL)][:2]
-        made = text[: one.start()] + two[0] + text[one.end() : two.start()] + one[0] + text[two.end() :]
-        assert made != text
-        (pack / HTML).write_text(made, "utf-8", newline="")
+        changed = text[: one.start()] + two[0] + text[one.end() : two.start()] + one[0] + text[two.end() :]
+        assert changed != text
+        (pack / HTML).write_text(changed, "utf-8", newline="")
 
     return sow
 
@@ -50,49 +50,49 @@ def message(change: Callable) -> Sow:
     """The message changed as a whole."""
 
     def sow(pack: Path) -> None:
-        made = message_from_bytes((pack / EML).read_bytes(), policy=POLICY)
-        change(made)
-        (pack / EML).write_bytes(to_bytes(made))
+        mail = message_from_bytes((pack / EML).read_bytes(), policy=POLICY)
+        change(mail)
+        (pack / EML).write_bytes(to_bytes(mail))
 
     return sow
 
 
 def header(name: str, value: str) -> Sow:
-    def change(made) -> None:
-        del made[name]
-        made[name] = value
+    def change(mail) -> None:
+        del mail[name]
+        mail[name] = value
 
     return message(change)
 
 
-def pictures(made) -> list:
-    return [part for part in made.walk() if part.get_content_type() == "image/png"]
+def pictures(mail) -> list:
+    return [part for part in mail.walk() if part.get_content_type() == "image/png"]
 
 
-def swap_pictures(made) -> None:
-    one, two = pictures(made)[:2]
+def swap_pictures(mail) -> None:
+    one, two = pictures(mail)[:2]
     content = one.get_payload(), two.get_payload()
     one.set_payload(content[1])
     two.set_payload(content[0])
 
 
-def swap_ids(made) -> None:
-    one, two = pictures(made)[:2]
+def swap_ids(mail) -> None:
+    one, two = pictures(mail)[:2]
     ids = str(one["Content-ID"]), str(two["Content-ID"])
     one.replace_header("Content-ID", ids[1])
     two.replace_header("Content-ID", ids[0])
 
 
-def recolour(made) -> None:
-    part = pictures(made)[0]
+def recolour(mail) -> None:
+    part = pictures(mail)[0]
     content = bytearray(part.get_payload(decode=True))
     content[len(content) // 2] ^= 1
     name, number = part.get_filename(), str(part["Content-ID"])
     part.set_content(bytes(content), "image", "png", filename=name, cid=number, disposition="inline")
 
 
-def rename_attachment(made) -> None:
-    (part,) = [part for part in made.walk() if part.get_content_type() == "application/pdf"]
+def rename_attachment(mail) -> None:
+    (part,) = [part for part in mail.walk() if part.get_content_type() == "application/pdf"]
     part.replace_header("Content-Disposition", 'attachment; filename="other.pdf"')
 
 
@@ -115,8 +115,8 @@ def paper(change: Callable) -> Sow:
         import pypdfium2
 
         with pypdfium2.PdfDocument((pack / PDF).read_bytes()) as document:
-            made = change(document) or document
-            made.save(pack / PDF)
+            changed = change(document) or document
+            changed.save(pack / PDF)
 
     return sow
 
@@ -124,9 +124,9 @@ def paper(change: Callable) -> Sow:
 def reversed_pages(document):
     import pypdfium2
 
-    made = pypdfium2.PdfDocument.new()
-    made.import_pages(document, [*reversed(range(len(document)))])
-    return made
+    result = pypdfium2.PdfDocument.new()
+    result.import_pages(document, [*reversed(range(len(document)))])
+    return result
 
 
 def with_attachment(document) -> None:
@@ -146,9 +146,9 @@ def without_drawings(document) -> None:
 def lines(name: str, change: Callable[[list[str]], list[str]]) -> Sow:
     def sow(pack: Path) -> None:
         before = (pack / name).read_text("utf-8").splitlines(keepends=True)
-        made = change([*before])
-        assert made != before
-        (pack / name).write_text("".join(made), "utf-8", newline="")
+        changed = change([*before])
+        assert changed != before
+        (pack / name).write_text("".join(changed), "utf-8", newline="")
 
     return sow
 

@@ -30,20 +30,20 @@ def data():
     return rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of="2024-03-01")
 
 
-def build(data, output: Path, **asked: object) -> Path:
-    return rk.build_report(data, output=output, **asked).path
+def build(data, output: Path, **options: object) -> Path:
+    return rk.build_report(data, output=output, **options).path
 
 
 def test_both_at_once_are_the_same_as_each_alone(data, tmp_path):
-    asked = {"only": "overview,retention,cohorts", "formats": "html,pdf", "segment": "country"}
-    both = build(data, tmp_path / "both", languages="en,ar", **asked)
+    options = {"only": "overview,retention,cohorts", "formats": "html,pdf", "segment": "country"}
+    both = build(data, tmp_path / "both", languages="en,ar", **options)
     for language in LANGUAGES:
-        alone = build(data, tmp_path / language, languages=language, **asked)
+        alone = build(data, tmp_path / language, languages=language, **options)
         files = {path.relative_to(alone).as_posix() for path in alone.rglob("*") if path.is_file()} - {"manifest.json"}
         assert {f"report.{language}.html", f"report.{language}.pdf", f"notebooks/cohorts.{language}.ipynb"} <= files
         assert [name for name in sorted(files) if (alone / name).read_bytes() != (both / name).read_bytes()] == []
-    said = json.loads((both / "manifest.json").read_text("utf-8"))
-    assert {name.rpartition(".")[2] for name in said["sections"]} == {*LANGUAGES}
+    manifest = json.loads((both / "manifest.json").read_text("utf-8"))
+    assert {name.rpartition(".")[2] for name in manifest["sections"]} == {*LANGUAGES}
 
 
 def test_an_analysts_template_finds_nothing_of_its_run_in_another_language(data, tmp_path):
@@ -82,11 +82,11 @@ def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tm
 
 def test_our_own_sections_share_a_kernel_and_find_it_as_new(data, tmp_path, kernels):
     """In a kernel of its own, each gives the same notebook to the byte."""
-    asked = {"formats": "html", "segment": "country", "only": "overview,retention,cohorts", "jobs": 1}
-    together = build(data, tmp_path / "together", **asked)
+    options = {"formats": "html", "segment": "country", "only": "overview,retention,cohorts", "jobs": 1}
+    together = build(data, tmp_path / "together", **options)
     assert len(kernels.pids) == 3
     assert len({*kernels.pids}) == 1
     kernels.alone = True
-    alone = build(data, tmp_path / "alone", **asked)
+    alone = build(data, tmp_path / "alone", **options)
     for path in (alone / "notebooks").iterdir():
         assert path.read_bytes() == (together / "notebooks" / path.name).read_bytes()

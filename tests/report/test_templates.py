@@ -64,14 +64,14 @@ FAULTS = {
 
 
 @pytest.mark.filterwarnings("ignore::nbformat.warnings.MissingIDFieldWarning")
-@pytest.mark.parametrize(("text", "said"), FAULTS.values(), ids=FAULTS)
-def test_a_faulty_template_is_refused_before_any_kernel_starts(data, tmp_path, monkeypatch, text, said):
+@pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_faulty_template_is_refused_before_any_kernel_starts(data, tmp_path, monkeypatch, text, message):
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.ipynb").write_text(text, "utf-8")
     with pytest.raises(TemplateError) as refused:
         build_report(data, "2024-02", output=tmp_path / "reports", templates=tmp_path / "own")
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "reports").exists()
 
@@ -129,11 +129,11 @@ def test_every_metric_of_the_data_has_a_section(data):
 def test_own_templates_override_by_name_and_new_ones_follow(data, tmp_path):
     for name in ("retention", "our_view"):
         (tmp_path / f"{name}.ipynb").write_text(notebook(), "utf-8")
-    found = {section.name: section.path for section in library.sections(data, tmp_path)}
-    assert found["retention"] == tmp_path / "retention.ipynb"
-    assert found["overview"] == templates_dir() / "overview.ipynb"
-    assert list(found)[-1] == "our_view"
-    assert [name for name in found if name != "our_view"] == [section.name for section in library.sections(data)]
+    by_name = {section.name: section.path for section in library.sections(data, tmp_path)}
+    assert by_name["retention"] == tmp_path / "retention.ipynb"
+    assert by_name["overview"] == templates_dir() / "overview.ipynb"
+    assert list(by_name)[-1] == "our_view"
+    assert [name for name in by_name if name != "our_view"] == [section.name for section in library.sections(data)]
 
 
 def test_an_own_template_takes_its_metrics_from_kpi(data, tmp_path, guest_share):
@@ -168,7 +168,7 @@ def test_a_folder_of_templates_must_hold_some(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "bundle",
     [
         {"text/plain": "one\ntwo\u2028three", "application/json": {}},
         {
@@ -182,8 +182,8 @@ def test_a_folder_of_templates_must_hold_some(data, tmp_path):
     ],
     ids=["lines", "values", "no number"],
 )
-def test_a_notebook_is_written_as_nbformat_writes_it(shown):
-    cell = nbf.new_code_cell("a\nb", metadata={"trusted": True}, outputs=[nbf.new_output("display_data", shown)])
-    made = nbf.new_notebook(cells=[cell, nbf.new_markdown_cell("x\ny\n")], metadata={"signature": "none"})
-    wanted = nbformat.writes(made) + "\n"
-    assert library.written(made) == wanted
+def test_a_notebook_is_written_as_nbformat_writes_it(bundle):
+    cell = nbf.new_code_cell("a\nb", metadata={"trusted": True}, outputs=[nbf.new_output("display_data", bundle)])
+    notebook = nbf.new_notebook(cells=[cell, nbf.new_markdown_cell("x\ny\n")], metadata={"signature": "none"})
+    wanted = nbformat.writes(notebook) + "\n"
+    assert library.written(notebook) == wanted

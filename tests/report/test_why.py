@@ -128,12 +128,12 @@ def test_who_moves_to_another_value_moves_their_mrr():
     ]
     frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "ended_at", "amount", "country"])
     data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["country"], as_of="2024-04-01")
-    found = {
+    sentences = {
         value: Page("2024-03", segment=f"country={value}", data=data).why().data["items"][-1]
         for value in ("France", "Spain")
     }
-    assert found["France"].endswith("to £130: +£20.00 expansion, +£95.00 by moves from other values.")
-    assert found["Spain"].endswith("to £5.00: −£95.00 by moves to other values.")
+    assert sentences["France"].endswith("to £130: +£20.00 expansion, +£95.00 by moves from other values.")
+    assert sentences["Spain"].endswith("to £5.00: −£95.00 by moves to other values.")
 
 
 def test_nothing_is_said_of_a_running_period_of_the_first_or_of_few():
@@ -161,9 +161,9 @@ def test_the_parts_add_up_to_the_change(sample, column, period):
         scale = max(1.0, abs(row.value))
         unassigned = 0.0 if metric in ("revenue", "mrr") else decompose_change(rows).unassigned
         assert fsum(part.amount for part in parts) + unassigned == pytest.approx(row.change, abs=1e-12 * scale), metric
-    for made in (looked._revenue_parts(), looked._mrr_parts()):
-        change = looked.row("revenue" if "guests" in made else "mrr").change
-        assert fsum(made.values()) == pytest.approx(change, rel=1e-9)
+    for by_part in (looked._revenue_parts(), looked._mrr_parts()):
+        change = looked.row("revenue" if "guests" in by_part else "mrr").change
+        assert fsum(by_part.values()) == pytest.approx(change, rel=1e-9)
 
 
 def test_what_is_no_ratio_of_its_parts_is_not_split(sample):
@@ -184,6 +184,6 @@ def test_page_and_mail_say_it_alike(sample):
     from retention_kit.report.message.content import content
 
     looked = Page("2025-12", segment="channel", data=sample)
-    said = content(looked, [], None, [], None)["why"]
-    assert said["items"] == looked.why().data["items"]
-    assert len(said["items"]) == len(HEADLINE)
+    block = content(looked, [], None, [], None)["why"]
+    assert block["items"] == looked.why().data["items"]
+    assert len(block["items"]) == len(HEADLINE)

@@ -21,8 +21,8 @@ def rows_used(data: Dataset, table: str) -> int:
 
 def rows_set_aside(data: Dataset, table: str) -> dict[str, int]:
     """The checks that set rows of a table aside, reading and `where` among them, each with its rows."""
-    found = data.quality[data.quality["table"] == table]
-    return {row.check: row.rows for row in found.itertuples() if row.check != "rows read" and sets_aside(row.check)}
+    quality = data.quality[data.quality["table"] == table]
+    return {row.check: row.rows for row in quality.itertuples() if row.check != "rows read" and sets_aside(row.check)}
 
 
 def assert_balanced(data: Dataset, table: str, rows: int) -> None:

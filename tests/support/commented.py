@@ -14,17 +14,26 @@ MARCH = Period.parse("2024-03")
 
 def companies() -> list[dict[str, pd.DataFrame]]:
     """The same orders and answers, with both forms of invitations."""
-    said = ["late again", "Zoë née", "خدمة سيئة", "$1 'quoted' \"and\" \\back", "a\tb 😡", "", None, "C3 was late"] * 6
-    who = [f"C{number % 17}" for number in range(len(said))]
-    days = pd.date_range("2024-01-01", periods=len(said), freq="31h").astype(str)
-    answers = pd.DataFrame({"customer_id": who, "responded_at": days, "survey": "nps", "comment": said})
-    answers["score"] = [number % 11 for number in range(len(said))]
+    comments = [
+        "late again",
+        "Zoë née",
+        "خدمة سيئة",
+        "$1 'quoted' \"and\" \\back",
+        "a\tb 😡",
+        "",
+        None,
+        "C3 was late",
+    ] * 6
+    who = [f"C{number % 17}" for number in range(len(comments))]
+    days = pd.date_range("2024-01-01", periods=len(comments), freq="31h").astype(str)
+    answers = pd.DataFrame({"customer_id": who, "responded_at": days, "survey": "nps", "comment": comments})
+    answers["score"] = [number % 11 for number in range(len(comments))]
     answers.loc[::9, "customer_id"] = None
-    amounts = [number % 7 + 1 for number in range(len(said))]
+    amounts = [number % 7 + 1 for number in range(len(comments))]
     orders = pd.DataFrame({"customer_id": who, "ordered_at": days, "amount": amounts, "country": who})
-    asked = pd.DataFrame({"customer_id": who, "invited_at": days, "survey": "nps", "responded_at": days})
-    asked.loc[::3, "responded_at"] = None
-    forms = asked, asked.drop(columns="responded_at")
+    invitations = pd.DataFrame({"customer_id": who, "invited_at": days, "survey": "nps", "responded_at": days})
+    invitations.loc[::3, "responded_at"] = None
+    forms = invitations, invitations.drop(columns="responded_at")
     return [{"orders": orders, "responses": answers, "invitations": form} for form in forms]
 
 

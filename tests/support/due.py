@@ -69,15 +69,15 @@ def follow_up_differences(data, other, forms: Sequence[str] = FORMS) -> list[str
         "consent": "agreed",
         "suppress": ["channel=app", "left"],
     }
-    rules = [{"when": form, "control": 0.1} | (columns if place % 2 == 0 else {}) for place, form in enumerate(forms)]
+    rules = [{"when": form, "control": 0.1} | (columns if number % 2 == 0 else {}) for number, form in enumerate(forms)]
     one, two = (due_lists(with_rules(each, *rules)) for each in (data, other))
-    found = [
+    differences = [
         f"{mine.follow_up.when}: {mine} and {theirs}" for mine, theirs in zip(one, two, strict=True) if mine != theirs
     ]
     if sum(bool(each.rows) for each in one) < len(rules) / 2 or not any(each.suppressed for each in one):
-        found.append("most forms list nobody: that says little")
+        differences.append("most forms list nobody: that says little")
     mine, theirs = (
         [tuple(row) for row in each.quality[each.quality["table"] == "tickets"].itertuples(index=False)]
         for each in (data, other)
     )
-    return found + ([] if mine == theirs else [f"{mine} and {theirs}"])
+    return differences + ([] if mine == theirs else [f"{mine} and {theirs}"])

@@ -23,25 +23,25 @@ class Word(NamedTuple):
 
 def words_of(content: bytes) -> list[Word]:
     """The words of a PDF with their boxes, as their letters are placed."""
-    found = []
+    words = []
     with pypdfium2.PdfDocument(content) as document:
         for number, page in enumerate(document, 1):
             text = page.get_textpage()
-            letters: list[tuple[str, tuple[float, float, float, float]]] = []
-            for place in range(text.count_chars()):
-                letter = text.get_text_range(place, 1)
-                box = text.get_charbox(place)
-                if letter.strip() and letters and not _follows(letters[-1][1], box):
-                    found.append(_word(number, letters))
-                    letters = []
+            characters: list[tuple[str, tuple[float, float, float, float]]] = []
+            for index in range(text.count_chars()):
+                letter = text.get_text_range(index, 1)
+                box = text.get_charbox(index)
+                if letter.strip() and characters and not _follows(characters[-1][1], box):
+                    words.append(_word(number, characters))
+                    characters = []
                 if letter.strip():
-                    letters.append((letter, box))
-                elif letters:
-                    found.append(_word(number, letters))
-                    letters = []
-            if letters:
-                found.append(_word(number, letters))
-    return found
+                    characters.append((letter, box))
+                elif characters:
+                    words.append(_word(number, characters))
+                    characters = []
+            if characters:
+                words.append(_word(number, characters))
+    return words
 
 
 def overlapping(words: list[Word]) -> list[str]:
@@ -54,7 +54,7 @@ def overlapping(words: list[Word]) -> list[str]:
         along = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
         height = np.minimum.outer(top - bottom, top - bottom)
         over = np.triu((across > SLACK) & (along > np.maximum(SLACK, 0.3 * height)), 1)
-        for one, other in ((page[place], page[than]) for place, than in np.argwhere(over)):
+        for one, other in ((page[first], page[second]) for first, second in np.argwhere(over)):
             if one[1:] != other[1:]:  # drawn twice, the first time as its own halo
                 faults.append(f"page {number}: {one.text!r} over {other.text!r}")
     return faults
@@ -77,11 +77,11 @@ def _follows(before: tuple, box: tuple) -> bool:
     )
 
 
-def _word(page: int, letters: list) -> Word:
-    boxes = [box for _, box in letters]
+def _word(page: int, characters: list) -> Word:
+    boxes = [box for _, box in characters]
     return Word(
         page,
-        "".join(letter for letter, _ in letters),
+        "".join(letter for letter, _ in characters),
         min(box[0] for box in boxes),
         min(box[1] for box in boxes),
         max(box[2] for box in boxes),

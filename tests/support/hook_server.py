@@ -64,12 +64,12 @@ def hook_server(tls: bool = False, name: str = "127.0.0.1", trusted: bool = True
             if server.after(number):
                 self.hang_up()
                 return
-            status, headers, said = server.answer(number)
+            status, headers, content = server.answer(number)
             self.send_response(status)
             for key, value in headers.items():
                 self.send_header(key, value)
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(content)
 
         def hang_up(self) -> None:
             linger = struct.pack("ii", 1, 0)

@@ -121,54 +121,54 @@ def missing() -> str:
 @contextmanager
 def mail_servers() -> Iterator[MailServers]:
     """Both, in a folder of their own under a short name, since the paths of sockets are."""
-    place = Path(tempfile.mkdtemp(prefix="mail-", dir="/tmp"))
-    place.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="mail-", dir="/tmp"))
+    folder.chmod(0o755)
     try:
         smtp, imap = _free_port(), _free_port()
-        _write(place, smtp, imap)
-        dovecot = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", place / "dovecot.conf"])
+        _write(folder, smtp, imap)
+        dovecot = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", folder / "dovecot.conf"])
         try:
-            subprocess.run(["/usr/sbin/postfix", "-c", place / "postfix", "start"], check=True, capture_output=True)
+            subprocess.run(["/usr/sbin/postfix", "-c", folder / "postfix", "start"], check=True, capture_output=True)
             try:
                 for port in (smtp, imap):
                     _wait(port)
-                yield MailServers(smtp, imap, place / "ca.pem")
+                yield MailServers(smtp, imap, folder / "ca.pem")
             finally:
                 subprocess.run(
-                    ["/usr/sbin/postfix", "-c", place / "postfix", "abort"], check=False, capture_output=True
+                    ["/usr/sbin/postfix", "-c", folder / "postfix", "abort"], check=False, capture_output=True
                 )
         finally:
             dovecot.terminate()
             dovecot.wait(30)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(place: Path, smtp: int, imap: int) -> None:
+def _write(folder: Path, smtp: int, imap: int) -> None:
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(place / "ca.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
     own = authority.issue_cert("localhost", "127.0.0.1")
-    own.private_key_pem.write_to_path(place / "key.pem")
-    (place / "chain.pem").write_bytes(b"".join(part.bytes() for part in own.cert_chain_pems))
+    own.private_key_pem.write_to_path(folder / "key.pem")
+    (folder / "chain.pem").write_bytes(b"".join(part.bytes() for part in own.cert_chain_pems))
     for name, owner in (("queue", "root"), ("data", "postfix"), ("boxes", "mail"), ("postfix", "root")):
-        (place / name).mkdir()
+        (folder / name).mkdir()
         user = pwd.getpwnam(owner)
-        os.chown(place / name, user.pw_uid, user.pw_gid)
+        os.chown(folder / name, user.pw_uid, user.pw_gid)
     keeper = pwd.getpwnam("mail")
     names = {
         "uid": keeper.pw_uid,
         "gid": keeper.pw_gid,
-        "place": place,
+        "place": folder,
         "daemons": DAEMONS,
         "domain": DOMAIN,
         "port": smtp,
         "imap": imap,
     }
-    (place / "postfix" / "main.cf").write_text(_POSTFIX.format(**names))
-    (place / "postfix" / "master.cf").write_text(_MASTER.format(**names))
-    (place / "dovecot.conf").write_text(_DOVECOT.format(**names))
-    (place / "postfix" / "boxes").write_text("".join(f"{address} {address}/\n" for address in BOXES))
-    (place / "users").write_text("".join(f"{address}:{PASSWORD}\n" for address in BOXES))
+    (folder / "postfix" / "main.cf").write_text(_POSTFIX.format(**names))
+    (folder / "postfix" / "master.cf").write_text(_MASTER.format(**names))
+    (folder / "dovecot.conf").write_text(_DOVECOT.format(**names))
+    (folder / "postfix" / "boxes").write_text("".join(f"{address} {address}/\n" for address in BOXES))
+    (folder / "users").write_text("".join(f"{address}:{PASSWORD}\n" for address in BOXES))
 
 
 def _free_port() -> int:

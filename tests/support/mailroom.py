@@ -32,23 +32,23 @@ def message(
     language: str = "en", text: str = "Retention is 45.6%.\n.\n.. dots\n", company: str = "Example Ltd"
 ) -> bytes:
     """A message as packs hold it: alternatives, a picture, lines that begin with dots, letters beyond ASCII."""
-    made = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    made["From"] = Address("Reports", addr_spec="reports@example.com")
-    made["Subject"] = f"{company} · November 2011: 45.6% stayed – {language}"
-    made["Date"] = "Fri, 09 Dec 2011 00:00:00 +0000"
-    made.set_content(text, cte="quoted-printable")
-    made.add_alternative(
+    mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    mail["From"] = Address("Reports", addr_spec="reports@example.com")
+    mail["Subject"] = f"{company} · November 2011: 45.6% stayed – {language}"
+    mail["Date"] = "Fri, 09 Dec 2011 00:00:00 +0000"
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(
         f'<html><body><table><!--notices--><tr><td>{text}<img src="cid:one@x"></td></tr></table></body></html>',
         subtype="html",
         cte="quoted-printable",
     )
-    made.get_payload()[1].add_related(PICTURE, "image", "png", cid="<one@x>", filename="one.png", disposition="inline")
-    for number, part in enumerate(part for part in made.walk() if part.is_multipart()):
+    mail.get_payload()[1].add_related(PICTURE, "image", "png", cid="<one@x>", filename="one.png", disposition="inline")
+    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
         part.set_boundary(f"=_fixed-{number}")
-    return made.as_bytes()
+    return mail.as_bytes()
 
 
-def write_pack(folder: Path, messages: dict[str, bytes] | None = None, company: str = "Example Ltd", **told) -> Path:
+def write_pack(folder: Path, messages: dict[str, bytes] | None = None, company: str = "Example Ltd", **fields) -> Path:
     """A pack that holds messages, by "language" or "language.segment=value", and the manifest that goes with them."""
     folder.mkdir(parents=True, exist_ok=True)
     reports, files = {}, {}
@@ -69,7 +69,7 @@ def write_pack(folder: Path, messages: dict[str, bytes] | None = None, company: 
         "reports": reports,
         "files": files,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest | told), "utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest | fields), "utf-8")
     return folder
 
 
@@ -179,9 +179,9 @@ def serving(
         def factory(self):
             return protocol(self.handler, **self.SMTP_kwargs)
 
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     controller = Ours(handler, "127.0.0.1", port, ssl_context=inside if tls == "tls" else None, **options)
     controller.start()
     outside = ssl.create_default_context()

@@ -92,22 +92,22 @@ def active_in(books: Books, label: str) -> set[str]:
 
 def turns(books: Books, start: date, end: date) -> Counter:
     """How often a customer came or went on some day from start to before end, judged at the ends of the days."""
-    found = Counter()
+    counts = Counter()
     for customer, first in books.first_paid.items():
         for day in turning_days(books, customer):
             if not start <= day < end:
                 continue
             was, now = is_customer(books, customer, day), is_customer(books, customer, day_after(day))
             if was and not now:
-                found["lost"] += 1
+                counts["lost"] += 1
             spells = books.spells_of[customer] if books.rules.basis == "subscriptions" else []
             within = any(spell.day == day and spell.end < books.midnight(day_after(day)) for spell in spells)
             passed = within and not was and not now
             if passed:
-                found["lost"] += 1
+                counts["lost"] += 1
             if passed or (now and not was):
-                found["new" if first == day else "reactivated"] += 1
-    return found
+                counts["new" if first == day else "reactivated"] += 1
+    return counts
 
 
 def turning_days(books: Books, customer: str) -> set[date]:
@@ -175,7 +175,7 @@ def _figures(books: Books, label: str, segment: str | None) -> dict[str, dict[st
 
 def whole(books: Books, label: str, start: date, end: date, data_begin: str) -> dict[str, Fraction | None]:
     moved = customer_movements(books, label)
-    found = {
+    values = {
         "customers_at_start": moved["start"],
         "customers_at_end": moved["end"],
         "active_customers": len(active_in(books, label)),
@@ -191,9 +191,9 @@ def whole(books: Books, label: str, start: date, end: date, data_begin: str) -> 
         **survey_figures(books, start, end),
     }
     if books.rules.min_n == 1:
-        return found
+        return values
     few = {metric for metric, n in sizes(books, label, start, end).items() if n < books.rules.min_n}
-    return {metric: None if metric in few else value for metric, value in found.items()}
+    return {metric: None if metric in few else value for metric, value in values.items()}
 
 
 def sizes(books: Books, label: str, start: date, end: date) -> dict[str, int]:
@@ -265,11 +265,11 @@ def buying_lifespan(books: Books, end: date, data_begin: str) -> tuple[Fraction 
 
 def answers_of(books: Books, survey: str, start: date, end: date) -> list[Answer]:
     """Guests' answers, and the last of each customer, or all."""
-    found = [a for a in books.answers if a.survey == survey and start <= a.day < end]
+    answers = [a for a in books.answers if a.survey == survey and start <= a.day < end]
     if books.rules.answers == "all":
-        return found
-    last = {a.customer: a for a in sorted(found, key=lambda a: a.at) if a.customer}
-    return [a for a in found if not a.customer] + list(last.values())
+        return answers
+    last = {a.customer: a for a in sorted(answers, key=lambda a: a.at) if a.customer}
+    return [a for a in answers if not a.customer] + list(last.values())
 
 
 def survey_figures(books: Books, start: date, end: date) -> dict[str, Fraction | None]:
@@ -306,15 +306,15 @@ def cohorts(books: Books, every: str) -> dict[tuple[str, int], tuple[int, int, F
     size = Counter(cohort_of.values())
     labels = all_periods(books, every)
     cells = {}
-    for place, label in enumerate(labels):
+    for index, label in enumerate(labels):
         active = Counter(cohort_of[customer] for customer in active_in(books, label) if customer in first)
         revenue = Counter()
         for customer, amount in revenue_of(books, label):
             revenue[cohort_of.get(customer)] += amount
-        for born in range(place + 1):
+        for born in range(index + 1):
             cohort = labels[born]
             if size[cohort]:
-                cells[cohort, place - born] = (size[cohort], active[cohort], Fraction(revenue[cohort]))
+                cells[cohort, index - born] = (size[cohort], active[cohort], Fraction(revenue[cohort]))
     return cells
 
 
@@ -336,19 +336,19 @@ def differences(
 
     Counts must be equal, rates and money to the tolerance of their size; undefined must be undefined.
     """
-    found = scorecard[scorecard["segment"] == segment] if segment else scorecard
-    wanted = {label: figures(books, label, segment) for label in found["period"].unique()}
+    rows = scorecard[scorecard["segment"] == segment] if segment else scorecard
+    wanted = {label: figures(books, label, segment) for label in rows["period"].unique()}
     lines = []
-    for row in found.itertuples():
+    for row in rows.itertuples():
         value = None if pd.isna(row.value) else row.value
         expected = wanted[row.period].get(row.segment_value if segment else "", {}).get(row.metric, "no such part")
         if not same(value, expected, tolerance):
             lines.append(f"{row.metric} {row.period} {row.segment_value}: {value}, the oracle says {expected}")
-    shown = set(zip(found["period"], found["segment_value"] if segment else [""] * len(found), strict=True))
-    metrics = found["metric"].unique()
+    present = set(zip(rows["period"], rows["segment_value"] if segment else [""] * len(rows), strict=True))
+    metrics = rows["metric"].unique()
     for label, parts in wanted.items():
         for part, own in parts.items():
-            if (label, part) not in shown and any(own[metric] for metric in metrics):
+            if (label, part) not in present and any(own[metric] for metric in metrics):
                 lines.append(f"{label}: no part {part}")
     return lines
 

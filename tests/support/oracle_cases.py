@@ -44,10 +44,10 @@ def scorecard_differences(data, books, periods, every, metrics=oracle.METRICS, s
     lifetime = [metric for metric in metrics if metric in oracle.LIFETIME_METRICS]
     few = periods[-2:-1] if segment else periods[-2:]
     lines = []
-    for asked, some in (([metric for metric in metrics if metric not in lifetime], periods), (lifetime, few)):
-        if asked:
-            frame = rk.scorecard(data, periods=some, every=every, metrics=asked, segment=segment)
-            assert len(frame[frame["segment"] == ""]) == len(some) * len(asked)
+    for chosen, some in (([metric for metric in metrics if metric not in lifetime], periods), (lifetime, few)):
+        if chosen:
+            frame = rk.scorecard(data, periods=some, every=every, metrics=chosen, segment=segment)
+            assert len(frame[frame["segment"] == ""]) == len(some) * len(chosen)
             lines += oracle.differences(frame, books, segment, tolerance)
     return lines
 
@@ -57,15 +57,15 @@ def movement_differences(data, books, every: str, tolerance: float = 1e-9) -> li
     labels = oracle.all_periods(books, every)
     customers = rk.customer_movements(data, every=every).set_index("period")
     lines = [f"{label}: no movements" for label in labels if label not in customers.index]
-    shown = [
+    compared = [
         (customers, label, oracle.customer_movements(books, label)) for label in labels if label in customers.index
     ]
     if books.spells:
         mrr = rk.mrr_movements(data, every=every).set_index("period")
         known = mrr.index.intersection(labels)
         assert len(known) > len(labels) / 2
-        shown += [(mrr, label, mrr_movements(books, label, books.rules.mrr_mode)) for label in known]
-    for frame, label, wanted in shown:
+        compared += [(mrr, label, mrr_movements(books, label, books.rules.mrr_mode)) for label in known]
+    for frame, label, wanted in compared:
         for name, expected in wanted.items():
             if not oracle.same(frame.loc[label, name], expected, tolerance):
                 lines.append(f"{name} {label}: {frame.loc[label, name]}, the oracle says {expected}")
@@ -77,25 +77,25 @@ def cohort_differences(data, books, every: str, tolerance: float = 1e-9) -> list
     frame = rk.cohorts(data, every=every)
     assert {"active", "revenue"} <= set(frame.columns)
     seen = frame[frame["active"].notna()]
-    found = {(row.cohort, row.age): (row.size, row.active, row.revenue) for row in seen.itertuples(index=False)}
-    return disagreements(found, oracle.cohorts(books, every), tolerance)
+    cells = {(row.cohort, row.age): (row.size, row.active, row.revenue) for row in seen.itertuples(index=False)}
+    return disagreements(cells, oracle.cohorts(books, every), tolerance)
 
 
 def reason_differences(data, books, every: str, tolerance: float = 1e-9) -> list[str]:
     frame = rk.churn_reasons(data, every=every)
     assert list(frame.columns) == ["period", "reason", "lost", "churned"]
-    found = {(row.period, row.reason): (row.lost, row.churned) for row in frame.itertuples()}
+    counts = {(row.period, row.reason): (row.lost, row.churned) for row in frame.itertuples()}
     labels = oracle.all_periods(books, every)
     wanted = {(label, why): lost for label in labels for why, lost in churn_reasons(books, label).items()}
-    return disagreements(found, wanted, tolerance)
+    return disagreements(counts, wanted, tolerance)
 
 
-def disagreements(found: dict, wanted: dict, tolerance: float) -> list[str]:
+def disagreements(actual: dict, wanted: dict, tolerance: float) -> list[str]:
     """Keys with other figures, or on one side only."""
-    lines = [f"{key}: {found.get(key)}, the oracle says {wanted.get(key)}" for key in found.keys() ^ wanted.keys()]
-    for key in found.keys() & wanted.keys():
-        if not all(oracle.same(*pair, tolerance) for pair in zip(found[key], wanted[key], strict=True)):
-            lines.append(f"{key}: {found[key]}, the oracle says {wanted[key]}")
+    lines = [f"{key}: {actual.get(key)}, the oracle says {wanted.get(key)}" for key in actual.keys() ^ wanted.keys()]
+    for key in actual.keys() & wanted.keys():
+        if not all(oracle.same(*pair, tolerance) for pair in zip(actual[key], wanted[key], strict=True)):
+            lines.append(f"{key}: {actual[key]}, the oracle says {wanted[key]}")
     return sorted(lines)
 
 

@@ -30,18 +30,18 @@ def buyers(books: Books, end: date) -> dict[str, dict[str, float]]:
     for bought in books.purchases:
         if bought.customer and bought.day < end:
             days[bought.customer][bought.day] += bought.cents
-    found = {}
+    by_customer = {}
     for customer, spent in days.items():
         first, last = min(spent), max(spent)
         a_year = months_later(last, -12)
-        found[customer] = {
+        by_customer[customer] = {
             "x": len(spent) - 1,
             "t": (last - first).days / 7,
             "T": ((end - first).days - 1) / 7,
             "repeat": float(sum(spent.values()) - spent[first]) / 100,
             "recent": float(sum(cents for day, cents in spent.items() if day > a_year)) / 100,
         }
-    return found
+    return by_customer
 
 
 def maximum(log_likelihood: Callable[[np.ndarray], float], start: list[float]) -> np.ndarray:

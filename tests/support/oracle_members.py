@@ -29,7 +29,7 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
 
     `spells` are cleaned ones: customer_id, started_at, paid_from, paid_until, mrr, status, billed, plan and channel.
     """
-    found, at_cut = [], pd.Timestamp(cut)
+    times, at_cut = [], pd.Timestamp(cut)
     counted = [
         row for row in spells.rename(columns={"_row": "number"}).itertuples() if row.mrr > 0 or row.status == "paused"
     ]
@@ -56,19 +56,19 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
             one["months"] = whole_months(one["start"], one["until"] - timedelta(days=4 if one["lost"] else 1))
         if merged and not merged[-1]["lost"]:
             merged[-1]["mrr"] = float(sum(pays))
-        found += merged
-    return found
+        times += merged
+    return times
 
 
 def chances(times: list[dict]):
     """The chance of a subscription to end at its n-th renewal, as a function of it and n."""
     exposed, lost = defaultdict(lambda: defaultdict(int)), defaultdict(lambda: defaultdict(int))
     for one in times:
-        made = one["months"] // STEP[one["billed"]]
-        for number in range(1, made + 1 + one["lost"]):
+        renewals = one["months"] // STEP[one["billed"]]
+        for number in range(1, renewals + 1 + one["lost"]):
             exposed[one["billed"]][number] += 1
         if one["lost"]:
-            lost[one["billed"]][made + 1] += 1
+            lost[one["billed"]][renewals + 1] += 1
     curves = {}
     for billed, seen in exposed.items():
 
@@ -91,9 +91,9 @@ def chances(times: list[dict]):
     for trait in ("plan", "channel"):
         observed, expected = defaultdict(float), defaultdict(float)
         for one in times:
-            made = one["months"] // STEP[one["billed"]]
+            renewals = one["months"] // STEP[one["billed"]]
             observed[one[trait]] += one["lost"]
-            expected[one[trait]] += sum(base(one, number) for number in range(1, made + 1 + one["lost"]))
+            expected[one[trait]] += sum(base(one, number) for number in range(1, renewals + 1 + one["lost"]))
         factors[trait] = {value: (observed[value] + 20) / (n + 20) for value, n in expected.items()}
 
     def chance(one: dict, number: int) -> float:
@@ -109,14 +109,14 @@ def forecast(times: list[dict], discount: float = 0.10, months: int = 12) -> tup
     value, within_a_month = 0.0, {}
     stake = {}
     for one in members:
-        step, stays = STEP[one["billed"]], 1.0
+        step, survival = STEP[one["billed"]], 1.0
         for month in range(1, months + 1):
             if (one["months"] + month) % step == 0:
-                stays *= 1 - chance(one, (one["months"] + month) // step)
+                survival *= 1 - chance(one, (one["months"] + month) // step)
             if month == 1:
-                within_a_month[one["customer"]] = 1 - stays
-            value += one["mrr"] / 1200 * stays * (1 + discount) ** (-month / 12)
-        stake[one["customer"]] = one["mrr"] / 1200 * (1 - stays)
+                within_a_month[one["customer"]] = 1 - survival
+            value += one["mrr"] / 1200 * survival * (1 + discount) ** (-month / 12)
+        stake[one["customer"]] = one["mrr"] / 1200 * (1 - survival)
     usual = defaultdict(list)
     for one in members:
         usual[one["plan"]].append(within_a_month[one["customer"]])

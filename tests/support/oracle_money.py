@@ -104,7 +104,7 @@ def of_the_start(books: Books, label: str) -> tuple[Fraction, Fraction]:
     end, kept, floor = min(end, books.as_of), 0, 0
     for spells in books.spells_of.values():
         if before := running(spells, books, start):
-            was, now = (worth(found, books, start) for found in (before, running(spells, books, end)))
+            was, now = (worth(active, books, start) for active in (before, running(spells, books, end)))
             kept, floor = kept + now, floor + min(was, now)
     return money(kept), money(floor)
 

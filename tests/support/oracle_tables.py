@@ -188,10 +188,10 @@ def text(value) -> str | None:
 
 def number(value) -> Decimal | None:
     try:
-        found = Decimal(text(value) or "")
+        parsed = Decimal(text(value) or "")
     except InvalidOperation:
         return None
-    return found if found.is_finite() else None
+    return parsed if parsed.is_finite() else None
 
 
 def cents(value) -> int | None:
@@ -201,10 +201,10 @@ def cents(value) -> int | None:
 
 def instant(value, zone: ZoneInfo) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text(value) or "")
+        parsed = datetime.fromisoformat(text(value) or "")
     except ValueError:
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def grouped(pairs) -> dict:

@@ -26,8 +26,8 @@ def checks(data) -> dict[str, int]:
 def row(data, metric: str, period: str, **options: Any) -> dict[str, Any]:
     """The scorecard's row of one metric and period, None where it is empty."""
     frame = rk.scorecard(data, period, metrics=[metric], **options)
-    (found,) = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return found
+    (record,) = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return record
 
 
 def value(data, metric: str, period: str, **options: Any) -> float | None:

@@ -163,55 +163,55 @@ def differences(
     data, other, segments: Iterable[str] = (), every: Iterable[str] = ("month",), months: int = 4
 ) -> list[str]:
     """What the two give otherwise, a line each, its first word being the frame; `months` have their lists compared."""
-    found = [
+    lines = [
         f"{name}: {getattr(data, name)} {getattr(other, name)}"
         for name in ("as_of", "starts", "tables", "segments", "scale", "foreign", "basis")
         if getattr(data, name) != getattr(other, name)
     ]
-    found += _unlike("quality", data.quality, other.quality)
+    lines += _unlike("quality", data.quality, other.quality)
     for name, rows in data.quarantine.items():
-        found += _unlike(f"quarantine of {name}", rows, other.quarantine[name], types=False)
+        lines += _unlike(f"quarantine of {name}", rows, other.quarantine[name], types=False)
     segments = list(segments)
     for length in every:
         last = [str(period) for period in periods_of(data, length)][-FEW[length] :]
-        asked = [metric for metric in rk.METRICS if metric not in LIFETIME]
+        metrics = [metric for metric in rk.METRICS if metric not in LIFETIME]
         for segment in (None, *segments):
             options = {"every": length, "segment": segment}
-            found += _both("scorecard", data, other, rk.scorecard, periods=last, metrics=asked, **options)
-            found += _both("lifetimes", data, other, rk.scorecard, periods=last[-2:], metrics=LIFETIME, **options)
+            lines += _both("scorecard", data, other, rk.scorecard, periods=last, metrics=metrics, **options)
+            lines += _both("lifetimes", data, other, rk.scorecard, periods=last[-2:], metrics=LIFETIME, **options)
         for table in TABLES:
-            found += _both(table.__name__, data, other, table, every=length)
-        found += _both("identities", data, other, identities, every=length, segments=tuple(segments))
+            lines += _both(table.__name__, data, other, table, every=length)
+        lines += _both("identities", data, other, identities, every=length, segments=tuple(segments))
     for period in periods_of(data, "month")[-months:]:
-        found += _both("lists", data, other, customer_lists, period=period, columns=segments)
-        found += _both("active", data, other, active_customers, period=period, columns=segments)
-        found += _both("concentration", data, other, concentration, period=period)
-        found += _both("value segments", data, other, value_segments, period=period)
-    found += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
+        lines += _both("lists", data, other, customer_lists, period=period, columns=segments)
+        lines += _both("active", data, other, active_customers, period=period, columns=segments)
+        lines += _both("concentration", data, other, concentration, period=period)
+        lines += _both("value segments", data, other, value_segments, period=period)
+    lines += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
         for ask in (renewals, survival_times):
             for cut, segment in [(cuts[0], None), *((cut, segment) for cut in cuts[1:3] for segment in segments)]:
-                found += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
-    found += _both("rfm", data, other, rk.rfm)
+                lines += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
+    lines += _both("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():
-        found += _unlike(f"summary {key}", frame, other.summaries[key])
-    return found
+        lines += _unlike(f"summary {key}", frame, other.summaries[key])
+    return lines
 
 
 def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> list[str]:
     """What the two expect of customers otherwise: the fitted models, sums by segment value, the back-test, the lists."""
-    found = _both("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
+    lines = _both("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
     for segment in (None, *segments):
-        found += _both("forecast", data, other, lives, period=period, segment=segment)
-    found += _both("back-test", data, other, back_test, period=period)
+        lines += _both("forecast", data, other, lives, period=period, segment=segment)
+    lines += _both("back-test", data, other, back_test, period=period)
     if data.basis not in data.tables:
-        return found
+        return lines
     if data.basis == "orders":
-        return found + _both("fit", data, other, cached_fit, period=period)
-    found += _both("later retention", data, other, later_retention, period=period)
-    found += _both("survival times", data, other, survival_times, cut=period.end)
-    return found + _both("renewals", data, other, renewals, cut=period.end, segment=None)
+        return lines + _both("fit", data, other, cached_fit, period=period)
+    lines += _both("later retention", data, other, later_retention, period=period)
+    lines += _both("survival times", data, other, survival_times, cut=period.end)
+    return lines + _both("renewals", data, other, renewals, cut=period.end, segment=None)
 
 
 def _both(name: str, data, other, ask, **options) -> list[str]:

@@ -89,11 +89,11 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
     thanked: set[str] = set()
 
     def answer(name: str) -> None:
-        place, fields = f"/s/{tokens[name]}", {"nps": scores[name], "comment": name}
+        target, fields = f"/s/{tokens[name]}", {"nps": scores[name], "comment": name}
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
-                status, _ = server.ask("POST", place, fields)
+                status, _ = server.ask("POST", target, fields)
             except (OSError, http.client.HTTPException):  # killed just now
                 counts["cut off"] += 1
                 time.sleep(chance.uniform(0.1, 0.5))
@@ -105,7 +105,7 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
         if len(thanked) % 7 == 0:  # some send once more, and some think again
             for fields_again, expected in ((fields, 303), ({"nps": str((int(scores[name]) + 1) % 11)}, 409)):
                 with suppress(OSError, http.client.HTTPException):
-                    counts[f"again: {server.ask('POST', place, fields_again)[0] == expected}"] += 1
+                    counts[f"again: {server.ask('POST', target, fields_again)[0] == expected}"] += 1
 
     began = time.monotonic()
     with SurveyServer(path) as server, ThreadPoolExecutor(at_once) as pool:
@@ -123,8 +123,8 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
     counts["lost"] = len(thanked - kept.keys())
     counts["doubled"] = sum(times - 1 for times in kept.values())
     counts["altered"] = sum((score, comment) != (scores[name], name) for name, score, comment in rows)
-    counts["tracebacks"] = sum("Traceback" in said for said in server.said)
-    counts["tokens told"] = sum(token in said for said in server.said for token in tokens.values())
+    counts["tracebacks"] = sum("Traceback" in line for line in server.said)
+    counts["tokens told"] = sum(token in line for line in server.said for token in tokens.values())
     if os.name == "posix":
         counts["open to others"] = sum(bool(one.stat().st_mode & 0o077) for one in path.parent.glob(f"{path.name}*"))
     return counts

@@ -77,8 +77,8 @@ class Form:
         }  # fmt: skip
         asyncio.run(self.app(scope, receive, send))
         start, *rest = sent
-        found = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Reply(start["status"], found, b"".join(part.get("body", b"") for part in rest).decode())
+        reply_headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        return Reply(start["status"], reply_headers, b"".join(part.get("body", b"") for part in rest).decode())
 
     def get(self, customer: str, query: str = "", **more) -> Reply:
         return self.ask("GET", f"/s/{self.tokens[customer]}?{query}", **more)
@@ -112,17 +112,17 @@ def test_a_score_is_read_in_the_digits_of_any_script(survey, score, zero):
 
 @given(text=st.text(max_size=6))
 def test_what_is_no_whole_number_on_the_scale_is_no_score(text):
-    found = parse_score("nps", text)
-    assert (found is not None) == (text.isdecimal() and len(text) <= 2 and 0 <= int(text) <= 10)
+    score = parse_score("nps", text)
+    assert (score is not None) == (text.isdecimal() and len(text) <= 2 and 0 <= int(text) <= 10)
 
 
 @given(
     body=st.one_of(st.binary(max_size=200), st.text(alphabet="npscate=&%0123456789٣;+", max_size=60).map(str.encode))
 )
 def test_any_body_is_answers_on_the_scales_or_errors_and_never_a_crash(body):
-    found = parse_body(body, ALL)
-    assert all(SCALES[name][0] <= score <= SCALES[name][1] for name, score in found.scores.items())
-    assert found.scores or found.errors
+    result = parse_body(body, ALL)
+    assert all(SCALES[name][0] <= score <= SCALES[name][1] for name, score in result.scores.items())
+    assert result.scores or result.errors
 
 
 @given(
@@ -130,10 +130,10 @@ def test_any_body_is_answers_on_the_scales_or_errors_and_never_a_crash(body):
     comment=st.text(max_size=50),
 )
 def test_what_the_form_sends_is_what_is_read(scores, comment):
-    found = parse_body(urlencode({**scores, "comment": comment.encode("utf-8", "replace")}).encode(), ALL)
-    assert found.scores == scores
-    assert (found.comment or "") == questions.clean_comment(comment.encode("utf-8", "replace").decode())
-    assert bool(found.errors) == (not scores)
+    result = parse_body(urlencode({**scores, "comment": comment.encode("utf-8", "replace")}).encode(), ALL)
+    assert result.scores == scores
+    assert (result.comment or "") == questions.clean_comment(comment.encode("utf-8", "replace").decode())
+    assert bool(result.errors) == (not scores)
 
 
 BODIES = {  # what is sent, where all three are asked: the scores that count, and what is wrong
@@ -156,8 +156,8 @@ BODIES = {  # what is sent, where all three are asked: the scores that count, an
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body[:20])
 def test_bodies(body):
-    found = parse_body(body.encode(), ALL)
-    assert (found.scores, found.errors) == BODIES[body]
+    result = parse_body(body.encode(), ALL)
+    assert (result.scores, result.errors) == BODIES[body]
 
 
 def test_a_comment_is_text_in_one_form():
@@ -367,24 +367,24 @@ def test_behind_a_proxy_with_a_prefix_both_forms_of_paths_work(tmp_path):
 # Languages.
 
 
-def keys(found: dict, before: str = "") -> set[str]:
+def keys(mapping: dict, before: str = "") -> set[str]:
     return {
         key
-        for name, value in found.items()
+        for name, value in mapping.items()
         for key in (keys(value, f"{before}{name}.") if isinstance(value, dict) else {before + name})
     }
 
 
 def test_every_language_has_the_same_words_with_the_same_fields():
     folder = Path(words.__file__).parent / "words"
-    found = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in folder.glob("*.toml")}
-    assert sorted(found) == ["ar", "en"]
-    assert keys(found["ar"]) == keys(found["en"])
+    by_language = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in folder.glob("*.toml")}
+    assert sorted(by_language) == ["ar", "en"]
+    assert keys(by_language["ar"]) == keys(by_language["en"])
 
     def fields(language: str) -> dict[str, set[str]]:
         flat = {}
-        for key in keys(found[language]):
-            value = found[language]
+        for key in keys(by_language[language]):
+            value = by_language[language]
             for part in key.split("."):
                 value = value[part]
             flat[key] = set(re.findall(r"\{\w+\}", value))
@@ -400,9 +400,9 @@ LANGUAGES = {  # what a link and a browser say: what is spoken
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("said", LANGUAGES, ids=str)
-def test_which_language_is_spoken(said):
-    assert words.choose_language(*said) == LANGUAGES[said]
+@pytest.mark.parametrize("arguments", LANGUAGES, ids=str)
+def test_which_language_is_spoken(arguments):
+    assert words.choose_language(*arguments) == LANGUAGES[arguments]
 
 
 def test_the_form_in_arabic_runs_from_right_to_left_and_names_the_company_apart(tmp_path):
@@ -455,8 +455,8 @@ def test_what_is_no_store_of_ours_is_refused(tmp_path):
 
 def test_answers_are_a_table_of_responses_while_the_form_is_served(tmp_path, monkeypatch):
     form = Form(tmp_path, ALL, [f"c{number}" for number in range(40)])
-    for place, customer in enumerate(form.tokens):
-        form.post(customer, {"nps": str(place % 11), "csat": "5", "comment": "=1+1"})
+    for index, customer in enumerate(form.tokens):
+        form.post(customer, {"nps": str(index % 11), "csat": "5", "comment": "=1+1"})
     monkeypatch.chdir(tmp_path)
     Path("retention.toml").write_text('[data]\nresponses = "survey.sqlite"\n')
     data = rk.load("retention.toml")
@@ -471,8 +471,8 @@ def test_answers_are_a_table_of_responses_while_the_form_is_served(tmp_path, mon
 def test_invitations_tell_who_has_answered(tmp_path):
     form = Form(tmp_path, ["nps", "csat"])
     form.post("c1", {"csat": "5"})
-    found = form.store._connection.execute("SELECT survey, customer_id, responded_at IS NOT NULL FROM invitations")
-    assert sorted(found) == [
+    rows = form.store._connection.execute("SELECT survey, customer_id, responded_at IS NOT NULL FROM invitations")
+    assert sorted(rows) == [
         (survey, customer, int((survey, customer) == ("csat", "c1"))) for survey in ("csat", "nps") for customer in form.tokens
     ]  # fmt: skip
 
@@ -530,7 +530,7 @@ def written_links(path: Path) -> dict[str, str]:
 
 
 def test_invite_writes_a_link_for_each_customer_once(folder, capsys):
-    asked = [
+    command = [
         "survey",
         "invite",
         "--to",
@@ -542,26 +542,26 @@ def test_invite_writes_a_link_for_each_customer_once(folder, capsys):
         "--language",
         "ar",
     ]
-    assert main(asked) == 0
+    assert main(command) == 0
     printed = capsys.readouterr()
     [path] = (folder / "invitations").glob("links-*.csv")
-    found = written_links(path)
-    assert [*found] == ["0017", "'=cmd|x", "17850"]
-    assert all(re.fullmatch(rf"{URL}/s/[a-z2-7]{{32}}\?lang=ar", link) for link in found.values())
+    links = written_links(path)
+    assert [*links] == ["0017", "'=cmd|x", "17850"]
+    assert all(re.fullmatch(rf"{URL}/s/[a-z2-7]{{32}}\?lang=ar", link) for link in links.values())
     assert {stat.S_IMODE(one.stat().st_mode) for one in (folder / "invitations").iterdir()} == {0o600}
     assert "3 invited." in printed.err
     assert "2 left out: rows without a customer." in printed.err
     with (folder / "list.csv").open("a") as file:
         file.write("new;FR\n")
-    assert main(asked) == 0
+    assert main(command) == 0
     assert "3 left out: invited in the last 90 days already." in capsys.readouterr().err
     [second] = {*(folder / "invitations").glob("links-*.csv")} - {path}
     assert [*written_links(second)] == ["new"]
-    assert written_links(path) == found
-    assert main([*asked, "--days", "0"]) == 0
+    assert written_links(path) == links
+    assert main([*command, "--days", "0"]) == 0
     assert "4 invited." in capsys.readouterr().err
     opened = store.Store(folder / "survey.sqlite")
-    token = urlsplit(found["0017"]).path.rpartition("/")[2]
+    token = urlsplit(links["0017"]).path.rpartition("/")[2]
     assert opened.invitation(token) == (("nps", "ces"), False)
 
 
@@ -585,11 +585,11 @@ def test_an_invitation_that_ends_in_an_error_was_none(form):
 
 def test_where_links_cannot_be_written_nobody_counts_as_invited(folder, capsys):
     (folder / "invitations").write_text("a file")
-    asked = ["survey", "invite", "--to", "list.csv", "--public-url", URL]
-    assert main(asked) == 1
+    command = ["survey", "invite", "--to", "list.csv", "--public-url", URL]
+    assert main(command) == 1
     assert "cannot be written" in capsys.readouterr().err
     (folder / "invitations").unlink()
-    assert main(asked) == 0
+    assert main(command) == 0
     assert "3 invited." in capsys.readouterr().err
 
 
@@ -623,12 +623,12 @@ def test_links_are_short_or_refused():
     taken = []
     for length in range(60, 120):
         url = f"{URL}/{'x' * length}"
-        made = [links.make_link(url, store._new_token(), "ar", name, high) for name, (_, high) in SCALES.items()]
+        urls = [links.make_link(url, store._new_token(), "ar", name, high) for name, (_, high) in SCALES.items()]
         try:
             taken.append(links.check_public_url(url) == url)
         except SettingsError:
             taken.append(False)
-        assert taken[-1] == (max(map(len, made)) <= links.LONGEST)
+        assert taken[-1] == (max(map(len, urls)) <= links.LONGEST)
     assert {*taken} == {True, False}
 
 
@@ -676,18 +676,18 @@ def test_export_takes_the_place_of_an_export_and_of_nothing_else(folder, capsys)
 
 def test_the_questions_name_the_company_of_the_settings(folder):
     (folder / "retention.toml").write_text('[report]\ncompany = "Shop of the File"\n[data]\norders = "orders.csv"\n')
-    asked = ["survey", "invite", "--to", "list.csv", "--public-url", URL]
-    assert main(asked) == 0
+    command = ["survey", "invite", "--to", "list.csv", "--public-url", URL]
+    assert main(command) == 0
     assert "Shop of the File" in (folder / "invitations" / "mail.en.html").read_text("utf-8")
-    assert main([*asked, "--days", "0", "--company", "Another"]) == 0
+    assert main([*command, "--days", "0", "--company", "Another"]) == 0
     assert "Another" in (folder / "invitations" / "mail.en.html").read_text("utf-8")
 
 
 def test_the_docs_lead_proxies_to_where_the_form_is():
     page = (Path(__file__).parents[2] / "docs" / "survey.md").read_text("utf-8")
-    asked = parser().parse_args(["survey", "serve"])
+    options = parser().parse_args(["survey", "serve"])
     targets = re.findall(r"(?:proxy_pass http://|reverse_proxy )([\w.:]+)", page)
-    assert targets == [f"{asked.host}:{asked.port}"] * 2
+    assert targets == [f"{options.host}:{options.port}"] * 2
     assert "access_log off" in page
 
 

@@ -48,8 +48,8 @@ class Asked:
             self.tokens = [*invited.tokens.values()]
         store.close()
 
-    def link(self, place: int, query: str = "") -> str:
-        return f"{self.server.url}/s/{self.tokens[place]}?{query}"
+    def link(self, number: int, query: str = "") -> str:
+        return f"{self.server.url}/s/{self.tokens[number]}?{query}"
 
     def rows(self) -> list[tuple]:
         """Survey, score, customer and comment of their answers, as another process reads them."""
@@ -102,8 +102,8 @@ def test_no_answer_is_lost_or_doubled(tmp_path, customers, kills):
 @pytest.mark.server
 def test_what_a_killed_server_has_left_is_read_at_once(alone, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for place, token in enumerate(alone.tokens):
-        assert alone.server.ask("POST", f"/s/{token}", {"nps": str(place)})[0] == 303
+    for index, token in enumerate(alone.tokens):
+        assert alone.server.ask("POST", f"/s/{token}", {"nps": str(index)})[0] == 303
     alone.server.end(signal.SIGKILL)
     assert Path("survey.sqlite-wal").stat().st_size > 0
     before = {path.name: path.read_bytes() for path in tmp_path.glob("survey.sqlite*") if path.suffix != ".sqlite-shm"}
@@ -123,9 +123,9 @@ def test_it_ends_when_it_is_told_to_and_tells_no_token(alone):
     assert alone.server.ask("POST", f"/s/{alone.tokens[0]}", {"nps": "9"}, {"Sec-Fetch-Site": "cross-site"})[0] == 403
     assert alone.rows() == []
     assert alone.server.end(signal.SIGTERM) == 130
-    said = "".join(alone.server.said)
-    assert re.fullmatch(r"(retention-kit: .*\n){2}", said)
-    assert [token for token in alone.tokens if token in said] == []
+    log = "".join(alone.server.said)
+    assert re.fullmatch(r"(retention-kit: .*\n){2}", log)
+    assert [token for token in alone.tokens if token in log] == []
 
 
 @pytest.mark.server
@@ -247,9 +247,9 @@ def _send(page) -> None:
 
 
 def _check(page) -> None:
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 8
-    assert [(rule["id"], node["html"]) for rule in found["violations"] for node in rule["nodes"]] == []
+    result = page.evaluate("axe.run()")
+    assert len(result["passes"]) > 8
+    assert [(rule["id"], node["html"]) for rule in result["violations"] for node in rule["nodes"]] == []
     assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
     levels = page.eval_on_selector_all("h1, h2", "found => found.map(heading => heading.tagName)")
     assert (levels[0], levels.count("H1")) == ("H1", 1)
@@ -266,9 +266,11 @@ def test_the_markup_of_form_and_block_is_sound(modules):  # noqa: F811
         "thanks": text_page("thanks", "en"),
         "block": f'<!DOCTYPE html><html lang="ar"><head><title>T</title></head><body>{block}</body></html>',
     }
-    told = {name: judged(modules, page) for name, page in pages.items()}
-    assert {name: one["markup"] for name, one in told.items()} == {name: [] for name in pages}
-    assert {feature for features in told["block"]["clients"].values() for feature in features} <= LOST_IN_MAIL.keys()
+    verdicts = {name: judged(modules, page) for name, page in pages.items()}
+    assert {name: one["markup"] for name, one in verdicts.items()} == {name: [] for name in pages}
+    assert {
+        feature for features in verdicts["block"]["clients"].values() for feature in features
+    } <= LOST_IN_MAIL.keys()
 
 
 @pytest.fixture

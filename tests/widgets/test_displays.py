@@ -73,13 +73,13 @@ class _Read(HTMLParser):
             self.said[-1] += text
 
 
-def read(shown) -> _Read:
-    return _Read(shown._repr_html_())
+def read(value) -> _Read:
+    return _Read(value._repr_html_())
 
 
-def lines(shown) -> list[list[str]]:
+def lines(value) -> list[list[str]]:
     """What a terminal shows, cut where two spaces or more are."""
-    return [re.split(r"\s{2,}", line.strip()) for line in str(shown).splitlines()]
+    return [re.split(r"\s{2,}", line.strip()) for line in str(value).splitlines()]
 
 
 # Scorecards
@@ -88,9 +88,9 @@ def lines(shown) -> list[list[str]]:
 def test_a_scorecard_shows_its_figures_in_words(data):
     """Two of the three of January buy again (Wilson: 20.8% to 93.9%); sales are £37.50 after £8.00."""
     rows = rk.scorecard(data, "2024-02", metrics=["customer_retention_rate", "revenue"])
-    shown = read(rows)
-    assert shown.said == ["Figures, February 2024"]
-    assert shown.rows == [
+    page = read(rows)
+    assert page.said == ["Figures, February 2024"]
+    assert page.rows == [
         ["Figure", "Value", "95% interval", "n", "Change", "Made of", "Note"],
         ["Customer retention", "66.67%", "20.77% to 93.85%", "3", "–", "2 of 3", "Small sample: n = 3."],
         ["Revenue", "£37.50", "–", "3", "+£29.50", "–", ""],
@@ -206,14 +206,14 @@ def test_long_scorecards_are_cut_short_with_a_word():
 def test_cohorts_show_as_shares_by_age(data):
     """Of the three of January two came in February, and one so far in March; d, of February, has not."""
     cohorts = rk.cohorts(data)
-    shown = read(cohorts)
-    assert shown.rows == [
+    page = read(cohorts)
+    assert page.rows == [
         ["Joined", "Customers", "0", "1", "2"],
         ["Jan 2024", "3", "100", "67", "33"],
         ["Feb 2024", "1", "100", "0", ""],
     ]
-    assert "February 2024: 2 of 3, 66.67%" in shown.tips
-    assert shown.said == [
+    assert "February 2024: 2 of 3, 66.67%" in page.tips
+    assert page.said == [
         "Customers by the month in which they joined",
         "Per cent of each cohort who were active, in columns by months after joining.",
         "Cohorts up to Feb 2024 may hold earlier customers.",
@@ -242,7 +242,7 @@ def test_part_of_the_cohorts_shows_well_and_what_is_no_cohort_as_a_frame(data):
 
 
 @pytest.mark.parametrize(
-    ("measure", "said"),
+    ("measure", "message"),
     [
         (lambda: rk.csat([5, 4, 2]), "66.67% · 2 of 3 · 95% 20.77% to 93.85% · n 3 · Small sample: n = 3."),
         (lambda: rk.csat([]), "undefined · 0 of 0 · n 0 · No valid answer in the period."),
@@ -253,28 +253,28 @@ def test_part_of_the_cohorts_shows_well_and_what_is_no_cohort_as_a_frame(data):
         (lambda: Measure(float("nan"), note="Because."), "undefined · Because."),
     ],
 )
-def test_a_measure_says_what_it_is_made_of(measure, said):
+def test_a_measure_says_what_it_is_made_of(measure, message):
     """[5, 6] has a mean of 5.5 and a standard error of 0.5. Of forty answers, with 3 added, p = d = 20.75 / 43: 100 ·
     1.96 · √(2p / 43) = 29.36, and they are no small sample.
     """
-    assert str(measure()) == repr(measure()) == said
-    assert " · ".join(read(measure()).said) == said
+    assert str(measure()) == repr(measure()) == message
+    assert " · ".join(read(measure()).said) == message
 
 
 # Datasets
 
 
 def test_a_dataset_says_what_it_holds(data):
-    shown = read(data)
-    assert shown.said == [
+    page = read(data)
+    assert page.said == [
         "Ours: data from 1 Jan 2024 to 9 Mar 2024",
         "Tables: orders (7 rows read)",
         "Time and money: times in Europe/London · known up to the end of 9 Mar 2024 · amounts in GBP",
         "Segment columns: country",
         "Customers are those who buy: the base of the customer figures is the orders, active means at least one purchase in the month.",
     ]
-    assert shown.rows[1] == ["orders", "rows read", "7", ""]
-    assert len(shown.rows) == 1 + len(data.quality)
+    assert page.rows[1] == ["orders", "rows read", "7", ""]
+    assert len(page.rows) == 1 + len(data.quality)
     text = str(data)
     assert text == repr(data)
     assert text.startswith("Ours: data from 1 Jan 2024 to 9 Mar 2024\nTables: orders (7 rows read)\n")
@@ -282,9 +282,9 @@ def test_a_dataset_says_what_it_holds(data):
 
 def test_a_dataset_of_answers_names_no_customers():
     answers = pd.DataFrame({"responded_at": ["2024-02-01"], "survey": ["nps"], "score": [9]})
-    said = read(rk.load(responses=answers)).said
-    assert said[0] == "Data from 1 Feb 2024 to 1 Feb 2024"
-    assert said[2:] == [
+    texts = read(rk.load(responses=answers)).said
+    assert texts[0] == "Data from 1 Feb 2024 to 1 Feb 2024"
+    assert texts[2:] == [
         "Time and money: times without a zone taken as UTC · known up to the end of 1 Feb 2024",
         "Segment columns: none",
     ]
@@ -314,8 +314,8 @@ def pack(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_pack_links_its_files_from_the_working_directory(pack):
-    shown = read(Pack(pack, "2024-02"))
-    assert shown.said == [
+    page = read(Pack(pack, "2024-02"))
+    assert page.said == [
         "Report of February 2024",
         "Report: report.en.html · report.en.pdf",
         "Figures: scorecard.csv",
@@ -324,7 +324,7 @@ def test_a_pack_links_its_files_from_the_working_directory(pack):
         "Record: manifest.json",
         "Folder: our reports/2024-02",
     ]
-    assert shown.links == [
+    assert page.links == [
         f"our%20reports/2024-02/{name}"
         for name in (
             "report.en.html",
@@ -336,12 +336,12 @@ def test_a_pack_links_its_files_from_the_working_directory(pack):
             "manifest.json",
         )
     ]
-    assert str(Pack(Path("our reports/2024-02"), "2024-02")).splitlines() == shown.said
+    assert str(Pack(Path("our reports/2024-02"), "2024-02")).splitlines() == page.said
 
 
 def test_a_pack_marks_what_failed_and_what_was_left(pack):
-    said = read(Pack(pack, "2024-02", ("revenue (en): <b>Boom</b>.",))).said
-    assert said[:2] == ["Report of February 2024: a part of it failed", "Failed: revenue (en): <b>Boom</b>."]
+    texts = read(Pack(pack, "2024-02", ("revenue (en): <b>Boom</b>.",))).said
+    assert texts[:2] == ["Report of February 2024: a part of it failed", "Failed: revenue (en): <b>Boom</b>."]
     left = str(Pack(pack, "2024-02", is_new=False, note="Something is unlisted."))
     assert left.splitlines()[-2:] == ["Something is unlisted.", "Unchanged, left as it stands."]
     assert "It is no longer there." in str(Pack(pack.parent / "2024-01", "2024-01"))
@@ -354,19 +354,19 @@ def test_a_pack_marks_what_failed_and_what_was_left(pack):
 def test_nothing_of_the_data_becomes_markup_or_steers_a_terminal(what, tmp_path):
     orders = ORDERS.rename(columns={"country": HOSTILE}).assign(**{HOSTILE: HOSTILE})
     data = rk.load(orders=orders, timezone="UTC", currency="GBP", company=HOSTILE, as_of="2024-03-10")
-    shown = {
+    value = {
         "dataset": data,
         "scorecard": rk.scorecard(data, "2024-02", segment=HOSTILE, metrics=["revenue"]).assign(**{HOSTILE: HOSTILE}),
         "cohorts": rk.cohorts(data).assign(**{HOSTILE: HOSTILE}),
         "measure": Measure(1.0, note=HOSTILE),
         "pack": Pack(tmp_path / "<script>", "2024-02", (HOSTILE,), note=HOSTILE),
     }[what]
-    assert "script" not in read(shown).tags
-    assert "\x1b" not in str(shown)
-    assert not any(ord(letter) < 32 and letter != "\n" for letter in str(shown))
+    assert "script" not in read(value).tags
+    assert "\x1b" not in str(value)
+    assert not any(ord(letter) < 32 and letter != "\n" for letter in str(value))
     if what != "cohorts":  # which show nothing that is not theirs
-        assert "&lt;script&gt;" in shown._repr_html_()
-        assert "<script>" in str(shown)
+        assert "&lt;script&gt;" in value._repr_html_()
+        assert "<script>" in str(value)
 
 
 # In a terminal
@@ -377,8 +377,8 @@ def test_nothing_of_the_data_becomes_markup_or_steers_a_terminal(what, tmp_path)
 def test_lines_are_no_longer_than_the_terminal_and_what_has_no_room_is_named(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     data = rk.sample()
-    for shown in (rk.scorecard(data, segment="channel"), rk.cohorts(data), data):
-        assert max(map(len, str(shown).splitlines())) <= width
+    for value in (rk.scorecard(data, segment="channel"), rk.cohorts(data), data):
+        assert max(map(len, str(value).splitlines())) <= width
     rows = rk.scorecard(data, "2025-12", metrics=["customer_retention_rate"])
     heads = {40: "95% interval, n, Change, Made of, A year ago", 80: "A year ago", 120: ""}[width]
     unshown = re.findall(r"Not shown for want of room: (.*?)\.", " ".join(str(rows).split()))
@@ -404,7 +404,7 @@ def test_figures_are_legible_by_day_and_by_night(chromium, tmp_path, ground, ink
     page.goto((tmp_path / "page.html").as_uri())
     for cell in page.locator("tbody td").all():
         colour, shade = cell.evaluate("cell => [getComputedStyle(cell).color, getComputedStyle(cell).backgroundColor]")
-        below = [int(ground[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        below = [int(ground[start : start + 2], 16) / 255 for start in (1, 3, 5)]
         under = _over(shade, below)
         light, dark = sorted((luminance(under), luminance(_over(colour, under))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5
@@ -428,8 +428,8 @@ def test_objects_show_themselves_in_the_settings_first_language(data):
         as_of="2024-03-10",
         languages=["ar", "en"],
     )
-    shown = {"data": lambda of: of, "scorecard": lambda of: rk.scorecard(of, "2024-02"), "cohorts": rk.cohorts}
-    for of in shown.values():
+    displays = {"data": lambda of: of, "scorecard": lambda of: rk.scorecard(of, "2024-02"), "cohorts": rk.cohorts}
+    for of in displays.values():
         english, turned = of(data), of(arabic)
         assert '<div class="rk-shown" lang="ar" dir="rtl">' in turned._repr_html_()
         assert '<div class="rk-shown" lang="en" dir="ltr">' in english._repr_html_()

@@ -129,7 +129,7 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     explorer.segment = "" if chosen["values"] is None else "channel"
     picked = tuple(dict.fromkeys(values[number % 4] for number in sorted(chosen["values"] or ())))
     explorer.values = picked
-    shown = explorer.scorecard
+    scorecard = explorer.scorecard
 
     # The figures behind it: of the trend's periods, and by value where a column is chosen.
     trend = [one for one in periods if one <= period][-13:] + [
@@ -137,20 +137,20 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     ]
     arguments = ["--data", str(shop), "--from", str(trend[0]), "--to", str(trend[-1])]
     segment = explorer.parameters["segment"]
-    told = by_key(printed(*arguments, *(["--segment", segment] if segment else [])))
+    figures = by_key(printed(*arguments, *(["--segment", segment] if segment else [])))
     expected = {
         key: row
-        for key, row in told.items()
+        for key, row in figures.items()
         if len(picked) == 1 or not row["segment"] or (key[1] == str(period) and (not picked or key[3] in picked))
     }
-    assert by_key(records(shown)) == expected
-    assert by_key(records(rk.scorecard(data, periods=trend, segment=segment or None))) == told
+    assert by_key(records(scorecard)) == expected
+    assert by_key(records(rk.scorecard(data, periods=trend, segment=segment or None))) == figures
 
     # The cards.
     words, value = explorer._words, picked[0] if len(picked) == 1 else ""
     own = ("channel", value) if value else ("", "")
     for card in BeautifulSoup(explorer._cards.value, "html.parser").select(".rk-card"):
-        row = SimpleNamespace(**told[(card["data-metric"], str(period), *own)])
+        row = SimpleNamespace(**figures[(card["data-metric"], str(period), *own)])
         assert card.select_one(".rk-value").get_text() == words.value(row.value, row.unit)
         before = {"goal": "target"}.get(chosen["compare"], chosen["compare"])
         changes = [change.find("bdi").get_text() for change in card.select(".rk-change")]
@@ -160,7 +160,7 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     assert BeautifulSoup(explorer._cards.value, "html.parser").select_one(".rk-card")["data-metric"] == metric
 
     # The trend's chart and table.
-    rows = [told[(metric, str(one), *own)] for one in trend]
+    rows = [figures[(metric, str(one), *own)] for one in trend]
     panel = opened(explorer, "trend").children[0]
     if any(row["value"] is not None for row in rows) and panel.chart and panel.chart.spec:
         drawn = {one["period"]: one for one in panel.chart.spec["data"]["values"]}
@@ -410,9 +410,9 @@ def test_a_goal_that_is_not_there_is_said(fresh):
 
 
 def test_goals_are_those_of_the_report(fresh, data):
-    shown = [one.get_text() for one in soup(opened(fresh, "goals")).select(".state")]
-    assert shown == [row[3] for row in rk.Page(data=data).goals().data["rows"]]
-    assert len(shown) == 1
+    states = [one.get_text() for one in soup(opened(fresh, "goals")).select(".state")]
+    assert states == [row[3] for row in rk.Page(data=data).goals().data["rows"]]
+    assert len(states) == 1
     fresh.segment = "channel=web"
     assert "The settings name no goal that speaks of these figures." in soup(opened(fresh, "goals")).get_text()
 
@@ -507,17 +507,17 @@ def test_a_wrong_list_is_a_sentence_and_changes_nothing(given, error, sentence, 
 
 
 def test_of_several_values_the_status_says_what_is_of_them(fresh):
-    said = "Cards, trend and the report are of all customers"
+    note = "Cards, trend and the report are of all customers"
     fresh.segment = "channel"
     fresh.values = ("web", "app")
     fresh.wait()
-    assert said in soup(fresh._status).get_text()
+    assert note in soup(fresh._status).get_text()
     whole = rk.scorecard(fresh._data, "2025-12", metrics=[fresh.metric])["value"].item()
     card = BeautifulSoup(fresh._cards.value, "html.parser").select_one(".rk-card .rk-value").get_text()
     assert card == fresh._words.value(whole, "fraction")
     fresh.values = "web"
     fresh.wait()
-    assert said not in soup(fresh._status).get_text()
+    assert note not in soup(fresh._status).get_text()
 
 
 def test_without_a_company_the_status_speaks_of_the_data():
@@ -785,7 +785,7 @@ def test_what_may_be_chosen_next_is_prepared():
     changes = [("period", "2024-03"), ("segment", "shop"), ("values", ("A",)), ("values", ()), ("every", "quarter")]
 
     async def choose() -> list[pd.DataFrame]:
-        explorer, shown = rk.explore(load()).wait(), []
+        explorer, scorecards = rk.explore(load()).wait(), []
         for name, value in changes:
             for _ in range(600):  # until all is there that one change may ask for
                 if explorer._worker._thread is None:
@@ -794,14 +794,14 @@ def test_what_may_be_chosen_next_is_prepared():
             assert explorer._worker._thread is None
             setattr(explorer, name, value)
             assert "rk-busy" not in explorer._dom_classes, name
-            shown.append(explorer._content.scorecard)
+            scorecards.append(explorer._content.scorecard)
         explorer.close()
-        return shown
+        return scorecards
 
     fresh = rk.explore(load())
-    for (name, value), shown in zip(changes, asyncio.run(choose()), strict=True):
+    for (name, value), scorecard in zip(changes, asyncio.run(choose()), strict=True):
         setattr(fresh, name, value)
-        pd.testing.assert_frame_equal(pd.DataFrame(shown), pd.DataFrame(fresh.scorecard))
+        pd.testing.assert_frame_equal(pd.DataFrame(scorecard), pd.DataFrame(fresh.scorecard))
     assert fresh._worker._thread is None  # without a loop nobody can choose meanwhile: nothing more is computed
 
 
@@ -857,9 +857,9 @@ def test_open_as_notebook_writes_a_template_that_runs(fresh, tmp_path, monkeypat
     exec(cell.source, given)
     assert {name: given[name] for name in fresh.parameters} == fresh.parameters
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute(cwd=str(tmp_path))
-    shown = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
-    assert "November 2025" in shown
-    assert "channel" in shown
+    text = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "November 2025" in text
+    assert "channel" in text
 
 
 def test_a_metric_without_a_template_opens_in_the_one_for_all(tmp_path, monkeypatch):
@@ -882,9 +882,9 @@ def test_no_notebook_is_written_that_would_show_other_figures(source, shop, tmp_
     assert data.given == given
     assert explorer.open_as_notebook() is None
     assert list(tmp_path.iterdir()) == []
-    said = soup(explorer._reporting).select_one(".rk-error").get_text()
-    assert "churn_mode='event'" in said
-    assert "retention.toml" in said
+    message = soup(explorer._reporting).select_one(".rk-error").get_text()
+    assert "churn_mode='event'" in message
+    assert "retention.toml" in message
 
 
 def test_while_a_report_is_built_the_explorer_answers_and_neither_ends_the_other(slow, tmp_path, monkeypatch):

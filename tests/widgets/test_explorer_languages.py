@@ -31,7 +31,7 @@ def figures(texts) -> list[list[str]]:
 @pytest.mark.parametrize("tab", ["trend", "movements", "segments"])
 def test_tables_hold_the_same_figures(pair, tab):
     english, arabic = ([cell for row in cells(soup(opened(one, tab))) for cell in row] for one in pair)
-    numbers = [[found for found in figures(texts) if found] for texts in (english, arabic)]
+    numbers = [[value for value in figures(texts) if value] for texts in (english, arabic)]
     assert len(numbers[0]) > 20
     assert numbers[0] == numbers[1]
 

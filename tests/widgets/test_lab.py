@@ -73,9 +73,9 @@ def served(folder: Path, private: Path, **more: object) -> Iterator[tuple[subpro
     All that JupyterLab and its kernels keep lies in the folder `private`.
     """
     for name, values in SETTINGS.items():
-        place = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(values), "utf-8")
+        path = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), "utf-8")
     own = {
         "HOME": "",
         "IPYTHONDIR": "ipython",
@@ -86,7 +86,7 @@ def served(folder: Path, private: Path, **more: object) -> Iterator[tuple[subpro
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
-    environment |= {name: str(private / place) for name, place in own.items()}
+    environment |= {name: str(private / path) for name, path in own.items()}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [
         sys.executable,
@@ -99,15 +99,15 @@ def served(folder: Path, private: Path, **more: object) -> Iterator[tuple[subpro
         "--port=0",
     ]
     log = private / "log"
-    with log.open("w") as said:
-        server = subprocess.Popen([*command, *QUIET], env=environment, stdout=said, stderr=said, **more)
+    with log.open("w") as output:
+        server = subprocess.Popen([*command, *QUIET], env=environment, stdout=output, stderr=output, **more)
     try:
         until = time.monotonic() + SECONDS
-        while not (told := list((private / "runtime").glob("jpserver-*.json"))) or not told[0].stat().st_size:
+        while not (files := list((private / "runtime").glob("jpserver-*.json"))) or not files[0].stat().st_size:
             assert server.poll() is None, log.read_text("utf-8")
             assert time.monotonic() < until, log.read_text("utf-8")
             time.sleep(0.1)
-        yield server, json.loads(told[0].read_text("utf-8"))
+        yield server, json.loads(files[0].read_text("utf-8"))
     finally:
         server.terminate()
         try:
@@ -149,8 +149,8 @@ class Lab:
     def open(self, path: str = "") -> None:
         """Open a notebook, or what the command opens by itself, and wait until its kernel is there."""
         # A workspace of its own: JupyterLab opens again what was open in the last one.
-        place = f"lab/workspaces/{Path(path).stem}/tree/{path}" if path else ""
-        self.page.goto(f"{self.server['url']}{place}?token={self.server['token']}")
+        location = f"lab/workspaces/{Path(path).stem}/tree/{path}" if path else ""
+        self.page.goto(f"{self.server['url']}{location}?token={self.server['token']}")
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
 
@@ -205,8 +205,8 @@ class Lab:
         token = {"Authorization": f"token {self.server['token']}"}
         for kernel in json.load(urlopen(Request(kernels, headers=token))):
             urlopen(Request(f"{kernels}/{kernel['id']}", headers=token, method="DELETE"))
-        asked = {urlsplit(url).hostname for url in self.asked if not url.startswith(("data:", "blob:"))}
-        assert asked <= {"localhost", "127.0.0.1"}
+        hosts = {urlsplit(url).hostname for url in self.asked if not url.startswith(("data:", "blob:"))}
+        assert hosts <= {"localhost", "127.0.0.1"}
         assert self.said == []
 
 
@@ -214,21 +214,21 @@ class Lab:
 def opened(chromium, folder: Path, private: Path) -> Iterator[Lab]:
     """A folder in a JupyterLab of its own."""
     private.mkdir()
-    with served(folder, private) as (_, told):
-        made = Lab(chromium.new_page(viewport={"width": 1400, "height": 1000}), told)
+    with served(folder, private) as (_, server):
+        lab = Lab(chromium.new_page(viewport={"width": 1400, "height": 1000}), server)
         try:
-            yield made
+            yield lab
         except BaseException:
-            made.page.close()
+            lab.page.close()
             raise
-        made.close()
+        lab.close()
 
 
 # What is answered where nothing can be opened.
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"),
+    ("folder", "message"),
     [
         ("absent", "There is no folder 'absent': retention-kit init DIR makes a project."),
         (
@@ -237,20 +237,20 @@ def opened(chromium, folder: Path, private: Path) -> Iterator[Lab]:
         ),
     ],
 )
-def test_what_is_no_project_is_told_in_a_sentence(tmp_path, monkeypatch, capsys, folder, said):
+def test_what_is_no_project_is_told_in_a_sentence(tmp_path, monkeypatch, capsys, folder, message):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     assert main(["lab", folder]) == 2
-    assert capsys.readouterr().err == f"retention-kit: {said}\n"
+    assert capsys.readouterr().err == f"retention-kit: {message}\n"
 
 
 def test_without_jupyterlab_the_sentence_says_what_installs_it(tmp_path, monkeypatch, capsys):
     begin(tmp_path / "ours")
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
     assert main(["lab", str(tmp_path / "ours")]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "pip install 'retention-kit[lab]'" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "pip install 'retention-kit[lab]'" in message
 
 
 @pytest.mark.parametrize(
@@ -269,12 +269,12 @@ def test_it_opens_the_first_notebook_there_is(tmp_path, monkeypatch, keep, page)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
     monkeypatch.chdir(tmp_path / "ours")
-    asked = []
-    monkeypatch.setattr(labapp.LabApp, "launch_instance", asked.append)
+    calls = []
+    monkeypatch.setattr(labapp.LabApp, "launch_instance", calls.append)
     assert main(["lab"]) == 0
     assert main(["lab", ".", "--no-browser", "--port=9000"]) == 0
     given = ["-y", f"--ServerApp.root_dir={(tmp_path / 'ours').resolve()}", f"--LabApp.default_url={page}"]
-    assert asked == [given, [*given, "--no-browser", "--port=9000"]]
+    assert calls == [given, [*given, "--no-browser", "--port=9000"]]
 
 
 def test_init_says_that_it_is_there(tmp_path, capsys):
@@ -310,8 +310,8 @@ def templates(tmp_path_factory) -> Iterator[dict]:
     (folder / "notebooks").mkdir()
     for name in TEMPLATES:
         shutil.copy(templates_dir() / name, folder / "notebooks")
-    with served(folder, private) as (_, told):
-        yield told
+    with served(folder, private) as (_, server):
+        yield server
 
 
 @pytest.mark.browser
@@ -321,9 +321,9 @@ def test_a_template_runs_from_top_to_bottom_and_draws_its_charts(chromium, templ
     try:
         lab.open(f"notebooks/{name}")
         lab.run_all()
-        shown = lab.page.locator(".jp-OutputArea-output").count()
+        count = lab.page.locator(".jp-OutputArea-output").count()
         charts = lab.drawn(".jp-RenderedVegaCommon5")
-        assert shown >= (2 if name == "goals.ipynb" else 3)  # the sample company has no goals
+        assert count >= (2 if name == "goals.ipynb" else 3)  # the sample company has no goals
         assert (charts > 0) == (name not in ("overview.ipynb", "goals.ipynb"))
         assert lab.page.locator(".jp-RenderedHTMLCommon figure.chart").count() == 0  # a description is no chart
         assert "Traceback" not in " ".join(lab.page.locator(".jp-OutputArea-output").all_inner_texts())
@@ -384,9 +384,9 @@ def test_an_analyst_explores_and_builds_a_report(request, chromium, tmp_path, co
         links.first.wait_for()
         (pack,) = (folder / "reports").glob("2*")
         assert pack.name == other
-        made = {path.name for path in pack.iterdir() if path.is_file()}
+        files = {path.name for path in pack.iterdir() if path.is_file()}
         alone = f".{column}-{value}"
-        assert {f"report.en{alone}.html", f"report.en{alone}.pdf", f"scorecard{alone}.csv", "manifest.json"} <= made
+        assert {f"report.en{alone}.html", f"report.en{alone}.pdf", f"scorecard{alone}.csv", "manifest.json"} <= files
         assert {f"report.en{alone}.html", f"report.en{alone}.pdf"} <= set(links.all_inner_texts())
         page = (pack / f"report.en{alone}.html").read_text("utf-8")
         assert figure(data, metric, other, f"{column}={value}") in page
@@ -413,11 +413,11 @@ def test_the_explorer_keeps_its_keys_opens_the_report_whole_and_fits(chromium, t
         cells = "cells => cells.map(cell => cell.className.match(/jp-(Code|Markdown|Raw)Cell/)?.[0])"
         before = lab.page.eval_on_selector_all(".jp-Notebook .jp-Cell", cells)
 
-        for place in (
+        for element in (
             lab.explorer.get_by_label("Compare with", exact=True),
             lab.explorer.get_by_role("button", name="Build report"),
         ):
-            place.focus()
+            element.focus()
             for key in ("m", "a", "b", "x", "d", "d"):
                 lab.page.keyboard.press(key)
         lab.page.wait_for_timeout(500)
@@ -432,13 +432,13 @@ def test_the_explorer_keeps_its_keys_opens_the_report_whole_and_fits(chromium, t
         lab.explorer.get_by_role("button", name="Build report").click()
         link = lab.explorer.locator(".rk-report a", has_text="report.en.html")
         link.wait_for()
-        said = []
-        with lab.page.context.expect_page() as found:
+        errors = []
+        with lab.page.context.expect_page() as popup:
             link.click()
-        found.value.on("console", lambda message: message.type == "error" and said.append(message.text))
-        found.value.wait_for_url("**/report.en.html*")  # it opens empty, and what is empty cannot be loaded again
-        found.value.reload()
-        found.value.locator("svg .role-mark, canvas").first.wait_for(state="attached")
-        assert urlsplit(found.value.url).path.endswith("/files/reports/2025-12/report.en.html")
-        assert said == []
-        found.value.close()
+        popup.value.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        popup.value.wait_for_url("**/report.en.html*")  # it opens empty, and what is empty cannot be loaded again
+        popup.value.reload()
+        popup.value.locator("svg .role-mark, canvas").first.wait_for(state="attached")
+        assert urlsplit(popup.value.url).path.endswith("/files/reports/2025-12/report.en.html")
+        assert errors == []
+        popup.value.close()

@@ -60,11 +60,11 @@ def run(path: Path, ask: str = "") -> tuple[nbformat.NotebookNode, str]:
     notebook.cells.append(new_code_cell(ask, id="asked"))
     folder = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=folder).execute()
-    asked = notebook.cells.pop()
+    last_cell = notebook.cells.pop()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output for output in outputs if output.output_type == "error"] == []
     assert [output.text for output in outputs if output.output_type == "stream"] == []
-    return notebook, "".join(output.get("text", "") for output in asked.outputs)
+    return notebook, "".join(output.get("text", "") for output in last_cell.outputs)
 
 
 def results(notebook: nbformat.NotebookNode) -> dict[str, dict]:
@@ -88,40 +88,40 @@ def retention() -> dict:
 
 def test_the_explorer_and_the_calls_behind_it_say_the_same(place):
     ask = 'explorer.scorecard.to_json(orient="records"), explorer.parameters, len(Out)'
-    notebook, told = run(place / "01_explore.ipynb", f"__import__('json').dumps([{ask}])")
-    shown, parameters, count = json.loads(told)
+    notebook, output = run(place / "01_explore.ipynb", f"__import__('json').dumps([{ask}])")
+    displayed, parameters, count = json.loads(output)
     (row,) = (
         one
-        for one in json.loads(shown)
+        for one in json.loads(displayed)
         if one["period"] == PERIOD and one["metric"] == "customer_retention_rate" and not one["segment"]
     )
     assert {name: row[name] for name in retention()} == pytest.approx(retention(), abs=1e-9)
     assert (parameters["period"], parameters["every"]) == (PERIOD, "month")
-    found = results(notebook)
-    assert list(found) == ["load", "explore", "shown", "segments", "movements"]
-    assert count == len(found)
-    assert "application/vnd.jupyter.widget-view+json" in found["explore"]
-    assert all("text/html" in found[cell] for cell in ("load", "shown", "segments", "movements"))
-    assert "96.88%" in found["shown"]["text/html"]
-    assert PERIOD in found["movements"]["text/plain"]
+    outputs = results(notebook)
+    assert list(outputs) == ["load", "explore", "shown", "segments", "movements"]
+    assert count == len(outputs)
+    assert "application/vnd.jupyter.widget-view+json" in outputs["explore"]
+    assert all("text/html" in outputs[cell] for cell in ("load", "shown", "segments", "movements"))
+    assert "96.88%" in outputs["shown"]["text/html"]
+    assert PERIOD in outputs["movements"]["text/plain"]
 
 
 def test_the_cohorts_are_those_of_the_report_and_their_customers_are_counted(place, company):
     ask = "len(active_customers(data, page.period, cohort=page.period.shift(-3))), len(customer_lists(data, page.period)['lost_customers'])"
-    notebook, told = run(place / "02_cohorts.ipynb", ask)
+    notebook, output = run(place / "02_cohorts.ipynb", ask)
     cell = rk.cohorts(company).query("cohort == '2025-09' and age == 3").iloc[0]
     lost = rk.scorecard(company, PERIOD, metrics=["lost_customers"]).iloc[0]
-    assert [int(count) for count in told.split()] == [cell["active"], lost["value"]]
+    assert [int(count) for count in output.split()] == [cell["active"], lost["value"]]
     assert kinds(notebook) == ["chart", "chart"]
-    found = results(notebook)
-    assert all(VEGALITE_MIME in found[name] for name in ("map", "curves"))
-    assert f"{cell['active']:.0f} of {cell['size']:.0f}" in found["figures"]["text/html"]
-    assert "customer_id" in found["lost"]["text/html"]
+    outputs = results(notebook)
+    assert all(VEGALITE_MIME in outputs[name] for name in ("map", "curves"))
+    assert f"{cell['active']:.0f} of {cell['size']:.0f}" in outputs["figures"]["text/html"]
+    assert "customer_id" in outputs["lost"]["text/html"]
 
 
 def test_the_report_is_built_beside_the_notebooks(place):
-    notebook, told = run(place / "03_build_the_report.ipynb", "pack.failures, pack.period")
-    assert told.strip() == f"() {PERIOD}"
+    notebook, output = run(place / "03_build_the_report.ipynb", "pack.failures, pack.period")
+    assert output.strip() == f"() {PERIOD}"
     pack = place.parent / "reports" / PERIOD
     listed = results(notebook)["contents"]["text/plain"]
     for name in ("report.en.html", "report.en.pdf", "scorecard.csv", "manifest.json"):
@@ -135,19 +135,19 @@ def test_the_report_is_built_beside_the_notebooks(place):
 
 def test_a_metric_in_a_file_of_ones_own_is_everywhere(place, company):
     ask = "rk.scorecard(data, metrics=['new_customer_share']).to_json(orient='records')"
-    notebook, told = run(place / "04_your_own_metric.ipynb", ask)
-    (row,) = json.loads(told)
+    notebook, output = run(place / "04_your_own_metric.ipynb", ask)
+    (row,) = json.loads(output)
     new, end = (
         rk.scorecard(company, PERIOD, metrics=[name]).iloc[0]["value"] for name in ("new_customers", "customers_at_end")
     )
     assert (row["numerator"], row["denominator"]) == (new, end)
     assert row["value"] == pytest.approx(new / end)
     assert "new_customer_share" not in METRICS  # it is the notebook's own
-    found = results(notebook)
-    assert "Share of the customers at the period's end" in found["load"]["text/plain"]
-    assert "France" in found["scorecard"]["text/html"]
-    assert VEGALITE_MIME in found["trend"]
-    assert "application/vnd.jupyter.widget-view+json" in found["explore"]
+    outputs = results(notebook)
+    assert "Share of the customers at the period's end" in outputs["load"]["text/plain"]
+    assert "France" in outputs["scorecard"]["text/html"]
+    assert VEGALITE_MIME in outputs["trend"]
+    assert "application/vnd.jupyter.widget-view+json" in outputs["explore"]
     page = (place.parent / "reports" / "own" / PERIOD / "report.en.html").read_text("utf-8")
     assert "Share of new customers" in page
     assert "new customers / customers at the end" in page
@@ -156,9 +156,9 @@ def test_a_metric_in_a_file_of_ones_own_is_everywhere(place, company):
 def test_the_words_show_the_file_as_it_is():
     """The fourth notebook prints its metric: a reader compares it with the file."""
     notebook = nbformat.read(ROOT / "notebooks" / "04_your_own_metric.ipynb", as_version=4)
-    shown = notebook.cells[0].source.partition("```python\n")[2].partition("```")[0]
-    assert shown.strip()
-    assert shown in (ROOT / "notebooks" / "shop_metrics.py").read_text("utf-8")
+    code = notebook.cells[0].source.partition("```python\n")[2].partition("```")[0]
+    assert code.strip()
+    assert code in (ROOT / "notebooks" / "shop_metrics.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -179,8 +179,8 @@ def test_the_notebooks_of_a_project_know_no_sample(tmp_path):
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_a_template_opened_by_hand_runs_on_its_defaults(path, tmp_path):
     notebook, _ = run(Path(shutil.copy(path, tmp_path)))
-    found = kinds(notebook)
-    assert found[0] in ("heading", "headline")
-    assert ("chart" in found) == (path.stem not in ("overview", "goals"))  # the sample company has no goals
-    shown = [output.data for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert sum(VEGALITE_MIME in bundle for bundle in shown) == found.count("chart")
+    block_kinds = kinds(notebook)
+    assert block_kinds[0] in ("heading", "headline")
+    assert ("chart" in block_kinds) == (path.stem not in ("overview", "goals"))  # the sample company has no goals
+    bundles = [output.data for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum(VEGALITE_MIME in bundle for bundle in bundles) == block_kinds.count("chart")
