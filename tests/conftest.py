@@ -59,10 +59,10 @@ def cdnow(tmp_path_factory) -> Path:
     target, package = tmp_path_factory.mktemp("cdnow"), "Lifetimes==0.11.3"
     uv = shutil.which("uv", path=Path(sys.executable).parent)
     tool = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
-    done = subprocess.run(
+    result = subprocess.run(
         [*tool, "--quiet", "--no-deps", "--target", target, package], capture_output=True, check=False
     )
-    if done.returncode:
+    if result.returncode:
         pytest.skip(f"the package {package}, which holds the CDNOW files, cannot be downloaded")
     return target / "lifetimes" / "datasets"
 

@@ -131,11 +131,13 @@ def test_imports_point_one_way(path):
     name = name_of(path)
     room = max((room for room in MAY_IMPORT if is_in(name, room)), key=len, default=None)
     assert room, f"{name} has no row in MAY_IMPORT"
-    ours = {
+    imported = {
         module.removeprefix("retention_kit").lstrip(".") for module in imports(path) if is_in(module, "retention_kit")
     }
     forbidden = {
-        module for module in ours if not any(is_in(module, allowed) for allowed in [room, *MAY_IMPORT[room].split()])
+        module
+        for module in imported
+        if not any(is_in(module, allowed) for allowed in [room, *MAY_IMPORT[room].split()])
     }
     assert forbidden == set(), f"{name} may import {MAY_IMPORT[room] or 'nothing of ours'}"
 
@@ -211,8 +213,8 @@ def test_the_front_door_is_light():
 def loaded(module: str, others: list[str]) -> list[str]:
     """Which of the others come with a module."""
     program = f"import sys, {module}; print(*sorted(set({others}) & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return result.stdout.split()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: name_of(path) or "retention_kit")

@@ -139,9 +139,9 @@ def test_a_pack_is_filled_up_to_eight_sections(tmp_path):
     from parts.packs import sections
 
     own, notebooks = sections(tmp_path / "own")
-    ours = {path for path in notebooks if path.parent == TEMPLATES}
-    assert {path.name for path in ours} == {path.name for path in TEMPLATES.glob("*.ipynb")} - {"kpi.ipynb"}
-    assert len(notebooks) == len(ours | {*own.glob("*.ipynb")} if own else ours) >= 8
+    shipped = {path for path in notebooks if path.parent == TEMPLATES}
+    assert {path.name for path in shipped} == {path.name for path in TEMPLATES.glob("*.ipynb")} - {"kpi.ipynb"}
+    assert len(notebooks) == len(shipped | {*own.glob("*.ipynb")} if own else shipped) >= 8
 
 
 def test_a_package_that_cannot_be_installed_is_told(monkeypatch, tmp_path):
@@ -258,11 +258,11 @@ def test_what_is_told_for_information_is_shown_apart_and_counts_for_no_bound():
     from results import Part, page
 
     claims = [claim([0.9], 1), claim([1.4], 1, is_bound=False)]
-    bounds, _, beside = page([Part("Scorecard", claims=claims)], []).partition("## Beside it, for information")
+    bounds, _, information = page([Part("Scorecard", claims=claims)], []).partition("## Beside it, for information")
     assert "1 of 1 hold." in bounds
     assert "| 0.9 × |" in bounds
-    assert "0 of 1 hold." in beside
-    assert "| 1.4 × | one run | ≤ 1 × | **no** |" in beside
+    assert "0 of 1 hold." in information
+    assert "| 1.4 × | one run | ≤ 1 × | **no** |" in information
 
 
 def test_the_scorecard_is_held_to_its_bounds_whoever_is_a_customer():

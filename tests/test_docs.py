@@ -104,7 +104,7 @@ def namespace(project, monkeypatch, metrics_kept) -> Iterator[dict]:  # noqa: AR
         monkeypatch.setattr(rk, name, create_autospec(getattr(rk, name)))
     explore, explorers = rk.explore, []
     monkeypatch.setattr(
-        rk, "explore", lambda *given, **named: explorers.append(explore(*given, **named)) or explorers[-1]
+        rk, "explore", lambda *args, **named: explorers.append(explore(*args, **named)) or explorers[-1]
     )
     yield {"__name__": "docs"}
     for explorer in explorers:
@@ -245,9 +245,9 @@ def test_every_column_of_a_summary_is_there():
     def probe(summary: str) -> str:
         """The name of a metric that keeps the row it is given."""
 
-        def row(given) -> Measure:
+        def row(frame) -> Measure:
             """A row of a summary."""
-            rows[summary] = given
+            rows[summary] = frame
             return Measure(1)
 
         row.__name__ = f"row_of_{summary}"
@@ -369,8 +369,8 @@ def test_the_units_for_systemd_are_sound_and_run_the_same(scheduled):
         )
     if shutil.which("systemd-analyze"):
         files = [folder / f"retention.{unit}" for unit in units]
-        done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
-        assert [line for line in done.stderr.splitlines() if "retention" in line] == []
+        result = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
+        assert [line for line in result.stderr.splitlines() if "retention" in line] == []
     service, timer = ConfigParser(interpolation=None), ConfigParser(interpolation=None)
     service.read(folder / "retention.service")
     timer.read(folder / "retention.timer")

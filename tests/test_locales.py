@@ -47,8 +47,8 @@ def test_every_counted_noun_is_counted_somewhere(name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_metric_has_its_texts(name):
     known = texts_of(name)["metrics"]
-    ours = {name for name, one in METRICS.items() if one.function.__module__.startswith("retention_kit.")}
-    assert known.keys() == ours
+    own = {name for name, one in METRICS.items() if one.function.__module__.startswith("retention_kit.")}
+    assert known.keys() == own
     for one in known:
         texts = [*TEXTS, *(["competing"] if METRICS[one].competing else [])]
         assert all(known[one].get(text) for text in texts), one

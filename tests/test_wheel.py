@@ -28,9 +28,9 @@ def wheel(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("shipped", ["retention_kit", "templates", "notebooks"])
 def test_the_wheel_holds_every_file(wheel, shipped):
     target = wheel / "retention_kit" / ("" if shipped == "retention_kit" else shipped)
-    ours = {path.relative_to(ROOT / shipped) for path in (ROOT / shipped).rglob("*") if is_source(path)}
-    assert ours
-    assert sorted(path for path in ours if not (target / path).is_file()) == []
+    sources = {path.relative_to(ROOT / shipped) for path in (ROOT / shipped).rglob("*") if is_source(path)}
+    assert sources
+    assert sorted(path for path in sources if not (target / path).is_file()) == []
 
 
 def is_source(path: Path) -> bool:
@@ -46,8 +46,8 @@ def test_the_wheel_holds_nothing_else(wheel):
 def test_a_report_is_built_from_the_wheel_alone(wheel, tmp_path):
     program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from retention_kit.cli import main; sys.exit(main())"
     arguments = ["report", "--only", "overview", "--format", "html", "--static", "--output", "reports"]
-    done = subprocess.run([sys.executable, "-P", "-c", program, wheel, *arguments], cwd=tmp_path, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    result = subprocess.run([sys.executable, "-P", "-c", program, wheel, *arguments], cwd=tmp_path, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()
     [manifest] = tmp_path.glob("reports/*/manifest.json")
     assert json.loads(manifest.read_text("utf-8"))
 

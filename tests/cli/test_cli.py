@@ -327,8 +327,8 @@ def test_init_begins_a_project_that_works_as_it_stands(tmp_path, monkeypatch, ca
     assert main(["check"]) == 0
     assert main(["metrics", "--metric", "mrr", "--json"]) == 0
     assert "sample company" not in capsys.readouterr().err
-    ours = rk.scorecard(rk.load("retention.toml"))
-    pd.testing.assert_frame_equal(ours[["metric", "value"]], rk.scorecard(rk.sample())[["metric", "value"]])
+    card = rk.scorecard(rk.load("retention.toml"))
+    pd.testing.assert_frame_equal(card[["metric", "value"]], rk.scorecard(rk.sample())[["metric", "value"]])
     assert main(["init", "."]) == 2
     assert "not empty" in capsys.readouterr().err
 

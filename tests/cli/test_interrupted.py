@@ -96,9 +96,9 @@ def test_the_packs_said_to_be_done_are_those_in_place(command, capsys, is_caused
     numbers, sentences = 0, set()
     while True:
         output, numbers = Path(f"reports-{numbers}"), numbers + 1
-        code, came = interrupted_at(numbers, [*command, "--output", str(output)], is_caused=is_caused)
-        sentence = capsys.readouterr().err.splitlines()[-1] if came else ""
-        if not came:
+        code, was_interrupted = interrupted_at(numbers, [*command, "--output", str(output)], is_caused=is_caused)
+        sentence = capsys.readouterr().err.splitlines()[-1] if was_interrupted else ""
+        if not was_interrupted:
             break
         assert code == 130, sentence
         done = [path.name for path in sorted(output.glob("2024-*"))]
@@ -107,8 +107,8 @@ def test_the_packs_said_to_be_done_are_those_in_place(command, capsys, is_caused
         elif done == MONTHS:
             assert sentence == "retention-kit: done: 2024-01, 2024-02, 2024-03."
         else:
-            names, left = ", ".join(done), MONTHS[len(done)]
-            assert sentence == f"retention-kit: Interrupted at {left}, which is as it was; done: {names}."
+            names, stopped_at = ", ".join(done), MONTHS[len(done)]
+            assert sentence == f"retention-kit: Interrupted at {stopped_at}, which is as it was; done: {names}."
         sentences.add(sentence)
     assert len(sentences) == 4
     assert numbers > 60

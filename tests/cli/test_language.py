@@ -29,7 +29,7 @@ def environment(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "arguments", "expected"),
+    ("variables", "arguments", "expected"),
     [
         ({}, "check", "en"),
         ({"LANG": "C"}, "check", "en"),
@@ -49,8 +49,8 @@ def environment(monkeypatch, tmp_path):
         ({"LANG": "ar_SA"}, "--language en check", "en"),
     ],
 )
-def test_who_says_which_language(monkeypatch, given, arguments, expected):
-    for name, value in given.items():
+def test_who_says_which_language(monkeypatch, variables, arguments, expected):
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert requested_language(arguments.split()) == expected
 

@@ -35,12 +35,12 @@ def orders(tmp_path, monkeypatch):
     ],
 )
 def test_wrong_options_are_named_as_they_were_typed(arguments, sentence, orders, capsys):
-    given = [*arguments, *(["--data", orders] if arguments[0] != "preview" else [])]
+    command = [*arguments, *(["--data", orders] if arguments[0] != "preview" else [])]
     if arguments[0] == "report":
         with pytest.raises(SystemExit, match="2"):
-            main(given)
+            main(command)
     else:
-        assert main(given) == 2
+        assert main(command) == 2
     assert capsys.readouterr().err == f"retention-kit: {sentence}\n"
 
 

@@ -77,11 +77,11 @@ def cleaned(monkeypatch) -> list[str]:
     """A line for each time that tables are cleaned."""
     times: list[str] = []
 
-    def clean(*given):
+    def clean(*args):
         times.append("cleaned")
-        return really(*given)
+        return original(*args)
 
-    really = dataset._clean
+    original = dataset._clean
     monkeypatch.setattr(dataset, "_clean", clean)
     return times
 
@@ -212,7 +212,7 @@ def test_the_order_of_reasons_is_seen(shop):
     for order in (reasons, reasons[::-1]):
         source = '[[data.orders]]\npath = "orders.csv"\n[data.orders.leave_out]\n' + "".join(order)
         shop.write_text(TOML.replace('orders = "orders*.csv"\n', "").replace("[report]", f"{source}[report]"), "utf-8")
-        checks = [rk.load(shop, cache=kept).quality.to_csv() for kept in (True, False)]
+        checks = [rk.load(shop, cache=cached).quality.to_csv() for cached in (True, False)]
         assert checks[0] == checks[1]
 
 
@@ -234,7 +234,7 @@ def test_code_and_rules_of_clocks_are_seen(shop, cleaned, monkeypatch):
     for name in ("_code", "_rules_of", "version"):
         with monkeypatch.context() as patch:
             real = getattr(cache, name)
-            patch.setattr(cache, name, lambda *given, real=real: real(*given) + type(real(*given))(real(*given)[:1]))
+            patch.setattr(cache, name, lambda *args, real=real: real(*args) + type(real(*args))(real(*args)[:1]))
             cleaned.clear()
             revenue(shop)
             assert cleaned, name
@@ -301,9 +301,9 @@ def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
 
     def read_text(engine, path, *more):
         read.append(path.name)
-        return really(engine, path, *more)
+        return original(engine, path, *more)
 
-    really = text_cache.read_text
+    original = text_cache.read_text
     monkeypatch.setattr(text_cache, "read_text", read_text)
     assert revenue(shop) == 70.0
     assert read == ["orders-1.csv", "orders-2.csv"]
@@ -576,12 +576,12 @@ def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, 
 def test_a_file_that_changes_meanwhile_is_not_kept(shop, place, monkeypatch):
     """What was read may be of the old content, of the new, or of both."""
 
-    def clean(*given):
-        result = really(*given)
+    def clean(*args):
+        result = original(*args)
         same_size_and_time(shop)
         return result
 
-    really = dataset._clean
+    original = dataset._clean
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "_clean", clean)
         rk.load(shop)

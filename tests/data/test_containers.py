@@ -70,18 +70,18 @@ def test_every_container_sets_the_same_rows_aside(tmp_path, chosen):
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spoils, around, st.sampled_from(["csv", "txt", "xlsx"]))
-def test_what_stands_around_a_table_is_set_aside_too(tmp_path, chosen, beside, container):
+def test_what_stands_around_a_table_is_set_aside_too(tmp_path, chosen, outside, container):
     rows = [*CLEAN]
     for name, position in chosen:
         rows.insert(position, SPOILED[name])
-    for name, position in beside:
+    for name, position in outside:
         rows.insert(position, AROUND[name])
     rows.append(AROUND["note"])
     data = loaded(tmp_path, rows, container)
     assert_balanced(data, "orders", len(rows))
     aside = rows_set_aside(data, "orders")
-    assert aside.get("blank row", 0) == sum(name == "blank" for name, _ in beside)
-    assert aside.get("repeated header", 0) == sum(name == "header" for name, _ in beside)
+    assert aside.get("blank row", 0) == sum(name == "blank" for name, _ in outside)
+    assert aside.get("repeated header", 0) == sum(name == "header" for name, _ in outside)
     assert aside["row after the table"] == 1
 
 

@@ -89,10 +89,10 @@ ORDERS = st.lists(st.tuples(st.integers(1, 6), STATUS, st.integers(1, 50)), min_
 
 @settings(max_examples=8)
 @given(ORDERS)
-def test_a_line_of_no_status_goes_with_its_order(tmp_path_factory, drawn):
+def test_a_line_of_no_status_goes_with_its_order(tmp_path_factory, lines):
     """Kept where all other lines that have a status are paid; worked out here order by order."""
     folder = tmp_path_factory.mktemp("lines")
-    rows = [*drawn, (99, "paid", 1)]
+    rows = [*lines, (99, "paid", 1)]
     text = "customer_id,order_id,ordered_at,amount,status\n"
     text += "".join(f"Ann,{order},2024-01-05,{amount},{status}\n" for order, status, amount in rows)
     data = load(folder, more='rows = "lines"\nwhere = "status = \'paid\'"', lines=text)
@@ -100,29 +100,29 @@ def test_a_line_of_no_status_goes_with_its_order(tmp_path_factory, drawn):
     kept = [row for row in rows if row[1] == "paid" or (not row[1] and statuses[row[0]] == {"paid"})]
     assert value(data, "revenue", "2024-01") == sum(amount for *_, amount in kept)
     assert_balanced(data, "orders", len(rows))
-    gone = [row for row in rows if row not in kept]
-    assert checks(data).get("where is neither true nor false", 0) == sum(not status for _, status, _ in gone)
-    halves = {order for order, *_ in kept} & {order for order, *_ in gone}
-    assert checks(data).get("order cut in half by where", 0) == sum(order in halves for order, *_ in gone)
+    left_out = [row for row in rows if row not in kept]
+    assert checks(data).get("where is neither true nor false", 0) == sum(not status for _, status, _ in left_out)
+    halves = {order for order, *_ in kept} & {order for order, *_ in left_out}
+    assert checks(data).get("order cut in half by where", 0) == sum(order in halves for order, *_ in left_out)
 
 
 @settings(max_examples=8)
 @given(st.lists(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), max_size=8), min_size=2, max_size=3))
-def test_a_line_in_several_files_counts_as_often_as_in_the_file_that_has_it_most(tmp_path_factory, drawn):
+def test_a_line_in_several_files_counts_as_often_as_in_the_file_that_has_it_most(tmp_path_factory, parts):
     folder = tmp_path_factory.mktemp("files")
     head = "customer_id,order_id,ordered_at,amount\n"
     files = {
         f"lines{number}": head
         + "Zoe,99,2024-01-05,1\n"
         + "".join(f"Ann,{order},2024-01-05,{amount}\n" for order, amount in rows)
-        for number, rows in enumerate(drawn)
+        for number, rows in enumerate(parts)
     }
     data = load(folder, more='rows = "lines"', **files)
-    alike = {line for rows in drawn for line in rows}
+    alike = {line for rows in parts for line in rows}
     assert value(data, "revenue", "2024-01") == 1 + sum(
-        max(rows.count(line) for rows in drawn) * line[1] for line in alike
+        max(rows.count(line) for rows in parts) * line[1] for line in alike
     )
-    assert_balanced(data, "orders", sum(map(len, drawn)) + len(drawn))
+    assert_balanced(data, "orders", sum(map(len, parts)) + len(parts))
 
 
 def test_one_order_in_two_exports_of_whole_orders_counts_once(tmp_path):

@@ -22,8 +22,8 @@ UNIT = 10**6  # of a pound: 100 pence in ten-thousandths
 
 
 def orders(text: str, rates: str | None = RATES, **settings):
-    given = {} if rates is None else {"rates": table(rates)}
-    return rk.load(orders=table(text), **given, **GBP | settings)
+    tables = {} if rates is None else {"rates": table(rates)}
+    return rk.load(orders=table(text), **tables, **GBP | settings)
 
 
 def amounts(data) -> dict[str, float]:
@@ -198,12 +198,12 @@ def test_a_spell_over_before_the_rates_is_set_aside():
 
 
 def test_an_amount_of_our_own_is_rounded_alike_whatever_lies_beside_it():
-    ours = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  100.1255  GBP\n"
-    alone = rk.load(orders=table(ours), **GBP)
-    beside = rk.load(orders=table(ours + "Ben  2024-01-05  10  EUR\n"), rates=table(RATES), **GBP)
+    own = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  100.1255  GBP\n"
+    alone = rk.load(orders=table(own), **GBP)
+    with_euros = rk.load(orders=table(own + "Ben  2024-01-05  10  EUR\n"), rates=table(RATES), **GBP)
     amounts = [
         data.engine.rows("SELECT amount FROM orders WHERE customer_id = 'Ann'")[0][0] / data.minor
-        for data in (alone, beside)
+        for data in (alone, with_euros)
     ]
     assert amounts == [100.13, 100.13]
 

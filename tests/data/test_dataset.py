@@ -362,11 +362,11 @@ def test_the_given_frame_is_left_as_it_was():
 
 
 @pytest.mark.parametrize(
-    ("given", "kind"), [("orders.csv", "a str"), ({"customer_id": ["Ann"]}, "a dict"), ([1], "a list"), (7, "an int")]
+    ("value", "kind"), [("orders.csv", "a str"), ({"customer_id": ["Ann"]}, "a dict"), ([1], "a list"), (7, "an int")]
 )
-def test_a_table_that_is_no_frame_is_refused(given, kind):
+def test_a_table_that_is_no_frame_is_refused(value, kind):
     with pytest.raises(DataError) as error:
-        rk.load(orders=given)
+        rk.load(orders=value)
     assert str(error.value) == (
         f"orders must be a DataFrame (pandas, Polars) or an Arrow table, not {kind}; to read a file use rk.load(path)."
     )
@@ -512,30 +512,33 @@ def test_names_and_values_may_hold_any_characters(text):
     data = rk.load(orders=frame, **UTC)
     column = segment_column(text)
     assert data.segments == {text: ("orders",)}
-    seen = text.strip("\u200f\u202e")  # an id loses what nobody sees; a value keeps it
-    assert data.engine.rows(f"SELECT customer_id, {column} FROM orders ORDER BY _row") == [(seen, text), ("Ben", "x")]
+    stripped = text.strip("\u200f\u202e")  # an id loses what nobody sees; a value keeps it
+    assert data.engine.rows(f"SELECT customer_id, {column} FROM orders ORDER BY _row") == [
+        (stripped, text),
+        ("Ben", "x"),
+    ]
     assert data.quarantine["orders"][text].tolist() == [text]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the folder for temporary files is the user's own on Windows")
 def test_rows_beyond_the_memory_lie_where_only_we_look_and_go_with_the_engine(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ours = tmp_path / f"retention-kit-{os.getuid()}"
-    left = ours / f"{2**22 + 1}-gone"  # of a process that there cannot be
-    left.mkdir(parents=True)
-    ours.chmod(0o700)
+    base = tmp_path / f"retention-kit-{os.getuid()}"
+    leftover = base / f"{2**22 + 1}-gone"  # of a process that there cannot be
+    leftover.mkdir(parents=True)
+    base.chmod(0o700)
     engine = DuckDB("60MB")
     engine.run(
         "CREATE TABLE large AS SELECT hash(number) AS one, hash(number + 1) AS other FROM range(5000000) AS numbers(number)"
     )
-    (folder,) = ours.iterdir()
-    assert not left.exists()
+    (folder,) = base.iterdir()
+    assert not leftover.exists()
     assert sum(file.stat().st_size for file in folder.rglob("*")) > 10_000_000
-    assert ours.stat().st_mode & 0o077 == 0
+    assert base.stat().st_mode & 0o077 == 0
     assert engine.rows("SELECT count(*) FROM large") == [(5_000_000,)]
     del engine
     gc.collect()
-    assert list(ours.iterdir()) == []
+    assert list(base.iterdir()) == []
 
 
 REFUNDED = """

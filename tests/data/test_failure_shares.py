@@ -63,9 +63,9 @@ def frame(name: str, bad: dict, failing: int, rows: int) -> pd.DataFrame:
 @pytest.mark.long
 @settings(max_examples=25)
 @given(st.sampled_from(BAD), st.integers(1, 45), st.data())
-def test_over_half_of_the_rows_is_refused_and_from_five_percent_on_is_told_first(case, rows, drawn):
+def test_over_half_of_the_rows_is_refused_and_from_five_percent_on_is_told_first(case, rows, source):
     name, check, bad = case
-    failing = drawn.draw(st.integers(0, rows - 1))
+    failing = source.draw(st.integers(0, rows - 1))
     given_rows = frame(name, bad, failing, rows)
     of = rows  # of what is mostly empty, also judged by the values there are
     if failing > 1 and failing * 2 <= rows and {"trial_ends_at", "refunded"} & set(bad):

@@ -67,13 +67,13 @@ def test_columns_are_named_with_commas_between_whatever_they_are_called(data, co
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_value_is_named_whatever_the_two_are_called(data, column):
-    held = data.engine.rows(f'SELECT DISTINCT "segment.{column}" FROM orders')
+    rows = data.engine.rows(f'SELECT DISTINCT "segment.{column}" FROM orders')
     names = set()
-    for (value,) in held:
+    for (value,) in rows:
         one = page(data, f"{column}={value}")
         assert (one.alone, one.columns) == ((column, value), [])
         names.add(one.suffix)
-    assert len({name.lower() for name in names}) == len(held), "no two are one file where capitals are no difference"
+    assert len({name.lower() for name in names}) == len(rows), "no two are one file where capitals are no difference"
     for name in names:
         assert re.fullmatch(r"\.[A-Za-z0-9][A-Za-z0-9-]*", name), name
         assert len(name) <= 60

@@ -225,10 +225,10 @@ def test_a_spoiled_file_is_read_or_refused_in_a_sentence(kind):
         is_tree = kind in ("manifest", "notebook") and chance.random() < 0.7
         content = (reworded if is_tree else spoil)(sound, chance)
         FOUND.mkdir(exist_ok=True)
-        kept = FOUND / f"{kind}-{tried}-{name}"
-        kept.write_bytes(content)  # for whoever finds it there after an abort
+        saved = FOUND / f"{kind}-{tried}-{name}"
+        saved.write_bytes(content)  # for whoever finds it there after an abort
         faulthandler.dump_traceback_later(LONGEST + 20, exit=True, file=sys.__stderr__)  # where nothing else ends it
-        begun = monotonic()
+        start = monotonic()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             path.write_bytes(content)
@@ -238,12 +238,12 @@ def test_a_spoiled_file_is_read_or_refused_in_a_sentence(kind):
             except RetentionKitError as error:
                 message = str(error)
             except Exception as error:
-                raise AssertionError(f"{kept}: {type(error).__name__}: {error}") from error
+                raise AssertionError(f"{saved}: {type(error).__name__}: {error}") from error
         faulthandler.cancel_dump_traceback_later()
-        assert "\n" not in message, f"{kept}: more than one line: {message}"
-        assert monotonic() - begun < LONGEST, f"{kept} takes {monotonic() - begun:.0f} seconds"
-        assert _memory() < MOST, f"{kept}: {_memory():,} KiB"
-        kept.unlink()
+        assert "\n" not in message, f"{saved}: more than one line: {message}"
+        assert monotonic() - start < LONGEST, f"{saved} takes {monotonic() - start:.0f} seconds"
+        assert _memory() < MOST, f"{saved}: {_memory():,} KiB"
+        saved.unlink()
         tried += 1
     with suppress(OSError):
         FOUND.rmdir()

@@ -414,9 +414,9 @@ def test_an_answer_in_two_exports_counts_once(here, name):
     case = CASES[name]
     rows = [*csv.reader(case.text.splitlines(keepends=True))]
     header = layouts()[name].read.header_rows
-    for export, kept in (("a.csv", rows), ("b.csv", rows[:header] + rows[header + 1 :])):
+    for export, lines in (("a.csv", rows), ("b.csv", rows[:header] + rows[header + 1 :])):
         with (here / export).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(kept)
+            csv.writer(file).writerows(lines)
     assert main(["import", "a.csv", "b.csv"]) == 0
     data = rk.load(here)
     assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)

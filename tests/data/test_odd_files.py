@@ -63,8 +63,8 @@ def test_a_number_with_other_signs_among_plain_ones_is_read(odd, plain):
     orders = pd.DataFrame({"customer_id": "A", "ordered_at": "2024-01-05", "amount": written})
     orders["order_id"] = [str(number) for number in orders.index]
     data = rk.load(orders=orders, **UTC)
-    wanted = sum(AMOUNTS[one] for one in odd) + 10 * (plain + 1)
-    assert value(data, "net_revenue", "2024-01") == pytest.approx(wanted)
+    expected = sum(AMOUNTS[one] for one in odd) + 10 * (plain + 1)
+    assert value(data, "net_revenue", "2024-01") == pytest.approx(expected)
     assert "unreadable amount" not in checks(data)
 
 

@@ -112,13 +112,13 @@ CONTAINERS = {
 
 def loaded(folder, container: str, name: str):
     """The data with the values of MEANING that the container holds, and what these count as, by customer."""
-    held = [(one, MEANING[name][index]) for index, one in enumerate(MEANING["value"])]
-    held = [(stored, meant) for one, meant in held if (stored := CONTAINERS[container](one)) is not None]
+    pairs = [(one, MEANING[name][index]) for index, one in enumerate(MEANING["value"])]
+    pairs = [(stored, meaning) for one, meaning in pairs if (stored := CONTAINERS[container](one)) is not None]
     kind, column, frame = rows(name)
-    frame = frame.head(len(held) + PLAIN)
+    frame = frame.head(len(pairs) + PLAIN)
     plain = CONTAINERS[container](frame[column][0])
     frame[column] = pd.Series(
-        [*(one for one, _ in held), *[plain] * PLAIN], dtype=None if plain != str(plain) else "str"
+        [*(one for one, _ in pairs), *[plain] * PLAIN], dtype=None if plain != str(plain) else "str"
     )
     path = folder / f"{kind}.{container.partition(' ')[0]}"
     if container == "csv":
@@ -126,19 +126,19 @@ def loaded(folder, container: str, name: str):
     elif container.startswith("parquet"):
         frame.to_parquet(path)
     data = rk.load(**{kind: frame}, **SETTINGS) if container.startswith("DataFrame") else rk.load(path, **SETTINGS)
-    return data, {f"c{index}": meant for index, (_, meant) in enumerate(held)}
+    return data, {f"c{index}": meaning for index, (_, meaning) in enumerate(pairs)}
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_a_value_is_a_number_or_its_row_is_set_aside(tmp_path, container, name):
-    data, meant = loaded(tmp_path, container, name)
+    data, meanings = loaded(tmp_path, container, name)
     kind, column, _ = rows(name)
-    assert_balanced(data, kind, len(meant) + PLAIN)
+    assert_balanced(data, kind, len(meanings) + PLAIN)
     units = 100 if kind != "responses" else 1
     typed = data.engine.rows(f"SELECT customer_id, problem, {column} FROM {kind}_typed")
     values = {who: problem or (None if number is None else float(number) / units) for who, problem, number in typed}
-    right = {who: PROBLEMS[name].get(one) or (float(one) if one else None) for who, one in meant.items()}
+    right = {who: PROBLEMS[name].get(one) or (float(one) if one else None) for who, one in meanings.items()}
     assert {who: values[who] for who in right} == right
 
 
@@ -158,13 +158,13 @@ def test_no_figure_is_infinite(tmp_path, name):
 )
 def test_a_rate_is_a_number_above_0_or_a_sentence(text):
     orders = pd.DataFrame({"customer_id": ["A"], "ordered_at": "2024-01-05", "amount": "10", "currency": "USD"})
-    given = pd.DataFrame({"date": ["2024-01-01"], "currency": "USD", "rate": [text]})
+    rates = pd.DataFrame({"date": ["2024-01-01"], "currency": "USD", "rate": [text]})
     if text in ("7,5", "1e-200"):
-        revenue = value(rk.load(orders=orders, rates=given, **SETTINGS), "revenue", "2024-01")
+        revenue = value(rk.load(orders=orders, rates=rates, **SETTINGS), "revenue", "2024-01")
         assert revenue == (75 if text == "7,5" else 0)
     else:
         with pytest.raises(DataError, match=r"^Row 1 of the rates needs a rate above 0 and below a trillion, not "):
-            rk.load(orders=orders, rates=given, **SETTINGS)
+            rk.load(orders=orders, rates=rates, **SETTINGS)
 
 
 def test_long_ids_beside_a_fraction_stay_apart(tmp_path):
@@ -180,12 +180,12 @@ def test_long_ids_beside_a_fraction_stay_apart(tmp_path):
         connection.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)
         connection.commit()
     query = "SELECT customer_id FROM orders ORDER BY _row"
-    wanted = [(str(one),) for one in (*long, 1.5)]
-    assert rk.load(path, **SETTINGS).engine.rows(query) == wanted
+    expected = [(str(one),) for one in (*long, 1.5)]
+    assert rk.load(path, **SETTINGS).engine.rows(query) == expected
     mixed = pd.Series([1, date(2024, 1, 5), True], dtype="object")  # which no column of one type can hold
-    for beside in (frame, frame.assign(note=mixed), pd.concat([mixed.rename("note"), frame], axis=1)):
-        data = rk.load(orders=beside, **SETTINGS)
-        assert data.engine.rows(query) == wanted
+    for orders in (frame, frame.assign(note=mixed), pd.concat([mixed.rename("note"), frame], axis=1)):
+        data = rk.load(orders=orders, **SETTINGS)
+        assert data.engine.rows(query) == expected
         assert data.engine.rows("SELECT max(amount) FROM orders") == [(9_007_199_254_740_993,)]
 
 

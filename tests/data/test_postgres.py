@@ -95,8 +95,8 @@ def put(database, frame: pd.DataFrame, types: dict[str, str] | None = None) -> s
         rows = embedded.execute(
             f"SELECT {', '.join(f'CAST({quote(name)} AS VARCHAR)' for name in kinds)} FROM frame"
         ).fetchall()
-    ours = {"DOUBLE": "double precision", "TIMESTAMP_NS": "timestamp", "VARCHAR": "text", '"NULL"': "text"}
-    kinds = {name: (types or {}).get(name) or ours.get(kind, kind) for name, kind in kinds.items()}
+    postgres_types = {"DOUBLE": "double precision", "TIMESTAMP_NS": "timestamp", "VARCHAR": "text", '"NULL"': "text"}
+    kinds = {name: (types or {}).get(name) or postgres_types.get(kind, kind) for name, kind in kinds.items()}
     with psycopg.connect(database.url.set(drivername="postgresql").render_as_string()) as connection:
         connection.execute(
             f"CREATE TABLE {name} ({', '.join(f'{quote(column)} {kind}' for column, kind in kinds.items())})"
@@ -133,8 +133,8 @@ def test_follow_ups_are_the_same(database):
 
 def test_comments_and_invitations_are_the_same(database):
     for tables in commented.companies():
-        here, there = both(database, commented.OPTIONS, **tables)
-        assert commented.all_texts(here) == commented.all_texts(there)
+        embedded, remote = both(database, commented.OPTIONS, **tables)
+        assert commented.all_texts(embedded) == commented.all_texts(remote)
 
 
 def test_subscribers_are_forecast_alike(database):
@@ -176,8 +176,8 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("basis", "options"), OPTIONS, ids=[f"{basis} {options}" for basis, options in OPTIONS])
 def test_hard_cases_under_every_option(database, basis, options):
-    given = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis, "as_of": str(cases.TRICKY_AS_OF)}
-    data, other = both(database, given | options, **cases.many_tricky_tables(range(6)))
+    common = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis, "as_of": str(cases.TRICKY_AS_OF)}
+    data, other = both(database, common | options, **cases.many_tricky_tables(range(6)))
     assert differences(data, other, ["country"], ["month", "week"]) == []
 
 
@@ -186,14 +186,14 @@ def test_hard_cases_under_every_option(database, basis, options):
 def test_hard_cases_in_several_currencies(database, basis, mode):
     tables = cases.many_tricky_tables(range(4), ("GBP", "EUR", None, "USD"))
     tables |= {"rates": rates(date(2023, 10, 1), date(2024, 5, 10), 9)}
-    given = {
+    options = {
         "timezone": cases.ZONE,
         "currency": "GBP",
         "basis": basis,
         "as_of": str(cases.TRICKY_AS_OF),
         "mrr_mode": mode,
     }
-    data, other = both(database, given, **tables)
+    data, other = both(database, options, **tables)
     assert differences(data, other, ["country"], ["month", "week"]) == []
 
 
@@ -258,7 +258,7 @@ def test_times_of_a_zone_of_their_own_are_moved_alike(server, database, tmp_path
 @pytest.mark.parametrize(
     ("kind", "texts"),
     [("TIMESTAMP", TEXTS), ("TIMESTAMPTZ", INSTANTS), ("DECIMAL(28, 6)", AMOUNTS), ("DOUBLE", FLOATS)],
-    ids=lambda given: given.split("(")[0].lower() if isinstance(given, str) else "",
+    ids=lambda value: value.split("(")[0].lower() if isinstance(value, str) else "",
 )
 def test_texts_are_read_alike(database, kind, texts):
     """The figures rest on it: what one engine reads the other reads, as the same value."""
@@ -267,13 +267,13 @@ def test_texts_are_read_alike(database, kind, texts):
     engines = [DuckDB(), postgres(database)]
     for engine in engines:
         engine.register("texts", frame)
-    (here, there) = (dict(engine.rows(query)) for engine in engines)
+    (embedded, remote) = (dict(engine.rows(query)) for engine in engines)
     if kind == "DOUBLE":
-        here, there = (
-            {text: None if read is None else float(read) for text, read in one.items()} for one in (here, there)
+        embedded, remote = (
+            {text: None if read is None else float(read) for text, read in one.items()} for one in (embedded, remote)
         )
-    assert {text: (here[text], there[text]) for text in texts if repr(here[text]) != repr(there[text])} == {}
-    assert sum(read is not None for read in here.values()) > len(texts) / 3
+    assert {text: (embedded[text], remote[text]) for text in texts if repr(embedded[text]) != repr(remote[text])} == {}
+    assert sum(read is not None for read in embedded.values()) > len(texts) / 3
 
 
 def test_halves_are_rounded_away_from_zero(database):
@@ -282,9 +282,9 @@ def test_halves_are_rounded_away_from_zero(database):
     for engine in engines:
         engine.register("halves", frame)
     query = "SELECT CAST(round(x) AS BIGINT), round(CAST(x * 2 AS BIGINT)), round(TRY_CAST('2.5' AS DECIMAL(28, 6))) FROM halves ORDER BY x"
-    here, there = (engine.rows(query) for engine in engines)
-    assert here == there
-    assert [row[0] for row in here] == [-4, -3, -1, 0, 1, 2, 3, 4503599627370497]
+    embedded, remote = (engine.rows(query) for engine in engines)
+    assert embedded == remote
+    assert [row[0] for row in embedded] == [-4, -3, -1, 0, 1, 2, 3, 4503599627370497]
 
 
 def postgres(database):
@@ -403,11 +403,11 @@ def test_what_is_no_engine_and_no_connection_is_refused(database):
     from sqlalchemy.orm import Session
 
     with Session(database) as session:
-        for given in ({"source": session}, {"orders": sqlalchemy.text("SELECT 1")}):
+        for tables in ({"source": session}, {"orders": sqlalchemy.text("SELECT 1")}):
             with pytest.raises(
                 DataError, match=r"^The tables cannot be loaded from SQLAlchemy's (Session|TextClause): give its"
             ):
-                rk.load(**given)
+                rk.load(**tables)
 
 
 def test_nothing_is_left_or_written(database):
@@ -417,13 +417,13 @@ def test_nothing_is_left_or_written(database):
         database,
         f"CREATE ROLE reader LOGIN; GRANT SELECT ON {name} TO reader; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     )
-    there = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname !~ '^pg_' ORDER BY 1, 2"
+    query = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname !~ '^pg_' ORDER BY 1, 2"
     reader = sqlalchemy.create_engine(database.url.set(username="reader"))
     with database.connect() as connection:
-        before = connection.exec_driver_sql(there).fetchall()
+        before = connection.exec_driver_sql(query).fetchall()
         data = rk.load(reader, orders=name, currency="EUR")
         assert value(data, "revenue", "2025-01") == 30
-        assert connection.exec_driver_sql(there).fetchall() == before
+        assert connection.exec_driver_sql(query).fetchall() == before
     execute(database, "REVOKE TEMP ON DATABASE postgres FROM PUBLIC")
     try:
         with pytest.raises(DataError, match=r"allows no temporary tables, .*: GRANT TEMP on the database"):
@@ -517,13 +517,13 @@ def test_a_pack_of_a_database_and_the_same_again(server, database, tmp_path):
 
 
 def test_what_tables_say_against_themselves_is_counted_alike(server, tmp_path):
-    embedded, ours = (tmp_path / name for name in ("embedded", "ours"))
-    embedded.mkdir(), ours.mkdir()
-    here, there = rk.load(shop(embedded)), rk.load(shop(ours, server))
-    assert counted(there) == COUNTED
-    pd.testing.assert_frame_equal(there.quality, here.quality)
-    assert there.warnings == here.warnings
-    assert {period: value(there, "revenue", period) for period in REVENUE} == REVENUE
+    embedded, server_folder = (tmp_path / name for name in ("embedded", "ours"))
+    embedded.mkdir(), server_folder.mkdir()
+    local, remote = rk.load(shop(embedded)), rk.load(shop(server_folder, server))
+    assert counted(remote) == COUNTED
+    pd.testing.assert_frame_equal(remote.quality, local.quality)
+    assert remote.warnings == local.warnings
+    assert {period: value(remote, "revenue", period) for period in REVENUE} == REVENUE
 
 
 def test_ids_are_read_alike(database):
@@ -550,10 +550,10 @@ def test_ids_are_read_alike(database):
     ]
     orders = pd.DataFrame({"customer_id": ids, "ordered_at": "2024-01-05", "amount": "10", "refund_of": "0"})
     orders = orders.assign(order_id=[f"{index}.0" for index in range(len(ids))])
-    here, there = both(database, {"timezone": "UTC", "currency": "EUR"}, orders=orders)
+    embedded, remote = both(database, {"timezone": "UTC", "currency": "EUR"}, orders=orders)
     read = "SELECT customer_id, order_id FROM orders ORDER BY _row"
-    assert here.engine.rows(read) == there.engine.rows(read)
-    assert here.quality.equals(there.quality)
+    assert embedded.engine.rows(read) == remote.engine.rows(read)
+    assert embedded.quality.equals(remote.quality)
 
 
 @pytest.mark.parametrize("mode", ["endpoint", "event"])
@@ -572,9 +572,9 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
         columns=["customer_id", "first_at"],
     )
     tables = {"orders": orders, "subscriptions": spells, "known_customers": known}
-    here, there = both(database, {"basis": basis, "churn_mode": mode, "timezone": "UTC"}, **tables)
-    assert value(here, "reactivated_customers", "2023-01") == 1
-    assert differences(here, there) == []
+    embedded, remote = both(database, {"basis": basis, "churn_mode": mode, "timezone": "UTC"}, **tables)
+    assert value(embedded, "reactivated_customers", "2023-01") == 1
+    assert differences(embedded, remote) == []
 
 
 def test_several_answers_of_a_customer_are_told_alike(database):
@@ -587,8 +587,8 @@ def test_several_answers_of_a_customer_are_told_alike(database):
     ]
     columns = ["customer_id", "responded_at", "survey", "score", "weight", "region", "scale"]
     options = {"timezone": "UTC", "answers": "all", "segments": ["region"]}
-    here, there = both(database, options, responses=pd.DataFrame(rows, columns=columns))
-    assert differences(here, there, ["region"]) == []
+    embedded, remote = both(database, options, responses=pd.DataFrame(rows, columns=columns))
+    assert differences(embedded, remote, ["region"]) == []
 
 
 @pytest.mark.parametrize(
@@ -596,11 +596,11 @@ def test_several_answers_of_a_customer_are_told_alike(database):
 )
 def test_amounts_are_read_alike(database, amounts):
     orders = pd.DataFrame({"customer_id": "Ann", "ordered_at": "2024-01-05", "amount": amounts})
-    here, there = both(database, {"timezone": "UTC"}, orders=orders)
+    embedded, remote = both(database, {"timezone": "UTC"}, orders=orders)
     read = "SELECT amount, refund FROM orders ORDER BY _row"
-    assert here.engine.rows(read) == there.engine.rows(read)
-    assert len(here.engine.rows(read)) == len(amounts) - 1
-    assert here.quality.equals(there.quality)
+    assert embedded.engine.rows(read) == remote.engine.rows(read)
+    assert len(embedded.engine.rows(read)) == len(amounts) - 1
+    assert embedded.quality.equals(remote.quality)
 
 
 def test_intervals_and_statuses_are_read_alike(database):
@@ -610,10 +610,10 @@ def test_intervals_and_statuses_are_read_alike(database):
         {"customer_id": list("ABCDEF"), "started_at": "2024-01-05", "ended_at": None, "amount": "10.01"}
     )
     spells = spells.assign(interval=intervals, status=states)
-    here, there = both(database, {"timezone": "UTC", "as_of": "2024-03-01"}, subscriptions=spells)
+    embedded, remote = both(database, {"timezone": "UTC", "as_of": "2024-03-01"}, subscriptions=spells)
     read = "SELECT mrr, status FROM subscriptions ORDER BY _row"
-    assert here.engine.rows(read) == there.engine.rows(read)
-    assert here.quality.equals(there.quality)
+    assert embedded.engine.rows(read) == remote.engine.rows(read)
+    assert embedded.quality.equals(remote.quality)
 
 
 @pytest.mark.parametrize("mode", ["snapshot", "event"])
@@ -630,15 +630,15 @@ def test_discounts_are_read_alike(database, mode):
     """)
     rates = pd.DataFrame({"date": ["2024-01-01"], "currency": ["USD"], "rate": [0.5]})
     options = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-06-01", "mrr_mode": mode}
-    here, there = both(database, options, subscriptions=spells, rates=rates)
+    embedded, remote = both(database, options, subscriptions=spells, rates=rates)
     read = "SELECT customer_id, _row, paid_from, paid_until, mrr, currency FROM subscriptions ORDER BY 2, 3"
-    assert [tuple(row) for row in here.engine.rows(read)] == [tuple(row) for row in there.engine.rows(read)]
-    assert here.quality.equals(there.quality)
-    assert {check: rows for check, rows in checks(here).items() if "discount" in check} == {
+    assert [tuple(row) for row in embedded.engine.rows(read)] == [tuple(row) for row in remote.engine.rows(read)]
+    assert embedded.quality.equals(remote.quality)
+    assert {check: rows for check, rows in checks(embedded).items() if "discount" in check} == {
         "discount": 3,
         "discount above what it lowers": 1,
     }
-    pd.testing.assert_frame_equal(rk.mrr_movements(here), rk.mrr_movements(there))
+    pd.testing.assert_frame_equal(rk.mrr_movements(embedded), rk.mrr_movements(remote))
 
 
 def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
@@ -672,18 +672,18 @@ def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
             "weight": ["1", "1", "NULL", "2", "-"],
         }
     )
-    given = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-03-01"}
+    options = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-03-01"}
     rated = {"rates": rates(date(2024, 1, 1), date(2024, 3, 1), 9)}
-    here, there = both(database, given, orders=orders, subscriptions=spells, responses=answers, **rated)
-    assert here.quality.to_dict("records") == there.quality.to_dict("records")
+    embedded, remote = both(database, options, orders=orders, subscriptions=spells, responses=answers, **rated)
+    assert embedded.quality.to_dict("records") == remote.quality.to_dict("records")
     assert {
         "word for an empty cell",
         "id that names nobody",
         "more decimals than the currency has",
         "sign of another currency",
         "same response_id",
-    } <= set(here.quality["check"])
-    assert rk.scorecard(here).equals(rk.scorecard(there))
+    } <= set(embedded.quality["check"])
+    assert rk.scorecard(embedded).equals(rk.scorecard(remote))
 
 
 @pytest.mark.parametrize(
@@ -700,11 +700,11 @@ def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
 )
 def test_scales_are_read_alike(database, survey, scores):
     table = pd.DataFrame({"responded_at": "2024-01-05", "survey": survey.upper(), "score": scores})
-    here, there = both(database, {"timezone": "UTC"}, responses=table)
+    embedded, remote = both(database, {"timezone": "UTC"}, responses=table)
     read = "SELECT score, scale, low, high, problem FROM responses_typed ORDER BY _row"
-    assert here.engine.rows(read) == there.engine.rows(read)
-    assert here.quality.equals(there.quality)
-    assert rk.scorecard(here).equals(rk.scorecard(there))
+    assert embedded.engine.rows(read) == remote.engine.rows(read)
+    assert embedded.quality.equals(remote.quality)
+    assert rk.scorecard(embedded).equals(rk.scorecard(remote))
 
 
 @pytest.mark.parametrize(
@@ -715,12 +715,12 @@ def test_an_export_beside_a_database_gives_the_same(server, tmp_path, name):
     (tmp_path / case.name).write_text(case.text, "utf-8")
     imported = import_files([tmp_path / case.name], None, tmp_path / "retention.toml")
     assert imported
-    here = rk.load(tmp_path)
+    embedded = rk.load(tmp_path)
     text = (tmp_path / "retention.toml").read_text("utf-8")
     (tmp_path / "retention.toml").write_text(f'data.engine = "{server}"\n{text}', "utf-8")
-    there = rk.load(tmp_path)
-    assert there.quality.to_dict("records") == here.quality.to_dict("records")
-    assert {metric: value(there, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)
+    remote = rk.load(tmp_path)
+    assert remote.quality.to_dict("records") == embedded.quality.to_dict("records")
+    assert {metric: value(remote, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)
 
 
 @pytest.mark.parametrize("kind", ["query", "view", "where", "column"])
@@ -750,11 +750,11 @@ def test_what_is_read_writes_nothing(database, tmp_path, server, kind):
         execute(database, "DROP SCHEMA writing CASCADE")
 
 
-@pytest.mark.parametrize(("theirs", "limit"), [("0", "1h"), ("7min", "7min")])
-def test_no_statement_runs_for_ever(server, theirs, limit):
+@pytest.mark.parametrize(("server_limit", "limit"), [("0", "1h"), ("7min", "7min")])
+def test_no_statement_runs_for_ever(server, server_limit, limit):
     engine = postgres(
         sqlalchemy.create_engine(
-            f"{server.replace('postgresql:', 'postgresql+psycopg:')}?options=-c%20statement_timeout%3D{theirs}"
+            f"{server.replace('postgresql:', 'postgresql+psycopg:')}?options=-c%20statement_timeout%3D{server_limit}"
         )
     )
     assert engine.rows("SELECT current_setting('statement_timeout')") == [(limit,)]

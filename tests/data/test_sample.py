@@ -220,10 +220,10 @@ def test_dearer_plans_lose_fewer_members(spells):
 def test_leaving_becomes_rarer_with_tenure(spells):
     first = spells[(spells["interval"] == "month")].groupby("customer_id").first()
     months = (first["ended_at"].fillna(sample.AS_OF) - first["started_at"]).dt.days / 30.4
-    left = lost(first)
+    lost_at = lost(first)
 
     def hazard(begin: int, end: int) -> float:
-        return (left & months.between(begin, end, inclusive="left")).sum() / (months.clip(begin, end) - begin).sum()
+        return (lost_at & months.between(begin, end, inclusive="left")).sum() / (months.clip(begin, end) - begin).sum()
 
     assert hazard(0, 4) > hazard(4, 12) > hazard(12, 36)
 
@@ -257,8 +257,8 @@ def test_the_last_year_is_better(spells, responses):
 def test_members_about_to_leave_score_lower(spells, responses):
     ends = spells.loc[lost(spells), ["customer_id", "ended_at"]].groupby("customer_id")["ended_at"].last()
     answers = responses[responses["survey"] == "nps"].dropna(subset="customer_id")
-    left = answers["customer_id"].map(ends) - answers["responded_at"]
-    leaving = left.between(pd.Timedelta(0), pd.Timedelta(days=90))
+    remaining = answers["customer_id"].map(ends) - answers["responded_at"]
+    leaving = remaining.between(pd.Timedelta(0), pd.Timedelta(days=90))
     assert leaving.sum() > 50
     assert nps(answers.loc[leaving, "score"]) < nps(answers.loc[~leaving, "score"]) - 25
 
@@ -345,9 +345,9 @@ def test_the_season_is_as_drawn(truth, first_orders):
     """Arrivals of one year follow the season alone; purchases in all also follow the number of customers."""
     season = truth["season"].to_numpy()
     days = pd.date_range("2023-01-01", periods=12, freq="MS").days_in_month.to_numpy()
-    seen = first_orders["ordered_at"].dt.month.value_counts()
+    counts = first_orders["ordered_at"].dt.month.value_counts()
     for month, share in enumerate(season * days / (season * days).sum(), start=1):
-        assert_share(share, seen[month], len(first_orders), str(month))
+        assert_share(share, counts[month], len(first_orders), str(month))
 
 
 def test_customers_buy_again_as_drawn(truth, orders):
@@ -381,10 +381,10 @@ def test_spend_is_as_drawn(truth, orders, first_orders):
     assert_near(median, np.log(truth["spend_median", ""]), 1.2533 * spread / count**0.5, "median")
     bought = orders[(orders["amount"] > 0) & orders["customer_id"].notna()]
     log = np.log(bought["amount"])
-    ours = log - log.groupby(bought["customer_id"]).transform("mean")
-    freedom = len(ours) - bought["customer_id"].nunique()
-    assert_near((ours**2).sum() / freedom, within**2, within**2 * (2 / freedom) ** 0.5, "within")
-    apart = np.log(first_orders["amount"]).var() - (ours**2).sum() / freedom
+    residuals = log - log.groupby(bought["customer_id"]).transform("mean")
+    freedom = len(residuals) - bought["customer_id"].nunique()
+    assert_near((residuals**2).sum() / freedom, within**2, within**2 * (2 / freedom) ** 0.5, "within")
+    apart = np.log(first_orders["amount"]).var() - (residuals**2).sum() / freedom
     assert_near(apart, between**2, spread**2 * (2 / count) ** 0.5, "between")
 
 
@@ -414,9 +414,9 @@ def renewals(terms, truth) -> pd.DataFrame:
     for plan, members in first.groupby("plan"):
         for renewal in range(1, 13):
             due = members[(members["renewals"] >= renewal) & (members["month"] + renewal <= 24)]
-            left = (due["left"] & (due["renewals"] == renewal)).sum()
+            number_left = (due["left"] & (due["renewals"] == renewal)).sum()
             chance = truth[f"leaving_at_month_{renewal}", plan]
-            rows.append((plan, renewal, left, len(due) * chance, len(due) * chance * (1 - chance)))
+            rows.append((plan, renewal, number_left, len(due) * chance, len(due) * chance * (1 - chance)))
     return pd.DataFrame(rows, columns=["plan", "renewal", "left", "expected", "variance"])
 
 
@@ -432,9 +432,9 @@ def test_members_leave_at_their_renewals_as_drawn(renewals):
 def test_members_leave_after_a_year_as_drawn(truth, terms):
     first = terms.groupby("customer_id").first()
     due = first[(first["interval"] == "year") & (first["renewals"] >= 1) & (first["month"] + 12 <= 24)]
-    left = due["left"] & (due["renewals"] == 1)
+    leavers = due["left"] & (due["renewals"] == 1)
     chance = due["plan"].map(truth["leaving_at_year_1"])
-    assert_near(left.sum(), chance.sum(), (chance * (1 - chance)).sum() ** 0.5, "after a year")
+    assert_near(leavers.sum(), chance.sum(), (chance * (1 - chance)).sum() ** 0.5, "after a year")
 
 
 def test_members_pause_change_and_return_as_drawn(truth, terms):
@@ -443,15 +443,15 @@ def test_members_pause_change_and_return_as_drawn(truth, terms):
     assert_share(truth["pause", ""], terms["paused"].sum(), renewed[monthly].sum(), "pauses")
     middle = terms["plan"] == "Plus"
     for interval, chance in truth["plan_change"].items():
-        here = middle & (terms["interval"] == interval)
-        assert_share(chance, (here & terms["changed"]).sum(), (renewed - terms["paused"])[here].sum(), interval)
+        eligible = middle & (terms["interval"] == interval)
+        assert_share(chance, (eligible & terms["changed"]).sum(), (renewed - terms["paused"])[eligible].sum(), interval)
     changed = terms[middle & terms["changed"]]
     assert_share(truth["upgrade", ""], (changed["next_plan"] == "Pro").sum(), len(changed), "upgrades")
 
-    left = terms[terms["left"] & (terms["ended_at"] < "2025-05-01")]  # whoever comes back does so by December
+    leavers = terms[terms["left"] & (terms["ended_at"] < "2025-05-01")]  # whoever comes back does so by December
     last_start = terms.groupby("customer_id")["started_at"].max()
-    returned = left["customer_id"].map(last_start) > left["ended_at"]
-    assert_share(truth["return", ""], returned.sum(), len(left), "returns")
+    returned = leavers["customer_id"].map(last_start) > leavers["ended_at"]
+    assert_share(truth["return", ""], returned.sum(), len(leavers), "returns")
 
 
 def test_reasons_and_answers_are_as_drawn(truth, spells, responses):
@@ -486,9 +486,9 @@ def answers(orders, spells, responses) -> pd.DataFrame:
 
 @pytest.mark.parametrize("leaving", [False, True])
 def test_answers_are_as_drawn(truth, answers, leaving):
-    given = answers[answers["leaving"] == leaving]
+    subset = answers[answers["leaving"] == leaving]
     true = truth["nps_leaving" if leaving else "nps_staying"]
-    gap = points(given["score"]) - given["channel"].map(true)  # by channel, each against its own truth
+    gap = points(subset["score"]) - subset["channel"].map(true)  # by channel, each against its own truth
     assert len(gap) > 60
     assert_near(gap.mean(), 0, gap.std() / len(gap) ** 0.5)
 

@@ -100,8 +100,8 @@ def test_columns_are_mapped_or_computed(folder):
     data = rk.load(folder(lines_csv=LINES, retention_toml=toml))
     assert value(data, "revenue", "2024-01") == 10.5  # 2 × 5.00 + 1 × 0.50
     assert set(data.segments) == set()
-    kept = toml.replace("where =", 'keep = ["Invoice", "Note"]\n        where =')
-    data = rk.load(folder(lines_csv=LINES, retention_toml=kept))
+    with_keep = toml.replace("where =", 'keep = ["Invoice", "Note"]\n        where =')
+    data = rk.load(folder(lines_csv=LINES, retention_toml=with_keep))
     assert set(data.segments) == {"Invoice", "Note"}, (
         "what no figure is computed from is a segment column, if it is kept"
     )
@@ -587,13 +587,13 @@ KINDS = {"shop.duckdb": "duckdb", "shop.sqlite": "sqlite"}
 @pytest.mark.parametrize("name", KINDS)
 def test_a_database_file_gives_its_tables_and_is_left_as_it_was(tmp_path, name):
     path = database(tmp_path / name)
-    before, beside = path.read_bytes(), sorted(tmp_path.iterdir())
+    before, files = path.read_bytes(), sorted(tmp_path.iterdir())
     data = rk.load(path, timezone="UTC")
     assert data.engine.rows(FIRST) == [
         ("007", "1", "2024-01-05 09:00:00", 1050, "UK"),
         (None, "2", "2024-01-06 09:00:00", 500, None),
     ]
-    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == (before, beside)
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == (before, files)
     assert data.sources == [{"table": "orders", "name": name, "sha256": hashlib.sha256(before).hexdigest()}]
     path.rename(tmp_path / "any.db")
     assert rk.load(tmp_path / "any.db", timezone="UTC").engine.rows(FIRST) == data.engine.rows(FIRST), (
@@ -712,10 +712,10 @@ def test_a_database_in_use_is_read_and_not_locked(tmp_path):
         writer.execute("PRAGMA journal_mode = wal")
         writer.execute("INSERT INTO orders VALUES ('new', 3, '2024-01-07 09:00:00', 1, 'UK')")
         writer.commit()
-        beside = sorted(tmp_path.iterdir())
+        files = sorted(tmp_path.iterdir())
         first = rk.load(path, timezone="UTC")
         assert first.engine.rows("SELECT count(*) FROM orders") == [(3,)], "what is in the log counts"
-        assert sorted(tmp_path.iterdir()) == beside
+        assert sorted(tmp_path.iterdir()) == files
         writer.execute("INSERT INTO orders VALUES ('newer', 4, '2024-01-08 09:00:00', 1, 'UK')")
         writer.commit()
         assert rk.load(path, timezone="UTC").sources[0]["sha256"] != first.sources[0]["sha256"]
@@ -782,8 +782,8 @@ def test_little_memory_gives_the_same_figures(tmp_path):
         (tmp_path / "retention.toml").write_text(f'[data]\norders = "orders.parquet"\n{limit}\n')
         data = rk.load(tmp_path)
         frames.append(rk.scorecard(data, "2024-03", segment="shop"))
-        (held,) = data.engine.rows("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'")[0]
-    assert held == "114.4 MiB"
+        (memory_limit,) = data.engine.rows("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'")[0]
+    assert memory_limit == "114.4 MiB"
     pd.testing.assert_frame_equal(*frames)
     assert frames[0]["value"].notna().any()
 
@@ -843,11 +843,11 @@ FRAME = pd.DataFrame({"customer_id": "A", "order_id": ["1", "1", "2"], "ordered_
 
 @pytest.mark.parametrize("index", ["order_id", "customer_id", ["customer_id", "order_id"]], ids=str)
 def test_columns_that_are_the_index_of_a_frame_are_read(index):
-    theirs = FRAME.set_index(index)
-    plain, indexed = (rk.load(orders=frame, timezone="UTC") for frame in (FRAME, theirs))
+    with_index = FRAME.set_index(index)
+    plain, indexed = (rk.load(orders=frame, timezone="UTC") for frame in (FRAME, with_index))
     assert value(indexed, "revenue", "2024-01") == value(plain, "revenue", "2024-01") == 10
     assert indexed.quality.equals(plain.quality)
-    assert theirs.equals(FRAME.set_index(index)), "it stays as it was"
+    assert with_index.equals(FRAME.set_index(index)), "it stays as it was"
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "lazy"])

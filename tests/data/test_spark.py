@@ -124,8 +124,8 @@ def test_follow_ups_are_the_same(session):
 
 def test_comments_and_invitations_are_the_same(session):
     for tables in commented.companies():
-        here, there = both(session, commented.OPTIONS, **tables)
-        assert commented.all_texts(here) == commented.all_texts(there)
+        embedded, remote = both(session, commented.OPTIONS, **tables)
+        assert commented.all_texts(embedded) == commented.all_texts(remote)
 
 
 def test_subscribers_are_forecast_alike(session):
@@ -158,9 +158,9 @@ def test_online_retail_by_lines(session, shared, tmp_path):
 
 
 def test_hard_cases_under_options(session):
-    given = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.TRICKY_AS_OF), "basis": "orders"}
-    given |= {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}
-    data, other = both(session, given, **cases.many_tricky_tables(range(2)))
+    options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.TRICKY_AS_OF), "basis": "orders"}
+    options |= {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}
+    data, other = both(session, options, **cases.many_tricky_tables(range(2)))
     assert differences(data, other, months=2) == []
 
 
@@ -178,16 +178,16 @@ def test_weighted_answers_are_added_up_alike(session):
         ],
         columns=["customer_id", "responded_at", "survey", "score", "weight"],
     )
-    here, there = both(session, {"timezone": "UTC", "answers": "all"}, responses=answers)
-    assert differences(here, there) == []
+    embedded, remote = both(session, {"timezone": "UTC", "answers": "all"}, responses=answers)
+    assert differences(embedded, remote) == []
 
 
 def test_hard_cases_in_several_currencies(session):
     tables = cases.many_tricky_tables(range(2), ("GBP", "EUR", None, "USD"))
     tables |= {"rates": rates(date(2023, 10, 1), date(2024, 5, 10), 9)}
-    given = {"timezone": cases.ZONE, "currency": "GBP", "as_of": str(cases.TRICKY_AS_OF), "basis": "subscriptions"}
-    given |= {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}
-    data, other = both(session, given, **tables)
+    options = {"timezone": cases.ZONE, "currency": "GBP", "as_of": str(cases.TRICKY_AS_OF), "basis": "subscriptions"}
+    options |= {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}
+    data, other = both(session, options, **tables)
     assert differences(data, other, months=2) == []
 
 
@@ -226,9 +226,9 @@ def test_texts_are_read_alike(session, read, texts):
     engines = [DuckDB(), Spark(session)]
     for engine in engines:
         engine.register("texts", pd.DataFrame({"place": range(len(texts)), "said": pd.Series(texts, dtype="str")}))
-    here, there = (dict(engine.rows(f"SELECT said, {read} FROM texts ORDER BY place")) for engine in engines)
-    assert {text: (here[text], there[text]) for text in texts if repr(here[text]) != repr(there[text])} == {}
-    assert sum(value is not None for value in here.values()) > len(texts) / 3
+    embedded, remote = (dict(engine.rows(f"SELECT said, {read} FROM texts ORDER BY place")) for engine in engines)
+    assert {text: (embedded[text], remote[text]) for text in texts if repr(embedded[text]) != repr(remote[text])} == {}
+    assert sum(value is not None for value in embedded.values()) > len(texts) / 3
 
 
 ORDERS = table("""
@@ -320,9 +320,9 @@ def test_two_datasets_share_a_session_and_leave_it_as_it_was(session):
     assert value(first, "revenue", "2024-02") == 1
     assert cached.storageLevel.useMemory, "what the user keeps in memory stays there"
     assert dict(session.conf.getAll) == before
-    for namespace, left in (("default", ["orders"]), ("global_temp", [])):
+    for namespace, expected in (("default", ["orders"]), ("global_temp", [])):
         views_there = session.sql(f"SHOW VIEWS IN {namespace}").collect()
-        assert [view["viewName"] for view in views_there if namespace == "default" or view["namespace"]] == left
+        assert [view["viewName"] for view in views_there if namespace == "default" or view["namespace"]] == expected
 
 
 @pytest.mark.usefixtures("session")

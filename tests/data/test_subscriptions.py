@@ -319,15 +319,15 @@ def test_a_discount_lowers_what_its_customer_pays_while_it_runs():
     assert [value(data, "mrr", month) for month in months] == [40 + 10 + 10, 35 + 3, 50 + 10 + 10, 50 + 5 + 10, 55]
     assert [value(data, "lost_customers", month) for month in months[1:]] == [1, 0, 0, 1], "Cy paid nothing for a while"
     assert checks(data) == {"discount": 4, "discount above what it lowers": 1, "unreadable amount": 1}
-    assert all(held for _, held in identities_of(data, months[1:]))
+    assert all(holds for _, holds in identities_of(data, months[1:]))
     reasons = rk.churn_reasons(data).set_index("period")["reason"]
     assert (reasons["2024-02"], reasons["2024-05"]) == ("(none)", "moved")
 
 
 def identities_of(data, months: list[str]) -> list[tuple[str, bool]]:
     frame = rk.mrr_movements(data).set_index("period").loc[months]
-    moved = frame["new"] + frame["expansion"] + frame["reactivation"] - frame["contraction"] - frame["churned"]
-    return list(zip(months, (frame["start"] + moved - frame["end"]).abs() < 1e-9, strict=True))
+    movements = frame["new"] + frame["expansion"] + frame["reactivation"] - frame["contraction"] - frame["churned"]
+    return list(zip(months, (frame["start"] + movements - frame["end"]).abs() < 1e-9, strict=True))
 
 
 def test_a_discount_is_bridged_as_its_subscription_is():

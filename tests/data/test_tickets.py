@@ -90,12 +90,12 @@ def test_words_for_no_end_leave_a_ticket_open(word):
     ],
 )
 def test_a_table_mapped_wrongly_is_refused_in_a_sentence(changes, message):
-    given = TICKETS.assign(**changes)
+    tickets = TICKETS.assign(**changes)
     if message is None:  # one stranger alone may ask
-        assert counted(rk.load(orders=ORDERS, tickets=given, timezone="UTC"))["ticket of nobody in the other tables"]
+        assert counted(rk.load(orders=ORDERS, tickets=tickets, timezone="UTC"))["ticket of nobody in the other tables"]
         return
     with pytest.raises(DataError) as error:
-        rk.load(orders=ORDERS, tickets=given, timezone="UTC")
+        rk.load(orders=ORDERS, tickets=tickets, timezone="UTC")
     assert message in str(error.value)
 
 

@@ -131,15 +131,15 @@ instants = st.one_of(
     st.sampled_from(ZONES),
     st.sampled_from(ZONES),
 )
-def test_what_is_spelled_is_read(moments, way, ending, theirs, ours):
+def test_what_is_spelled_is_read(moments, way, ending, source_zone, report_zone):
     """Offsets of whole minutes; naive times lie in the report's zone, where those in doubt are left out."""
     moments = [*moments, datetime(2024, 1, 31, 9, tzinfo=UTC)]  # which shows what is the day
     if not ending:
-        theirs, ours = "UTC", "UTC"
-    local = [moment.astimezone(ZoneInfo(theirs)) for moment in moments]
+        source_zone, report_zone = "UTC", "UTC"
+    local = [moment.astimezone(ZoneInfo(source_zone)) for moment in moments]
     local = [time for time in local if not time.utcoffset() % timedelta(minutes=1)]
     texts = [NAIVE[way](time) + (AWARE[ending](time) if ending else "") for time in local]
-    assert read(orders(texts), timezone=ours) == told(local, ours), texts
+    assert read(orders(texts), timezone=report_zone) == told(local, report_zone), texts
 
 
 @pytest.mark.long
@@ -303,9 +303,9 @@ def test_the_order_of_day_and_month_is_the_columns():
 def test_digits_of_other_scripts_are_digits(digits):
     texts = ["2024-01-05", "2024-01-05 10:30:00", "31/01/2024 2:05 PM", "2024/02/06"]
     right = ["2024-01-05 00:00:00", "2024-01-05 10:30:00", "2024-01-31 14:05:00", "2024-02-06 00:00:00"]
-    theirs = [text.translate(str.maketrans("0123456789", digits)) for text in texts]
-    assert read(orders(theirs)) == read(orders(texts)) == right
-    assert read(orders([theirs[0], texts[1]])) == right[:2]
+    translated = [text.translate(str.maketrans("0123456789", digits)) for text in texts]
+    assert read(orders(translated)) == read(orders(texts)) == right
+    assert read(orders([translated[0], texts[1]])) == right[:2]
     minutes = [f"2024-01-05 {at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}" for at in range(10_500)]
     several = [text.translate(str.maketrans("0123456789", digits)) for text in minutes]
     assert read(orders(several)) == minutes

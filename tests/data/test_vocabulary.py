@@ -60,9 +60,11 @@ INTERVALS = {
 }
 
 
-@pytest.mark.parametrize(("meant", "text"), [(meant, text) for meant, every in INTERVALS.items() for text in every])
-def test_intervals(meant, text):
-    assert parse_interval(text) == parse_interval(text.upper()) == meant
+@pytest.mark.parametrize(
+    ("expected", "text"), [(expected, text) for expected, every in INTERVALS.items() for text in every]
+)
+def test_intervals(expected, text):
+    assert parse_interval(text) == parse_interval(text.upper()) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,10 @@ def test_how_often_an_interval_comes_in_a_year():
 
 
 def test_statuses_of_vendors():
-    meant = {"active": "Active", "past_due": "Past Due", "trialing": "in_trial", "unpaid": "incomplete-expired"}
-    assert {ours: parse_status(theirs) for ours, theirs in meant.items()} == {ours: ours for ours in meant}
+    spellings = {"active": "Active", "past_due": "Past Due", "trialing": "in_trial", "unpaid": "incomplete-expired"}
+    assert {status: parse_status(spelling) for status, spelling in spellings.items()} == {
+        status: status for status in spellings
+    }
     assert [parse_status(text) for text in ("non_renewing", "future", "Canceled", "on-hold", "asleep")] == [
         "active",
         "future",

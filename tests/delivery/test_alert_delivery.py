@@ -75,11 +75,11 @@ class Desk:
     def __init__(self, folder, room, settings=None):
         self.place, self.room, self.settings = folder, room, settings or settings_of()
 
-    def look(self, held: str, figures: str = "", **more):
+    def look(self, pattern: str, figures: str = "", **more):
         """What became of each message, by recipient."""
         (alert,) = self.settings.alerts
         hooks, server = check_targets(self.settings, self.room.server)
-        histories = [(alert, history(held, figures, alert=alert, **more))]
+        histories = [(alert, history(pattern, figures, alert=alert, **more))]
         with sending(self.place) as outbox:
             deliveries = deliver_alerts(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
         return {one.target: one.state for one in deliveries}
@@ -100,7 +100,7 @@ def text_of(message, kind: str = "plain") -> str:
 
 
 def test_each_hears_once_that_it_fires_and_once_that_it_is_resolved(desk, hooks):
-    deliveries = [desk.look(held) for held in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
+    deliveries = [desk.look(pattern) for pattern in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
     both = {ANN: "sent", OPS: "sent"}
     assert deliveries == [{}, both, {}, {}, both, {}]
     assert [str(one["Subject"]) for one in desk.mails] == [
@@ -132,8 +132,8 @@ def test_the_mail_says_what_was_seen_and_where_to_look(desk):
 
 
 def test_what_ends_answers_what_began(desk):
-    for held in ("..", "..x", "..x."):
-        desk.look(held)
+    for pattern in ("..", "..x", "..x."):
+        desk.look(pattern)
     first, second = desk.mails
     assert str(second["In-Reply-To"]) == str(first["Message-ID"])
     assert str(first["Message-ID"]) != str(second["Message-ID"])
@@ -153,8 +153,8 @@ def test_all_that_is_new_is_in_one_message(tmp_path, room, hooks):
 
 
 def test_no_data_are_told_to_the_owner_once(desk, hooks):
-    for held in ("..", "..x", "..x?", "..x??", "..x??x"):
-        desk.look(held)
+    for pattern in ("..", "..x", "..x?", "..x??", "..x??x"):
+        desk.look(pattern)
     assert desk.room.handler.recipients == [ANN, OWN]
     assert len(hooks.taken) == 1
     assert "No customers." in text_of(desk.mails[1])
@@ -162,8 +162,15 @@ def test_no_data_are_told_to_the_owner_once(desk, hooks):
 
 
 def test_revised_data_are_one_note(desk):
-    for held, figures in (("..", "44"), ("..x", "446"), ("..x", "447"), ("..x", "448"), ("...", "444"), ("...", "444")):
-        desk.look(held, figures)
+    for pattern, figures in (
+        ("..", "44"),
+        ("..x", "446"),
+        ("..x", "447"),
+        ("..x", "448"),
+        ("...", "444"),
+        ("...", "444"),
+    ):
+        desk.look(pattern, figures)
     subjects = [str(one["Subject"]).partition(" – ")[0] for one in desk.mails]
     assert subjects == [f"Churn above plan: {word}" for word in ("firing", "revised", "withdrawn")]
 
@@ -242,8 +249,8 @@ def test_a_message_that_is_lost_is_a_fault_and_no_end(desk):
 
 def test_no_secret_is_written(desk, hooks):
     hooks.answer = lambda _: (400, {}, hooks.url.encode())
-    for held in ("..", "..x", "..x."):
-        desk.look(held)
+    for pattern in ("..", "..x", "..x."):
+        desk.look(pattern)
     written = b"".join(path.read_bytes() for path in desk.place.rglob("*") if path.is_file())
     assert SECRET.encode() not in written
     assert PASSWORD.encode() not in written
@@ -272,9 +279,9 @@ def test_what_is_missing_is_said_first(monkeypatch):
     assert check_targets(nobody) == ({}, None)
 
 
-@pytest.mark.parametrize(("held", "then", "names"), [
+@pytest.mark.parametrize(("pattern", "then", "names"), [
     ("..x", "exit", ("Churn above plan",)), ("..x.", "exit", ()), ("..x?", "exit", ()), ("..x", "notice", ()), ("", "exit", ())
 ])  # fmt: skip
-def test_only_what_fires_now_sets_the_exit_code(held, then, names):
+def test_only_what_fires_now_sets_the_exit_code(pattern, then, names):
     (alert,) = settings_of(then).alerts
-    assert firing_exits([(alert, history(held, alert=alert))]) == names
+    assert firing_exits([(alert, history(pattern, alert=alert))]) == names

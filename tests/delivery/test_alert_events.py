@@ -17,14 +17,16 @@ ALERT = Alert("Churn above plan", "customer_churn_rate > 5%", then=["mail:ann@ex
 FIRST = Period.parse("2025-01")
 
 
-def history(held: str, figures: str = "", digest: str = "d", alert: Alert = ALERT, value: str = "") -> list[AlertState]:
+def history(
+    pattern: str, figures: str = "", digest: str = "d", alert: Alert = ALERT, value: str = ""
+) -> list[AlertState]:
     """The states of an alert, a letter for each month from January 2025: x holds, . does not, ? has no data.
 
     `figures` has a digit for each, the churn rate in hundredths; without, 6 where it holds and 4 where not.
     """
     states: list[AlertState] = []
     is_firing, firing_since = False, ""
-    for number, letter in enumerate(held):
+    for number, letter in enumerate(pattern):
         period = str(FIRST.shift(number))
         state = {"x": "firing", "?": "no data", ".": "resolved" if is_firing else "ok"}[letter]
         if letter == "x" and not is_firing:
@@ -33,12 +35,12 @@ def history(held: str, figures: str = "", digest: str = "d", alert: Alert = ALER
         same = states and states[-1].state == state
         since = firing_since if letter == "x" else states[-1].since if same else period
         rate = None if letter == "?" else int(figures[number] if figures else "64"[letter == "."]) / 100
-        seen = Comparison(
+        comparison = Comparison(
             Operand("customer_churn_rate", "", rate, "fraction"), ">", Operand("", "", 0.05, "fraction"), None
         )
         reason = "No customers." * (letter == "?")
         is_held = letter == "?" and is_firing
-        states.append(AlertState(alert, value, period, state, since, (seen,), reason, digest, is_held))
+        states.append(AlertState(alert, value, period, state, since, (comparison,), reason, digest, is_held))
     return states
 
 
@@ -89,8 +91,8 @@ def short(event: Event) -> tuple[str, str]:
 )
 def test_what_is_told_in_which_order(histories, expected):
     reader = Reader()
-    for held in histories:
-        reader.look(history(held))
+    for pattern in histories:
+        reader.look(history(pattern))
     assert reader.heard == expected
 
 
@@ -122,14 +124,14 @@ def test_revised_data_give_one_note(first, second, expected):
 def test_one_note_however_often_they_are_revised():
     reader = Reader()
     reader.look(history(".."))
-    heard = [reader.look(history("..x", f"44{digit}")) for digit in "67889"]
-    assert heard == [[("firing", "03")], [("revised", "03")], [], [], []]
+    events = [reader.look(history("..x", f"44{digit}")) for digit in "67889"]
+    assert events == [[("firing", "03")], [("revised", "03")], [], [], []]
 
 
 def test_what_is_resolved_and_was_not_after_all_is_reopened():
     reader = Reader()
-    for held in ("..", "..x", "..x."):
-        reader.look(history(held))
+    for pattern in ("..", "..x", "..x."):
+        reader.look(history(pattern))
     assert reader.look(history("..xx")) == [("reopened", "04")]
     assert reader.look(history("..xxx")) == []
     assert reader.look(history("..xxx.")) == [("resolved", "06")]
@@ -138,11 +140,18 @@ def test_what_is_resolved_and_was_not_after_all_is_reopened():
 def test_a_change_that_nobody_would_see_is_none():
     def rate(value):
         (one,) = history("x")
-        seen = one.figures[0]
+        comparison = one.figures[0]
         left = Operand("customer_churn_rate", "", value, "fraction")
         return [
             AlertState(
-                one.alert, "", one.period, "firing", one.since, (Comparison(left, ">", seen.right, True),), "", "d"
+                one.alert,
+                "",
+                one.period,
+                "firing",
+                one.since,
+                (Comparison(left, ">", comparison.right, True),),
+                "",
+                "d",
             )
         ]
 
@@ -154,42 +163,42 @@ def test_a_change_that_nobody_would_see_is_none():
 
 def test_of_one_period_it_is_told_once_that_it_fires():
     reader = Reader()
-    for held in (".x", "xx", "x?", "x?x", ".?.", "x?x", "x?.", "x?x"):
-        reader.look(history(held))
-    begun = [one for one in reader.heard if one[0] in ("firing", "reopened")]
-    assert begun == [("firing", "02"), ("firing", "03")]
+    for pattern in (".x", "xx", "x?", "x?x", ".?.", "x?x", "x?.", "x?x"):
+        reader.look(history(pattern))
+    beginnings = [one for one in reader.heard if one[0] in ("firing", "reopened")]
+    assert beginnings == [("firing", "02"), ("firing", "03")]
 
 
 def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():
     reader = Reader()
-    for held in ("..", "..x", "..."):
-        reader.look(history(held))
+    for pattern in ("..", "..x", "..."):
+        reader.look(history(pattern))
     assert reader.look(history("..x")) == []
     assert reader.look(history("..xx")) == [("firing", "04")]
     assert reader.look(history("..xx.")) == [("resolved", "05")]
 
 
-def beginnings_and_ends(held: str, start: int) -> list[tuple[str, str]]:
+def beginnings_and_ends(pattern: str, start: int) -> list[tuple[str, str]]:
     """What is to be told, in any order, from when we first looked: by a search for the letters."""
     events = []
-    for run in re.finditer(r"x[x?]*", held):
+    for run in re.finditer(r"x[x?]*", pattern):
         known = [run.start() + at for at, letter in enumerate(run[0]) if letter == "x" and run.start() + at >= start]
         if known:
             events.append(("firing", month(known[0])))
-        if known and run.end() < len(held):
+        if known and run.end() < len(pattern):
             events.append(("resolved", month(run.end())))
     return sorted(events)
 
 
 @given(st.text(".x?", min_size=1, max_size=24), st.sets(st.integers(1, 24)))
-def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(held, days):
+def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(pattern, days):
     """However many periods pass between two looks."""
-    run_days = sorted(day for day in days | {len(held)} if day <= len(held))
+    run_days = sorted(day for day in days | {len(pattern)} if day <= len(pattern))
     reader = Reader()
     for day in run_days:
-        reader.look(history(held[:day]))
+        reader.look(history(pattern[:day]))
     events = sorted(one for one in reader.heard if one[0] != "no data")
-    assert events == beginnings_and_ends(held, run_days[0] - 1)
+    assert events == beginnings_and_ends(pattern, run_days[0] - 1)
 
 
 def month(number: int) -> str:
@@ -210,25 +219,25 @@ steps = st.lists(
 @given(steps)
 @settings(max_examples=150)
 def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(steps):
-    reader, held, rates, last = Reader(), [".", "x"], ["4", "6"], 0
+    reader, pattern, rates, last = Reader(), [".", "x"], ["4", "6"], 0
     firings: list[str] = []
-    reader.look(history("".join(held), "".join(rates)))
+    reader.look(history("".join(pattern), "".join(rates)))
     for what, position, letter, digit in steps:
         if what == "more":
-            held.append(letter)
+            pattern.append(letter)
             rates.append(digit if letter == "x" else "4")
         elif what == "revise":
-            held[position % len(held)], rates[position % len(held)] = letter, digit if letter == "x" else "4"
-        states = history("".join(held), "".join(rates))
+            pattern[position % len(pattern)], rates[position % len(pattern)] = letter, digit if letter == "x" else "4"
+        states = history("".join(pattern), "".join(rates))
         for event in new_events(states, reader.known, reader.last):
             firings += [event.state.period] * (event.kind in ("firing", "reopened"))
         reader.look(states)
         assert reader.look(states) == []
-        if len(held) > last:
+        if len(pattern) > last:
             now = states[-1]
             if now.state == "firing":
                 assert reader.believes()
             elif now.state in ("ok", "resolved"):
                 assert not reader.believes()
-        last = len(held)
+        last = len(pattern)
     assert len(firings) == len({*firings}), "no period's firing is told twice"

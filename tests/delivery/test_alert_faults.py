@@ -41,8 +41,8 @@ def in_memory() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 
 
-def run(folder: Path, held: str, hooks: dict[str, Webhook], digest: str = "d") -> None:
-    histories = [(SETTINGS.alerts[0], history(held, digest=digest, alert=SETTINGS.alerts[0]))]
+def run(folder: Path, pattern: str, hooks: dict[str, Webhook], digest: str = "d") -> None:
+    histories = [(SETTINGS.alerts[0], history(pattern, digest=digest, alert=SETTINGS.alerts[0]))]
     with sending(folder) as outbox:
         deliver_alerts(outbox, histories, SETTINGS, hooks, None, date(2026, 1, 1))
 
@@ -88,21 +88,21 @@ days = st.lists(st.tuples(st.text(".x?", max_size=2), st.lists(st.sampled_from(F
 def test_on_whatever_days_each_event_is_told_once_to_each(days):
     with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
         path, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
-        held = "."
-        run(path, held, hooks)
+        pattern = "."
+        run(path, pattern, hooks)
         for more, receivers.day in days:
-            held += more
+            pattern += more
             with suppress(Killed):
-                run(path, held, hooks)
+                run(path, pattern, hooks)
         receivers.day = []
-        run(path, held, hooks)
+        run(path, pattern, hooks)
         with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
         assert {row.state for row in rows} <= {"sent", "unknown"}
         for target in TARGETS:
             mine = [row for row in rows if row.recipient == target]
-            assert events_in(bodies[row.message_id] for row in mine) == beginnings_and_ends(held, 0)
+            assert events_in(bodies[row.message_id] for row in mine) == beginnings_and_ends(pattern, 0)
             taken = Counter(number for name, number, _ in receivers.taken if name == target)
             assert set(taken.values()) <= {1}
             assert {row.message_id for row in mine if row.state == "sent"} <= {*taken}
@@ -119,22 +119,22 @@ def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days)
     """As somebody would who heard of it with no fault between: for each rule, in the order of days."""
     with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
         path, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
-        held, rule, readers = ["."], 0, {"0": Reader()}
+        pattern, rule, readers = ["."], 0, {"0": Reader()}
         for (what, at, letter), receivers.day in [(("again", 0, "."), []), *days, (("again", 0, "."), [])]:
             if what == "more":
-                held.append(letter)
+                pattern.append(letter)
             elif what == "revise":
-                held[at % len(held)] = letter
+                pattern[at % len(pattern)] = letter
             rule += what == "another rule"
             with suppress(Killed):
-                run(path, "".join(held), hooks, str(rule))
-            readers.setdefault(str(rule), Reader()).look(history("".join(held), digest=str(rule)))
+                run(path, "".join(pattern), hooks, str(rule))
+            readers.setdefault(str(rule), Reader()).look(history("".join(pattern), digest=str(rule)))
         with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
-        heard = sorted(one for reader in readers.values() for one in reader.heard if one[0] != "no data")
+        expected = sorted(one for reader in readers.values() for one in reader.heard if one[0] != "no data")
         for target in TARGETS:
-            assert events_in(bodies[row.message_id] for row in rows if row.recipient == target) == heard
+            assert events_in(bodies[row.message_id] for row in rows if row.recipient == target) == expected
         assert {row.state for row in rows} <= {"sent", "unknown"}
         assert {*Counter(taken[:2] for taken in receivers.taken).values()} <= {1}
 
@@ -166,9 +166,9 @@ for line in sys.stdin:
 @contextmanager
 def teller(folder: Path, url: str):
     """A process that runs when asked, a child each time."""
-    here = Path(__file__).parent
+    tests = Path(__file__).parent
     urls = {f"RETENTION_KIT_WEBHOOK_{one.partition(':')[2]}": url for one in TARGETS}
-    command = [sys.executable, "-c", TELLER, folder, here, here.parent / "support"]
+    command = [sys.executable, "-c", TELLER, folder, tests, tests.parent / "support"]
     environment = {**os.environ, **urls}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -178,9 +178,9 @@ def teller(folder: Path, url: str):
         process.stdin.close()
 
 
-def life(process, held: str, meanwhile=lambda _: None) -> None:
+def life(process, pattern: str, meanwhile=lambda _: None) -> None:
     """Let a run begin, and wait until it is done or dead."""
-    process.stdin.write(f"{held}\n")
+    process.stdin.write(f"{pattern}\n")
     process.stdin.flush()
     meanwhile(int(process.stdout.readline()))
     assert process.stdout.readline() == "ended\n"
@@ -190,10 +190,10 @@ def life(process, held: str, meanwhile=lambda _: None) -> None:
 @pytest.mark.long
 def test_a_run_killed_again_and_again_tells_everything_once():
     """SIGKILL at any moment of a run, now and then just when the receiver has a message and has not said so."""
-    chance, lives, held = random.Random(11), 0, "."
+    chance, lives, pattern = random.Random(11), 0, "."
     with in_memory() as folder, hook_server() as server, teller(Path(folder), server.url) as process:
         path = Path(folder)
-        life(process, held)
+        life(process, pattern)
 
         def kill(child: int) -> None:
             def end(*_) -> bool:
@@ -205,13 +205,13 @@ def test_a_run_killed_again_and_again_tells_everything_once():
             if lives % 3:
                 threading.Timer(chance.uniform(0, 0.04), end).start()
 
-        while len(held) < 40:
-            held += chance.choice(".x")
-            life(process, held, kill)
+        while len(pattern) < 40:
+            pattern += chance.choice(".x")
+            life(process, pattern, kill)
             lives += 1
         server.after = lambda _: False
-        life(process, held)
-        life(process, held)
+        life(process, pattern)
+        life(process, pattern)
         with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
@@ -223,7 +223,7 @@ def test_a_run_killed_again_and_again_tells_everything_once():
     for target in TARGETS:
         mine = [bodies[row.message_id] for row in rows if row.recipient == target]
         months = [(kind, month) for kind, month in events_in(mine)]
-        assert Counter(kind for kind, _ in months) == Counter(kind for kind, _ in beginnings_and_ends(held, 0))
+        assert Counter(kind for kind, _ in months) == Counter(kind for kind, _ in beginnings_and_ends(pattern, 0))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -235,8 +235,8 @@ def test_two_runs_at_once_tell_everything_once():
         teller(Path(folder), server.url) as one,
         teller(Path(folder), server.url) as other,
     ):
-        for held in (".", ".x", ".x.", ".x.x", ".x.x."):
-            threads = [threading.Thread(target=life, args=(process, held)) for process in (one, other)]
+        for pattern in (".", ".x", ".x.", ".x.x", ".x.x."):
+            threads = [threading.Thread(target=life, args=(process, pattern)) for process in (one, other)]
             for thread in threads:
                 thread.start()
             for thread in threads:

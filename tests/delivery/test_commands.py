@@ -203,7 +203,7 @@ def test_run_builds_and_sends_once(room, monkeypatch, capsys):
 def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
     calls = []
-    monkeypatch.setattr(gate, "judge", lambda *given: calls.append(given[1:]) or gate.Verdict("ok", ()))
+    monkeypatch.setattr(gate, "judge", lambda *args: calls.append(args[1:]) or gate.Verdict("ok", ()))
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 6, 2))
     assert main(["run"]) == 0
     assert "2024-05 is over, but the data end before" in output(capsys)[1]

@@ -45,7 +45,7 @@ def make(folder: Path, *lists: DueList):
     """What `make_follow_ups` does with lists that are known."""
     with writing(folder) as ledger:
         results = write_lists(ledger, choose(ledger, lists))
-        write_calendars(ledger, lambda *given: calendar_text(*given, Words("en")))
+        write_calendars(ledger, lambda *args: calendar_text(*args, Words("en")))
         return count_done(ledger, results)
 
 

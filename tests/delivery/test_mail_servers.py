@@ -74,11 +74,11 @@ def test_it_arrives_whole_and_once(servers, project, tmp_path, capsys):
         message = (tmp_path / project / "message.en.eml").read_bytes()
         assert box.fetch(1, "TEXT") == message.partition(b"\r\n\r\n")[2]
         assert box.count() == 1
-    came = message_from_bytes(boxes[1].fetch(1, ""), policy=policy.default)
-    assert came["To"] == "Zoë Müller <zoe@example.com>"
-    assert came["Subject"] == message_from_bytes(message, policy=policy.default)["Subject"]
-    assert re.fullmatch(r"<[^<>@ ]+@[^<>@ ]+>", came["Message-ID"])
-    assert {part.get_content_type() for part in came.walk()} >= {
+    received = message_from_bytes(boxes[1].fetch(1, ""), policy=policy.default)
+    assert received["To"] == "Zoë Müller <zoe@example.com>"
+    assert received["Subject"] == message_from_bytes(message, policy=policy.default)["Subject"]
+    assert re.fullmatch(r"<[^<>@ ]+@[^<>@ ]+>", received["Message-ID"])
+    assert {part.get_content_type() for part in received.walk()} >= {
         "text/plain",
         "text/html",
         "image/png",

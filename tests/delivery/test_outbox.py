@@ -192,8 +192,8 @@ def test_what_many_share_is_kept_once(tmp_path):
     with sending(tmp_path) as outbox:
         rows = [queue(outbox, KEY._replace(recipient=f"p{n}@example.com"), content=shared) for n in range(1000)]
         assert {len(outbox.content(row)) for row in rows} == {len(shared) + len("Message-ID: <2024-01-0@x>\r\n")}
-    held = sum(path.stat().st_size for path in (tmp_path / module.NAME).iterdir())
-    assert held < 2_000_000
+    size = sum(path.stat().st_size for path in (tmp_path / module.NAME).iterdir())
+    assert size < 2_000_000
 
 
 SPOILED = {

@@ -198,16 +198,16 @@ def test_who_hangs_up_before_the_body_is_asked_again(tmp_path, pauses, monkeypat
     def hang_up(line):
         line.recv(10_000)
         line.close()
-        gone.set()
+        closed.set()
 
     def slow(self, row, state, reply=""):
         if state == "data":
-            assert gone.wait(5)
+            assert closed.wait(5)
             time.sleep(0.05)
-            gone.clear()
+            closed.clear()
         usual(self, row, state, reply)
 
-    usual, gone = Outbox.set, threading.Event()
+    usual, closed = Outbox.set, threading.Event()
     monkeypatch.setattr(Outbox, "set", slow)
     with closing(listener(hang_up)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
@@ -242,8 +242,8 @@ def test_a_certificate_is_verified_before_anything_is_said(tmp_path, options):
 @pytest.mark.usefixtures("pauses")
 def test_one_that_fails_keeps_no_other_from_it(tmp_path, server):
     server.answer = lambda _: (200, {}, b"")
-    gone = Webhook("slack", "GONE", "http://127.0.0.1:9/")
-    hooks = {"slack:GONE": gone, "webhook:CRM": server.hook()}
+    unreachable = Webhook("slack", "GONE", "http://127.0.0.1:9/")
+    hooks = {"slack:GONE": unreachable, "webhook:CRM": server.hook()}
     with sending(tmp_path) as outbox:
         posts = [Post(name, "alerts/a", "2025-12", SAID) for name in hooks]
         states = [row.state for row in post(outbox, posts, hooks=hooks.__getitem__)]

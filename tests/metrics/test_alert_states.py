@@ -232,10 +232,10 @@ def test_chance_fires_as_often_as_the_interval_says():
     (rule,) = rules(Settings(), [Alert("A", "customer_churn_rate > 5%")])
     figures, draws = series(*[Point(0.05, 0.03, 0.07, n=400, unit="fraction")] * 40), Random(20)
     periods = [FIRST.shift(at) for at in range(40)]
-    drawn = [list(judge(rule, "", by_chance(figures, draws), periods, {})) for _ in range(100)]
-    often = sum(one.state == "firing" for history in drawn for one in history) / 4000
+    histories = [list(judge(rule, "", by_chance(figures, draws), periods, {})) for _ in range(100)]
+    often = sum(one.state == "firing" for history in histories for one in history) / 4000
     assert 0.018 < often < 0.034  # one side of 95%
-    assert sum(len(firings_of(history)) for history in drawn) / 4000 <= often
+    assert sum(len(firings_of(history)) for history in histories) / 4000 <= often
 
 
 def test_a_change_by_chance_is_that_of_the_figures_drawn():

@@ -31,9 +31,10 @@ def holds(when: str, *, certain: bool = True, wider: float = 1.0, **figures) -> 
     """What a condition says in March; figures are points of March, or the points up to March."""
     points = {
         name: {
-            MARCH.index - back: point for back, point in enumerate(reversed(given if type(given) is list else [given]))
+            MARCH.index - back: point
+            for back, point in enumerate(reversed(values if type(values) is list else [values]))
         }
-        for name, given in figures.items()
+        for name, values in figures.items()
     }
     return evaluate(rule(when).when, points, MARCH, certain=certain, wider=wider).holds
 

@@ -135,8 +135,8 @@ def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict
 
 def change(now: tuple[Measure, dict], before: tuple[Measure, dict], scale: float) -> tuple[float, float]:
     """The interval of the difference, paired by who answered in both periods."""
-    (one, theirs), (other, earlier) = now, before
-    both = [(*theirs[who], *earlier[who]) for who in theirs.keys() & earlier.keys() if isinstance(who, str)]
+    (one, later), (other, earlier) = now, before
+    both = [(*later[who], *earlier[who]) for who in later.keys() & earlier.keys() if isinstance(who, str)]
     crossed = (
         scale**2 * sum(a * b for a, _, b, _ in both),
         scale * sum(a * v for a, _, _, v in both),
@@ -175,8 +175,8 @@ def test_intervals_are_those_of_the_customers_sums(rows, top):
     }
     for survey, metric in METRICS.items():
         for region in ("", "north", "south"):
-            here = [one for one in rows if one[2] == survey and region in ("", one[5])]
-            months = [[one for one in here if one[1].startswith(month)] for month in ("2024-01", "2024-02")]
+            selected = [one for one in rows if one[2] == survey and region in ("", one[5])]
+            months = [[one for one in selected if one[1].startswith(month)] for month in ("2024-01", "2024-02")]
             before, now = (brute(month, survey, top) if month else None for month in months)
             for period, expected in (("2024-01", before), ("2024-02", now)):
                 frame = frames[period]

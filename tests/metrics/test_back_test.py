@@ -80,6 +80,6 @@ def test_who_is_alike_may_stand_in_one_row_or_in_many():
     gone = np.concatenate([np.arange(n) < out for n, out in zip(CUSTOMERS, GONE, strict=True)]).astype(int)
     apart = compare(each(MODEL), each(PLAIN), each(DAYS), gone, np.ones(10))
     together = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS)
-    for ours, theirs in ((apart.model, together.model), (apart.plain, together.plain)):
-        assert [ours.brier, ours.auc, ours.lift] == pytest.approx([theirs.brier, theirs.auc, theirs.lift])
+    for first, second in ((apart.model, together.model), (apart.plain, together.plain)):
+        assert [first.brier, first.auc, first.lift] == pytest.approx([second.brier, second.auc, second.lift])
     assert len(apart.bins) == len(together.bins)

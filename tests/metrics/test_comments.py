@@ -54,8 +54,8 @@ def test_published_scores():
 
 def test_contrasts_by_hand():
     """Four comments against four; a word counts once in a comment, and the prior is a tenth of all ten words."""
-    ours, theirs = [{"late"}, {"late"}, {"late", "box"}, {"late"}], [{"good"}, {"good", "box"}, {"good"}, {"good"}]
-    by_word = {one.word: one for one in contrasts(ours, theirs)}
+    group, rest = [{"late"}, {"late"}, {"late", "box"}, {"late"}], [{"good"}, {"good", "box"}, {"good"}, {"good"}]
+    by_word = {one.word: one for one in contrasts(group, rest)}
     late = by_word["late"]
     assert (late.comments, late.others) == (4, 0)
     # Of C(8, 4) = 70 ways to choose four comments one is all of those with the word; of the C(10, 4) = 210 ways to
@@ -65,18 +65,18 @@ def test_contrasts_by_hand():
     assert late.z == pytest.approx(odds / sqrt(1 / 4.4 + 1 / 0.4))
     assert (by_word["box"].z, by_word["box"].p) == (0.0, 1.0)
     assert by_word["good"].z == pytest.approx(-late.z)
-    assert [one.word for one in contrasts(ours, theirs, least=3)] == ["late", "good"]
-    assert contrasts(ours, []) == []
+    assert [one.word for one in contrasts(group, rest, least=3)] == ["late", "good"]
+    assert contrasts(group, []) == []
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 def test_exact_p_is_twice_the_smaller_tail(size, others, data):
     total = data.draw(st.integers(1, size + others))
-    ours = data.draw(st.integers(max(0, total - others), min(size, total)))
+    count = data.draw(st.integers(max(0, total - others), min(size, total)))
     law = hypergeom(size + others, total, size)
-    expected = min(1.0, 2 * law.cdf(ours), 2 * law.sf(ours - 1))
-    assert exact_p(ours, size, total, others) == pytest.approx(expected, rel=1e-9)
-    assert exact_p(ours, size, total, others) == pytest.approx(exact_p(total - ours, others, total, size), rel=1e-9)
+    expected = min(1.0, 2 * law.cdf(count), 2 * law.sf(count - 1))
+    assert exact_p(count, size, total, others) == pytest.approx(expected, rel=1e-9)
+    assert exact_p(count, size, total, others) == pytest.approx(exact_p(total - count, others, total, size), rel=1e-9)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=2, max_size=12))
@@ -279,11 +279,11 @@ def test_ids_and_names_of_the_data_are_in_nothing_that_is_kept():
     table.loc[0, "customer_id"] = "zork"
     data = rk.load(responses=table, **UTC, comment_min_n=2)
     assert known_texts(data, ["zork", "Zork", "ida blue", "Ida Blue", "rude"]) == {"zork", "ida blue"}
-    kept = str(survey_comments(data, DECEMBER)).lower()
-    assert "rude" in kept
-    assert "zork" not in kept
-    assert "ida" not in kept
-    assert "'blue'" not in kept
+    text = str(survey_comments(data, DECEMBER)).lower()
+    assert "rude" in text
+    assert "zork" not in text
+    assert "ida" not in text
+    assert "'blue'" not in text
 
 
 def test_comments_are_no_segment_and_none_is_no_failure():

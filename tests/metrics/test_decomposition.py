@@ -72,9 +72,9 @@ def test_a_hundred_thousand_random_cases_close():
         size = rng.integers(1, 6)
         sizes = (10 ** rng.uniform(0, 7, (2, size))).astype(int)
         counts = np.where(rng.random((2, size)) < 0.2, 0, sizes)
-        kept = (rng.random((2, size)) * sizes).astype(int)
+        numerators = (rng.random((2, size)) * sizes).astype(int)
         before, now = (
-            dict(enumerate(zip(*rows, strict=True))) for rows in zip(kept.tolist(), counts.tolist(), strict=True)
+            dict(enumerate(zip(*rows, strict=True))) for rows in zip(numerators.tolist(), counts.tolist(), strict=True)
         )
         result = rate_and_mix(before, now)
         undefined += result.change is None

@@ -163,12 +163,12 @@ def test_who_renews_and_is_at_risk_is_on_the_list_of_those_at_risk(sample):
     renews = {
         row.customer_id: members_lists.next_renewal(row.billed, row.units, row.anchored) for row in rows.itertuples()
     }
-    wanted = {who: day for who, day in renews.items() if day <= sample.as_of + timedelta(days=30)}
-    assert {row.customer_id: row.due for row in due_list.rows} == wanted
-    assert len(wanted) > 50
+    expected = {who: day for who, day in renews.items() if day <= sample.as_of + timedelta(days=30)}
+    assert {row.customer_id: row.due for row in due_list.rows} == expected
+    assert len(expected) > 50
     at_risk = risk_lists(sample, Period.parse("2025-12"))["at_risk"]
     by_hand = {row.customer_id: row.act_by for row in at_risk.itertuples() if row.act_by <= "2026-01-31"}
-    assert by_hand.items() <= {who: str(day) for who, day in wanted.items()}.items()
+    assert by_hand.items() <= {who: str(day) for who, day in expected.items()}.items()
 
 
 @pytest.fixture(scope="module")
@@ -347,9 +347,9 @@ def test_all_dates_of_the_sample_company_by_pandas(sample):
     lefts = {"7 days after first purchase": 7, "no purchase for 60 days": 7, "detractor within 30 days": 30}
     for when, dates in expected.items():
         today = sample.as_of
-        wanted = {who: str(day) for who, day in dates.items() if today <= day <= today + timedelta(days=lefts[when])}
-        assert dict(due(sample, when)) == wanted
-        assert len(wanted) > 20
+        by_hand = {who: str(day) for who, day in dates.items() if today <= day <= today + timedelta(days=lefts[when])}
+        assert dict(due(sample, when)) == by_hand
+        assert len(by_hand) > 20
 
 
 def test_counts_for_the_report_name_nobody_and_are_kept(sample):

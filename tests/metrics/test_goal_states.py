@@ -55,12 +55,12 @@ def test_progress_is_the_part_of_the_way(value, start, target, better):
 
 
 @given(FIGURES, FIGURES, FIGURES, BETTER, st.floats(0.01, 100), FIGURES)
-def test_progress_knows_no_unit_and_no_direction(value, start, target, better, factor, moved):
+def test_progress_knows_no_unit_and_no_direction(value, start, target, better, factor, shift):
     """Of cents, or counted from elsewhere, the part of the way is the same; so it is seen from below."""
     assume(abs(target - start) > 1)
     share = progress(value, start, target, better)
     assume(share is not None)
-    other = progress(*(one * factor + moved for one in (value, start, target)), better)
+    other = progress(*(one * factor + shift for one in (value, start, target)), better)
     assert other == pytest.approx(share, rel=1e-4, abs=1e-4)
     mirrored = progress(-value, -start, -target, "higher" if better == "lower" else "lower")
     assert mirrored == pytest.approx(share)
@@ -161,20 +161,22 @@ def test_what_is_said_to_be_likely_happens_so_often():
         sys.path.pop(0)
     trials = list(goal_outlook.trials(200))
     for path in ("", *goal_outlook.PATHS):
-        for predicted, came, _, count in goal_outlook.calibration([one for one in trials if path in ("", one.path)]):
-            assert came == pytest.approx(predicted, abs=0.1 if not path else 0.16), (path, count)
+        for predicted, observed, _, count in goal_outlook.calibration(
+            [one for one in trials if path in ("", one.path)]
+        ):
+            assert observed == pytest.approx(predicted, abs=0.1 if not path else 0.16), (path, count)
     assert goal_outlook.brier(trials) < 0.16
 
 
 # The states
 
 
-def state_of(values: list[float | None], due: int, better: str = "higher", **given) -> GoalState:
+def state_of(values: list[float | None], due: int, better: str = "higher", **fields) -> GoalState:
     """A goal of months from January 2024 on, judged at the last of them; `due` counts from January 2024, too."""
     begin = Period.parse("2024-01")
     known = [Observation(begin.index + at, value) for at, value in enumerate(values) if value is not None]
-    goal = Goal(given["target"])
-    blank = GoalState("x", goal, "x", "month", "points", better, **given)
+    goal = Goal(fields["target"])
+    blank = GoalState("x", goal, "x", "month", "points", better, **fields)
     at = begin.shift(len(values) - 1)
     return goal_state(blank, known, at, begin.shift(due) if due >= 0 else None, begin, is_part=False)
 

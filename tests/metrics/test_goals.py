@@ -132,11 +132,11 @@ def test_progress_is_the_part_of_the_way(value, start, target, better, share):
 
 
 def test_the_way_begins_where_the_goal_says(tmp_path):
-    begun = "[goals.customer_retention_rate]\ntarget = 0.95\n"
-    assert card(tmp_path, begun)["goal"]["share"] == 0  # from 90% to 88.9%
-    assert card(tmp_path, f"{begun}start = 0.8\n")["goal"]["share"] == pytest.approx((8 / 9 - 0.8) / 0.15)
-    assert card(tmp_path, f'{begun}start = "80%"\n')["goal"]["text"].endswith("from 80.0%")
-    later = card(tmp_path, f"{begun}start_date = 2024-03-05\n")["goal"]
+    toml = "[goals.customer_retention_rate]\ntarget = 0.95\n"
+    assert card(tmp_path, toml)["goal"]["share"] == 0  # from 90% to 88.9%
+    assert card(tmp_path, f"{toml}start = 0.8\n")["goal"]["share"] == pytest.approx((8 / 9 - 0.8) / 0.15)
+    assert card(tmp_path, f'{toml}start = "80%"\n')["goal"]["text"].endswith("from 80.0%")
+    later = card(tmp_path, f"{toml}start_date = 2024-03-05\n")["goal"]
     assert (later["share"], later["text"].endswith("from 88.9% in Mar 2024")) == (0, True)
 
 
@@ -190,11 +190,11 @@ def test_both_forms_are_one(tmp_path):
     short.mkdir()
     long.mkdir()
     keys = 'target = 0.9\nby = "2024-12"\nowner = "Ann"\n'
-    given = (
+    folders = (
         project(short, f"[goals.customer_retention_rate]\n{keys}"),
         project(long, f'[[goals]]\nmetric = "customer_retention_rate"\n{keys}'),
     )
-    one, other = (rk.load(folder).settings.goals for folder in given)
+    one, other = (rk.load(folder).settings.goals for folder in folders)
     assert one == other
 
 

@@ -24,7 +24,7 @@ def names(claims: list[Claim]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("ps", "held"),
+    ("ps", "expected"),
     [
         ({"a": 0.04}, {"a"}),
         ({"a": 0.04, "b": 0.9}, set()),  # 2 × 0.04
@@ -34,8 +34,8 @@ def names(claims: list[Claim]) -> set[str]:
         ({}, set()),
     ],
 )
-def test_a_family_is_corrected_by_holm(ps, held):
-    assert names([claim("one", p, name) for name, p in ps.items()]) == held
+def test_a_family_is_corrected_by_holm(ps, expected):
+    assert names([claim("one", p, name) for name, p in ps.items()]) == expected
 
 
 def test_families_are_corrected_too():

@@ -52,17 +52,17 @@ def test_online_retail_is_what_the_reference_says(two_years):
 def test_the_oracle_agrees(segment):
     data, books = cases.company("orders")
     period = Period.parse("2025-06")
-    wanted = oracle_lives.figures(books, period.end, segment)
+    by_oracle = oracle_lives.figures(books, period.end, segment)
     values = rk.scorecard(data, period, segment=segment, metrics=METRICS)
     values = values[values["segment"] == (segment or "")].set_index(["segment_value", "metric"])["value"]
-    assert {value for value, _ in values.index} == {*wanted}
-    for value, expected in wanted.items():
+    assert {value for value, _ in values.index} == {*by_oracle}
+    for value, expected in by_oracle.items():
         assert values[value, "predicted_lifetime_value"] == pytest.approx(
             expected["predicted_lifetime_value"], rel=1e-5
         )
         assert values[value, "customers_at_risk"] == expected["customers_at_risk"]
     stakes = {row["segment_value"]: row["at_stake"] for row in lives(data, period, segment)}
-    assert stakes == pytest.approx({value: expected["at_stake"] for value, expected in wanted.items()}, rel=1e-5)
+    assert stakes == pytest.approx({value: expected["at_stake"] for value, expected in by_oracle.items()}, rel=1e-5)
 
 
 @pytest.mark.long
@@ -172,11 +172,11 @@ def test_those_whose_spend_is_fetched_follow_from_their_ids(monkeypatch):
                 spent = days.setdefault(customer, {})
                 spent[day.date()] = spent.get(day.date(), 0) + amount * 100
         repeats = {one: (len(spent) - 1, sum(spent.values()) - spent[min(spent)]) for one, spent in days.items()}
-        wanted = [one for one, (count, amount) in repeats.items() if count and amount]
-        wanted.sort(key=lambda one: hashlib.md5(one.encode()).hexdigest())
+        customers = [one for one, (count, amount) in repeats.items() if count and amount]
+        customers.sort(key=lambda one: hashlib.md5(one.encode()).hexdigest())
         sample = queries.spend_sample(data, ends).values.tolist()
-        assert sample == [[*repeats[one]] for one in wanted[:15]]
-        drawn = run_query(data, "SELECT DISTINCT place FROM spenders")
-        assert len(drawn) == 40
-        numbers.append(len(wanted))
+        assert sample == [[*repeats[one]] for one in customers[:15]]
+        places = run_query(data, "SELECT DISTINCT place FROM spenders")
+        assert len(places) == 40
+        numbers.append(len(customers))
     assert numbers[0] < 15 < numbers[-1]

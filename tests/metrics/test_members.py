@@ -117,8 +117,8 @@ def test_renewals_by_hand(pencil):
 def test_one_pass_over_all_dates_says_what_a_query_of_one_date_does(at, pencil):
     """Also of a week's end, and of dates in mid-month; months count to the last day of a shorter one."""
     cut = date.fromisoformat(at)
-    wanted = renewals_and_after(pencil, cut, 1).drop(columns=["gone", "months_paid", "paid"])
-    pd.testing.assert_frame_equal(renewals(pencil, cut), wanted)
+    expected = renewals_and_after(pencil, cut, 1).drop(columns=["gone", "months_paid", "paid"])
+    pd.testing.assert_frame_equal(renewals(pencil, cut), expected)
 
 
 def test_what_happens_after_the_date_changes_nothing(pencil):
@@ -260,9 +260,9 @@ def test_too_few_who_left_are_refused_in_a_sentence(pencil):
 @pytest.mark.parametrize(("month", "has_interval"), [("2024-01", False), ("2024-02", True)])
 def test_an_interval_that_would_reach_anywhere_is_none(month, has_interval):
     """Where all who came to their first renewal were lost, nobody knows how many of the others will be."""
-    left = ["2024-01-25"] * 25 + ["2024-02-15"] * 100 + [None] * 475
+    ends = ["2024-01-25"] * 25 + ["2024-02-15"] * 100 + [None] * 475
     subscriptions = pd.DataFrame(
-        {"customer_id": range(600), "started_at": "2024-01-20", "ended_at": left, "amount": 10}
+        {"customer_id": range(600), "started_at": "2024-01-20", "ended_at": ends, "amount": 10}
     )
     period = Period.parse(month)
     (row,) = rows(rk.load(subscriptions=subscriptions, as_of=period.end), period, None)

@@ -187,8 +187,8 @@ def test_equal_customers_become_one_row(customers, random, unit):
         (x, t / unit, T / unit) for x, t, T in expected.index
     ]
     assert one.counts.tolist() == expected.tolist()
-    for ours, theirs in zip(one, other, strict=True):
-        assert (ours == theirs).all()
+    for first, second in zip(one, other, strict=True):
+        assert (first == second).all()
 
 
 def test_a_thinned_set_of_customers_is_like_the_whole():

@@ -43,8 +43,8 @@ def sbg(*parameters: float) -> ShiftedBetaGeometric:
 
 def test_models_are_there_without_scipy():
     program = "import sys, retention_kit.metrics.models; print('scipy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False"]
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False"]
 
 
 # Published figures.
@@ -93,9 +93,9 @@ def test_calibration_of_cdnow(cdnow, customers, cdnow_model):
 
 
 def test_one_customer_of_cdnow(vectors):
-    given, expected = vectors["PUB-13"]["input"], vectors["PUB-13"]["expected"]
-    model, customer = bg_nbd(*given["params"]), (given["x"], given["t_x"], given["T"])
-    assert model.expected_purchases(given["t"], *customer) == pytest.approx(expected["expected"], abs=1e-6)
+    inputs, expected = vectors["PUB-13"]["input"], vectors["PUB-13"]["expected"]
+    model, customer = bg_nbd(*inputs["params"]), (inputs["x"], inputs["t_x"], inputs["T"])
+    assert model.expected_purchases(inputs["t"], *customer) == pytest.approx(expected["expected"], abs=1e-6)
     assert model.probability_alive(*customer) == pytest.approx(expected["p_alive"], abs=1e-6)
 
 
@@ -111,14 +111,14 @@ def test_gamma_gamma_of_cdnow(vectors, cdnow):
 
 
 def test_spend_of_four_customers(vectors):
-    given = vectors["PUB-15"]["input"]
-    values = gamma_gamma(*given["params"]).expected_value(given["x"], given["zbar"])
+    inputs = vectors["PUB-15"]["input"]
+    values = gamma_gamma(*inputs["params"]).expected_value(inputs["x"], inputs["zbar"])
     assert values == pytest.approx(vectors["PUB-15"]["expected"]["expected"], abs=1e-4)
 
 
 def test_shifted_beta_geometric_of_regular_customers(vectors):
-    given, expected = vectors["PUB-16"]["input"], vectors["PUB-16"]["expected"]
-    fit = fit_sbg(given["alive_per_1000"])
+    inputs, expected = vectors["PUB-16"]["input"], vectors["PUB-16"]["expected"]
+    fit = fit_sbg(inputs["alive_per_1000"])
     assert fit.alpha == pytest.approx(expected["alpha"], abs=1e-4)
     assert fit.beta == pytest.approx(expected["beta"], abs=1e-4)
     assert fit.log_likelihood == pytest.approx(expected["loglik"], abs=1e-3)
@@ -126,8 +126,8 @@ def test_shifted_beta_geometric_of_regular_customers(vectors):
 
 
 def test_kaplan_meier_of_the_leukaemia_trial(vectors):
-    given, expected = vectors["PUB-17"]["input"], vectors["PUB-17"]["expected"]
-    curve = kaplan_meier(given["time"], given["event"])
+    inputs, expected = vectors["PUB-17"]["input"], vectors["PUB-17"]["expected"]
+    curve = kaplan_meier(inputs["time"], inputs["event"])
     assert curve.attrs["median"] == expected["median"]
     curve = curve.set_index("time")
     assert curve["survival"].to_dict() == pytest.approx({int(t): s for t, s in expected["surv"].items()}, abs=2e-6)
@@ -411,13 +411,13 @@ def simulated(n: int, r: float, alpha: float, a: float, b: float, seed: int = 1)
     rng = np.random.default_rng(seed)
     T = rng.integers(30, 730, n)
     rate, leaving = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
-    x, last, here = np.zeros(n, int), np.zeros(n), np.arange(n)
-    while len(here):
-        now = last[here] + rng.exponential(1 / rate[here])
-        here, now = here[now < T[here]], now[now < T[here]]
-        x[here] += 1
-        last[here] = now
-        here = here[rng.random(len(here)) > leaving[here]]
+    x, last, active = np.zeros(n, int), np.zeros(n), np.arange(n)
+    while len(active):
+        now = last[active] + rng.exponential(1 / rate[active])
+        active, now = active[now < T[active]], now[now < T[active]]
+        x[active] += 1
+        last[active] = now
+        active = active[rng.random(len(active)) > leaving[active]]
     return x, last, T
 
 
@@ -482,6 +482,6 @@ def test_chances_of_the_same_customers_are_those_of_each_model_alone():
     x, t_x, T = np.array([0.0, 1, 1, 3, 40]), np.array([0.0, 2, 7, 5, 51]), np.array([9.0, 9, 8, 30, 52])
     model = bg_nbd(0.66, 9.03, 0.11, 2.42)
     chances = AliveChances(x, t_x, T)
-    for moved in ([0, 0, 0, 0], [1e-4, 0, 0, 0], [0, 1e-4, 0, 0], [0, 0, 1e-4, 0], [0, 0, 0, 1e-4], [0, 0, 0, 0]):
-        other = model.with_log_parameters(model.log_parameters + moved)
+    for shift in ([0, 0, 0, 0], [1e-4, 0, 0, 0], [0, 1e-4, 0, 0], [0, 0, 1e-4, 0], [0, 0, 0, 1e-4], [0, 0, 0, 0]):
+        other = model.with_log_parameters(model.log_parameters + shift)
         assert chances.of(other).tolist() == other.probability_alive(x, t_x, T).tolist()

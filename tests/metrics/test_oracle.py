@@ -18,10 +18,10 @@ from pencil import table
 # The oracle itself, where it is subtle
 
 
-def read(basis: str, as_of: date = date(2024, 7, 1), **given):
+def read(basis: str, as_of: date = date(2024, 7, 1), **options):
     """Tables on paper as the oracle reads them."""
     named = ("orders", "subscriptions", "responses", "rates")
-    return oracle_tables.read("UTC", as_of, basis, **{k: table(v) if k in named else v for k, v in given.items()})
+    return oracle_tables.read("UTC", as_of, basis, **{k: table(v) if k in named else v for k, v in options.items()})
 
 
 def test_pencil_refunds():
@@ -235,5 +235,5 @@ def test_hard_cases(basis):
 
 def test_every_metric_has_an_oracle():
     """A new metric needs a second, independent computation in tests/support/oracle*.py; plug-ins look after their own."""
-    ours = {name for name, one in rk.METRICS.items() if one.function.__module__.startswith("retention_kit.")}
-    assert ours == {*oracle.METRICS, *oracle_lives.METRICS}
+    own = {name for name, one in rk.METRICS.items() if one.function.__module__.startswith("retention_kit.")}
+    assert own == {*oracle.METRICS, *oracle_lives.METRICS}

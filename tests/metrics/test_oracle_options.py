@@ -110,11 +110,12 @@ def hard_figures(basis: str, **options) -> list[dict]:
 def test_options_matter(case):
     """An option that moves no figure of the hard cases would be compared with nothing."""
     basis, options, metrics = case
-    seen = [
-        [[figures[metric] for metric in metrics] for figures in hard_figures(basis, **given)] for given in ({}, options)
+    values = [
+        [[figures[metric] for metric in metrics] for figures in hard_figures(basis, **chosen)]
+        for chosen in ({}, options)
     ]
     without_effect = basis == "orders" and options == {"churn_mode": "event"}  # buyers of a period know no days
-    assert (seen[0] == seen[1]) == without_effect
+    assert (values[0] == values[1]) == without_effect
 
 
 def test_small_numbers():
@@ -174,8 +175,8 @@ def test_who_came_and_left_within_a_period_is_known():
         2024-01-01  EUR       0.80
         """)
     for code, worth in (("EUR", 8), ("GBP", 10)):
-        given = {"subscriptions": table(subscriptions.format(code, code)), "rates": rate, "currency": "GBP"}
-        data = rk.load(**given, timezone="UTC", as_of="2024-05-01")
+        tables = {"subscriptions": table(subscriptions.format(code, code)), "rates": rate, "currency": "GBP"}
+        data = rk.load(**tables, timezone="UTC", as_of="2024-05-01")
         march = rk.mrr_movements(data, every="month").set_index("period").loc["2024-03"]
         assert (march["new"], march["reactivation"]) == (0, worth)
 
@@ -187,13 +188,13 @@ def test_currencies_sample():
         number = customer.fillna("").astype(str).str.extract(r"(\d+)")[0].fillna("0").astype(int)
         return number.map(lambda n: "EUR" if n % 3 == 1 else "USD" if n % 5 == 2 else "GBP")
 
-    given = dict(cases.tables())
+    tables = dict(cases.tables())
     for name in ("orders", "subscriptions"):
-        given[name] = given[name].assign(currency=currency(given[name]["customer_id"]))
-        assert given[name]["currency"].nunique() == 3
-    given["rates"] = rates(date(2022, 12, 1), date(2026, 1, 5), 4)
-    data = rk.load(**given, timezone=cases.ZONE, currency=cases.CURRENCY, basis="subscriptions")
-    books = oracle_tables.read(cases.ZONE, cases.AS_OF, "subscriptions", **given)
+        tables[name] = tables[name].assign(currency=currency(tables[name]["customer_id"]))
+        assert tables[name]["currency"].nunique() == 3
+    tables["rates"] = rates(date(2022, 12, 1), date(2026, 1, 5), 4)
+    data = rk.load(**tables, timezone=cases.ZONE, currency=cases.CURRENCY, basis="subscriptions")
+    books = oracle_tables.read(cases.ZONE, cases.AS_OF, "subscriptions", **tables)
     periods, metrics = cases.some_periods(books, "month", 2), oracle.SWIFT_METRICS
     assert cases.scorecard_differences(data, books, periods, "month", metrics, tolerance=1e-6) == []
     assert cases.movement_differences(data, books, "quarter", 1e-6) == []
@@ -265,13 +266,13 @@ def test_customers_of_before(basis, options):
         {one for name in ("orders", "subscriptions") for one in tables[name]["customer_id"].dropna() if one.strip()}
     )
     known = pd.DataFrame({"customer_id": customers[::3]})
-    given = {
+    common = {
         "timezone": cases.ZONE,
         "currency": cases.CURRENCY,
         "basis": basis,
         "as_of": str(cases.TRICKY_AS_OF),
     } | options
-    data = rk.load(**tables, known_customers=known, **given)
+    data = rk.load(**tables, known_customers=known, **common)
     books = oracle_tables.read(
         cases.ZONE, cases.TRICKY_AS_OF, basis, **tables, known_customers=known["customer_id"], **options
     )
@@ -299,6 +300,8 @@ def test_weights_are_asked_for_by_survey_and_source(tmp_path):
     values = frame.set_index(["period", "metric"])["value"]
     for label in cases.TRICKY_PERIODS:
         start, end = oracle.bounds(label)
-        wanted = oracle.survey_figures(books, start, min(end, books.as_of))
-        assert all(oracle.same(values[label, metric], wanted[metric], 1e-9) for metric in oracle.SURVEY_METRICS), label
+        expected = oracle.survey_figures(books, start, min(end, books.as_of))
+        assert all(oracle.same(values[label, metric], expected[metric], 1e-9) for metric in oracle.SURVEY_METRICS), (
+            label
+        )
     assert {one.weight for one in books.answers} == {Fraction(2), Fraction(1, 2), Fraction(1)}

@@ -56,7 +56,7 @@ SALES = "Quantity > 0 AND UnitPrice > 0"
 
 
 def lines(folder: Path, shared: Path, file: str) -> Path:
-    columns = "".join(f'{ours} = "{theirs}"\n' for ours, theirs in LINE_COLUMNS.items())
+    columns = "".join(f'{name} = "{column}"\n' for name, column in LINE_COLUMNS.items())
     source = f'path = "{(shared / "data" / file).as_posix()}"\nrows = "lines"\nwhere = "{SALES}"\n'
     return settings(folder, f"[data.orders]\n{source}[data.orders.columns]\n{columns}")
 
@@ -101,7 +101,7 @@ def shops(shared, tmp_path_factory):
             frame = duckdb.sql(f"SELECT * FROM '{source}'").df()
             data = rk.load(orders=frame, timezone="Europe/London", currency="GBP")
             return data, oracle_tables.read("Europe/London", AS_OF, "orders", orders=frame)
-        columns = ", ".join(f"{theirs} AS {ours}" for ours, theirs in LINE_COLUMNS.items())
+        columns = ", ".join(f"{column} AS {our_name}" for our_name, column in LINE_COLUMNS.items())
         frame = duckdb.sql(f"SELECT {columns} FROM '{source}' WHERE {SALES}").df()
         books = oracle_tables.read("Europe/London", AS_OF, "orders", orders=frame, lines=True)
         return rk.load(lines(tmp_path_factory.mktemp("shop"), shared, name)), books
@@ -250,8 +250,8 @@ def test_nine_years_of_the_airport(shared, tmp_path):
     figures = frame.pivot(index="period", columns="metric", values="value").astype(object)
     figures = figures.where(figures.notna(), None)
     for year in years:
-        for metric, wanted in oracle.survey_figures(books, *oracle.bounds(year)).items():
-            assert oracle.same(figures.loc[year, metric], wanted), (year, metric)
+        for metric, expected in oracle.survey_figures(books, *oracle.bounds(year)).items():
+            assert oracle.same(figures.loc[year, metric], expected), (year, metric)
     assert figures["net_promoter_score"].dropna().index.tolist() == ["2017", "2018"]
     assert round(figures.loc["2017", "net_promoter_score"], 4) == 40.3984
     assert figures.index[figures["response_count"] == 0].tolist() == ["2011", "2012"]

@@ -101,9 +101,11 @@ def test_a_list_names_those_that_the_figure_counts(lists):
 
 def test_who_is_most_likely_gone_is_to_be_won_back(lists):
     data, _, frames = lists
-    seen = rk.rfm(data, JUNE.end).set_index("customer_id")
-    alive = cached_fit(data, JUNE).purchases.probability_alive(seen["frequency"], seen["recency"], seen["T"])
-    expected = dict(zip(seen.index, alive < 0.2, strict=True))
+    customers = rk.rfm(data, JUNE.end).set_index("customer_id")
+    alive = cached_fit(data, JUNE).purchases.probability_alive(
+        customers["frequency"], customers["recency"], customers["T"]
+    )
+    expected = dict(zip(customers.index, alive < 0.2, strict=True))
     rows = frames["at_risk"]
     assert [why.endswith("to be won back.") for why in rows["why"]] == [expected[one] for one in rows["customer_id"]]
     assert len({expected[one] for one in rows["customer_id"]}) == 2

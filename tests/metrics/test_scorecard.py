@@ -99,9 +99,14 @@ def test_values_are_plain_enough_for_json(shop):
     again = json.loads(json.dumps(rows, allow_nan=False))
     assert again == rows
     assert list(rows[0]) == COLUMNS
-    kept = next(one for one in rows if (one["metric"], one["period"]) == ("customer_retention_rate", "2024-02"))
-    assert (kept["value"], kept["numerator"], kept["denominator"], kept["complete"]) == (0.5, 2, 4, True)
-    assert isinstance(kept["numerator"], int), "people are whole"
+    retention = next(one for one in rows if (one["metric"], one["period"]) == ("customer_retention_rate", "2024-02"))
+    assert (retention["value"], retention["numerator"], retention["denominator"], retention["complete"]) == (
+        0.5,
+        2,
+        4,
+        True,
+    )
+    assert isinstance(retention["numerator"], int), "people are whole"
     assert next(one for one in rows if one["metric"] == "customer_retention_rate")["value"] is None
 
 
@@ -155,8 +160,8 @@ def test_proportions_have_their_wilson_interval(shop):
 
 def test_retention_and_churn_share_one_base(shop):
     for period in ("2024-01", "2024-02", "2024-03"):
-        kept, lost = (value(shop, name, period) for name in ("customer_retention_rate", "customer_churn_rate"))
-        assert kept is lost is None or kept + lost == 1
+        retained, lost = (value(shop, name, period) for name in ("customer_retention_rate", "customer_churn_rate"))
+        assert retained is lost is None or retained + lost == 1
 
 
 LIFETIME = """
@@ -322,11 +327,11 @@ def test_a_breakdown_gives_each_value_after_the_whole(shop):
         "Malta": 5,
         "UK": 30,
     }
-    kept = rk.scorecard(shop, "2024-02", metrics=["customer_retention_rate"], segment="country").set_index(
+    retention = rk.scorecard(shop, "2024-02", metrics=["customer_retention_rate"], segment="country").set_index(
         "segment_value"
     )
-    assert kept["denominator"].to_dict() == {"": 4, "(none)": 0, "France": 2, "UK": 2}  # Malta has guests only
-    assert kept["value"].dropna().to_dict() == {"": 0.5, "France": 0.5, "UK": 0.5}
+    assert retention["denominator"].to_dict() == {"": 4, "(none)": 0, "France": 2, "UK": 2}  # Malta has guests only
+    assert retention["value"].dropna().to_dict() == {"": 0.5, "France": 0.5, "UK": 0.5}
 
 
 @pytest.mark.parametrize(("part", "revenue"), [("France", 30), ("UK", 30), ("Malta", 5), ("(none)", 40)])

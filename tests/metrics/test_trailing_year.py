@@ -47,8 +47,8 @@ def counted(orders: pd.DataFrame, ends: date, country: str | None) -> tuple[int,
 @pytest.mark.parametrize("every", ["week", "month", "quarter", "year"])
 def test_the_last_twelve_months_hold_each_purchase_while_it_is_in_them(every, as_of):
     orders = purchases(as_of)
-    given = orders.assign(ordered_at=pd.to_datetime(orders["ordered_at"]))
-    data = rk.load(orders=given, timezone="UTC", currency="GBP", as_of=str(as_of))
+    dated = orders.assign(ordered_at=pd.to_datetime(orders["ordered_at"]))
+    data = rk.load(orders=dated, timezone="UTC", currency="GBP", as_of=str(as_of))
     for segment in (None, "country"):
         frame = summary(data, "trailing", Granularity(every), segment)
         frame = frame.set_index(["segment_value", "period"])[list(columns("trailing"))]

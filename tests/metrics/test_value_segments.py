@@ -56,8 +56,8 @@ def test_five_customers_by_hand():
 def oracle(orders: pd.DataFrame, until: date) -> pd.DataFrame:
     """The group and revenue of each customer of the twelve months up to a date, by pandas."""
     days = pd.to_datetime(orders["ordered_at"]).dt.date
-    held = orders[(days >= add_months(until, -12)) & (days < until)].assign(day=days)
-    by = held.groupby("customer_id").agg(last=("day", "max"), days=("day", "nunique"), revenue=("amount", "sum"))
+    purchases = orders[(days >= add_months(until, -12)) & (days < until)].assign(day=days)
+    by = purchases.groupby("customer_id").agg(last=("day", "max"), days=("day", "nunique"), revenue=("amount", "sum"))
     fifths = pd.DataFrame(
         {name: 1 + np.floor((by[name].rank(method="min") - 1) * 5 / len(by)) for name in ("last", "days", "revenue")}
     ).astype(int)

@@ -98,9 +98,9 @@ def back_test_with(verdict: str, **more) -> BackTest:
     """A back-test with this verdict."""
     briers = {"better": (0.1, 0.2), "no_better": (0.2, 0.1), "short": (0.1, 0.2)}[verdict]
     scores = [Score(brier, 0.7, 1.5) for brier in briers]
-    given = {"history": 12 if verdict == "short" else 30, "purchases": (95.0, 100.0), "money": (1.0, 1.0)} | more
+    fields = {"history": 12 if verdict == "short" else 30, "purchases": (95.0, 100.0), "money": (1.0, 1.0)} | more
     comparison = Comparison(100, 50, *scores, 0.25, ())
-    return BackTest(cut=pd.Timestamp("2024-12-01").date(), months=12, comparison=comparison, **given)
+    return BackTest(cut=pd.Timestamp("2024-12-01").date(), months=12, comparison=comparison, **fields)
 
 
 @pytest.mark.parametrize(

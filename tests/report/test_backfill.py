@@ -124,7 +124,9 @@ def test_a_pack_that_stands_is_left_as_it_is_after_one_that_does_not(capsys):
 
 def test_what_failed_is_told_with_its_period_and_once_more_at_the_end(monkeypatch, capsys):
     problem = {"2024-02": "ValueError: No price list."}
-    monkeypatch.setattr(library, "run", lambda template, given, *_: (template, problem.get(given["period"], "")))
+    monkeypatch.setattr(
+        library, "run", lambda template, parameters, *_: (template, problem.get(parameters["period"], ""))
+    )
     assert report("--from", "2024-01", "--to", "2024-03", "--only", "overview") == 1
     messages = [line for line in capsys.readouterr().err.splitlines() if line.startswith("retention-kit: ")]
     assert messages == [
@@ -158,8 +160,10 @@ def test_an_interrupt_leaves_both_as_they_were(monkeypatch, capsys):
 
     monkeypatch.setattr(library, "run", interrupted)
     assert report("--from", "2024-01", "--to", "2024-03") == 130
-    done = capsys.readouterr()
-    assert done.err.splitlines()[-1] == ("retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01.")
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1] == (
+        "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    )
     assert left() == ["2024-01", "index.html"]
 
 
@@ -212,10 +216,10 @@ def test_where_one_cannot_be_written_the_next_is_not_made(monkeypatch):
         raise ReportError("The disk is full.")
 
     monkeypatch.setattr(packing, "swap", fail)
-    begun: list[tuple] = []
+    entries: list[tuple] = []
     with pytest.raises(ReportError, match="The disk is full"):
-        next(backfill(log=begun))
-    assert [*dict.fromkeys(period for period, *_ in begun)] == ["2024-01", "2024-02"]
+        next(backfill(log=entries))
+    assert [*dict.fromkeys(period for period, *_ in entries)] == ["2024-01", "2024-02"]
     assert left() == []
 
 

@@ -123,10 +123,10 @@ def test_a_senseless_block_is_refused_in_one_sentence(kind, data, message):
 
 
 def test_a_sparkline_marks_its_last_value_and_breaks_where_one_is_missing():
-    drawn = sparkline([1, 2, None, 3, 4])
-    assert drawn.count("<polyline") == 2
-    last = re.search(r'points="[^"]*?(\d+\.\d),(\d+\.\d)"/><circle', drawn)
-    assert f'cx="{last[1]}" cy="{last[2]}"' in drawn
+    svg = sparkline([1, 2, None, 3, 4])
+    assert svg.count("<polyline") == 2
+    last = re.search(r'points="[^"]*?(\d+\.\d),(\d+\.\d)"/><circle', svg)
+    assert f'cx="{last[1]}" cy="{last[2]}"' in svg
 
 
 @pytest.mark.parametrize("values", [[], [None], [None, 3.0]])

@@ -52,9 +52,11 @@ def project(
     folder: Path, size: float = 10, customers: int = 40, name: str = "North", goals: int = 0, more: str = ""
 ) -> Path:
     orders(size, customers, name).to_csv(folder / "orders.csv", index=False)
-    wanted = "".join(f'[goals.{metric}]\ntarget = 0.99\nowner = "{name}"\nby = "2025-12"\n' for metric in GOALS[:goals])
+    goals_toml = "".join(
+        f'[goals.{metric}]\ntarget = 0.99\nowner = "{name}"\nby = "2025-12"\n' for metric in GOALS[:goals]
+    )
     report = '[report]\ntimezone = "UTC"\ncurrency = "USD"\nas_of = 2024-09-01\nsegments = ["region"]\n'
-    (folder / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}{more}\n{wanted}', "utf-8")
+    (folder / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}{more}\n{goals_toml}', "utf-8")
     return folder / "retention.toml"
 
 
@@ -200,10 +202,10 @@ def test_the_full_report_defines_what_it_shows(tmp_path):
     plan = make_plan(rk.load(project(tmp_path)), None, None, None, None, ["pdf"], [], None, True)
     outputs = [new_output("display_data", data=plan.page.cards("repeat_purchase_rate", "revenue")._repr_mimebundle_())]
     executed = {plan.stem(plan.everything[0], "en"): new_notebook(cells=[new_code_cell(outputs=outputs)])}
-    for sections, wanted in ((executed, {"Repeat purchase rate", "Revenue"}), ({}, {*plan.page.rows["label"]})):
+    for sections, expected in ((executed, {"Repeat purchase rate", "Revenue"}), ({}, {*plan.page.rows["label"]})):
         blocks = [cell.outputs[0].data[BLOCK_MIME] for cell in assemble(plan, "en", sections, []).cells]
         terms = next(block["items"] for block in blocks if block["kind"] == "terms")
-        assert {term["term"] for term in terms} == wanted
+        assert {term["term"] for term in terms} == expected
 
 
 def test_the_sample_is_short_and_defines_every_figure(sample_pack):

@@ -73,8 +73,10 @@ def test_it_opens_alone_and_every_chart_comes_alive(opened):
 
 def test_nothing_is_wider_than_the_page(opened):
     assert opened.page.evaluate("document.documentElement.scrollWidth") == opened.page.viewport_size["width"]
-    drawn = opened.page.locator(".live.ready svg").all()
-    assert [box for box in (chart.bounding_box() for chart in drawn) if box["width"] < 200 or box["height"] < 100] == []
+    charts = opened.page.locator(".live.ready svg").all()
+    assert [
+        box for box in (chart.bounding_box() for chart in charts) if box["width"] < 200 or box["height"] < 100
+    ] == []
 
 
 def test_contents_lead_to_their_sections(opened):

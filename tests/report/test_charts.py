@@ -243,11 +243,11 @@ def test_many_periods_thin_their_labels_but_keep_the_latest():
 
 def test_a_running_period_after_a_year_is_told_below_it():
     """Else the year of January and "incomplete" of February would run into one another."""
-    drawn = series.trend(
+    chart = series.trend(
         trend_rows([0.4, 0.5, 0.6], incomplete=[2]).assign(period=["2023-12", "2024-01", "2024-02"]),
         WORDS,
     )
-    labels = json.loads(re.search(r"\{.*\}", drawn.spec["encoding"]["x"]["axis"]["labelExpr"])[0])
+    labels = json.loads(re.search(r"\{.*\}", chart.spec["encoding"]["x"]["axis"]["labelExpr"])[0])
     assert (labels["2024-01"], labels["2024-02"]) == (["Jan", "2024"], ["Feb", "\u200b", "incomplete"])
 
 

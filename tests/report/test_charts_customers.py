@@ -89,11 +89,11 @@ def test_a_heat_map_of_a_long_history_has_columns_for_some_old_ages(every, oldes
     ages = range(oldest + 1)
     cells = pd.DataFrame({"cohort": "2001", "age": ages, "period": "2020", "size": 9, "complete": True, "value": 0.5})
     drawing = cohort_charts.heat_map(cells, WORDS, every, "fraction")
-    seen = [row["age"] for row in rows_of(drawing)]
+    shown_ages = [row["age"] for row in rows_of(drawing)]
     step = cohort_charts.age_step(oldest, every)
-    assert seen[:13] == [*range(min(oldest, 12) + 1)]
-    assert seen[13:] == [age for age in range(13, oldest + 1) if age % step == 0]
-    assert len(seen) <= 19
+    assert shown_ages[:13] == [*range(min(oldest, 12) + 1)]
+    assert shown_ages[13:] == [age for age in range(13, oldest + 1) if age % step == 0]
+    assert len(shown_ages) <= 19
     assert (step == 1) == (oldest <= 18)
     assert step < cohort_charts.YEAR[every] or step % cohort_charts.YEAR[every] == 0, "years are told as whole ones"
 
@@ -176,7 +176,7 @@ def by_night(colour: str) -> list[float]:
     return [min(1.0, max(0.0, part)) for part in turned]
 
 
-@pytest.mark.parametrize("seen", [by_day, by_night])
+@pytest.mark.parametrize("view", [by_day, by_night])
 @pytest.mark.parametrize(
     ("text", "ground"),
     [
@@ -186,8 +186,8 @@ def by_night(colour: str) -> list[float]:
         (cohort_charts.MUTED, "#ffffff"),
     ],
 )
-def test_figures_in_cells_are_legible(seen, text, ground):
-    low, high = sorted((luminance(seen(text)), luminance(seen(ground))))
+def test_figures_in_cells_are_legible(view, text, ground):
+    low, high = sorted((luminance(view(text)), luminance(view(ground))))
     assert (high + 0.05) / (low + 0.05) >= 4.5
 
 

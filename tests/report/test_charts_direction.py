@@ -115,9 +115,9 @@ def test_a_chart_is_mirrored_mark_by_mark_in_the_same_colours(draw):
     def ordered(drawn):
         return sorted(drawn, key=lambda mark: (mark[0], str(mark[4:]), round(mark[3], 2), mark[1]))
 
-    for drawn, wanted in zip(ordered(arabic), ordered(turned), strict=True):
-        assert drawn[1:4] == pytest.approx(wanted[1:4], abs=0.03)  # labels of another width leave another plot
-        assert (drawn[0], drawn[4:]) == (wanted[0], wanted[4:])
+    for drawn, expected in zip(ordered(arabic), ordered(turned), strict=True):
+        assert drawn[1:4] == pytest.approx(expected[1:4], abs=0.03)  # labels of another width leave another plot
+        assert (drawn[0], drawn[4:]) == (expected[0], expected[4:])
 
 
 @every_chart
@@ -252,8 +252,8 @@ def test_isolates_are_not_seen_and_take_no_room():
     """In a picture as it is measured, and as it is drawn."""
 
     def picture(text):
-        drawn = f'<text x="5" y="20" font-family="IBM Plex Sans Arabic" font-size="14">{text}</text>'
-        svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="30">{drawn}</svg>'
+        element = f'<text x="5" y="20" font-family="IBM Plex Sans Arabic" font-size="14">{text}</text>'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="30">{element}</svg>'
         return render_png(svg, 1, str(templates_dir() / "fonts"))
 
     assert picture("\u2067مليون\u2069") == picture("مليون")

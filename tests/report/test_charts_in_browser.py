@@ -70,8 +70,8 @@ def test_charts_begin_where_the_reader_does(chromium, charts, viewport):
         assert (square[side] - name[side]) * sign < 0, "each square before its name"
         assert 0 < (name[side] - square[other]) * sign < 12
     assert abs(cells["svg"][side] - cells["picture"][side]) < 20, "what is narrower stands there, and is seen first"
-    drawn = [one for one in segments["texts"] if "Peru" in one["text"] or "Chile" in one["text"]]
-    assert all(abs(one[side] - segments["svg"][side]) < (150 if viewport == DESK else 20) for one in drawn)
+    labels = [one for one in segments["texts"] if "Peru" in one["text"] or "Chile" in one["text"]]
+    assert all(abs(one[side] - segments["svg"][side]) < (150 if viewport == DESK else 20) for one in labels)
     page.close()
 
 

@@ -100,8 +100,8 @@ def test_mail_stays_from_right_to_left_where_styles_or_the_head_are_stripped(mes
     cells = re.findall(r"<t[dh]\b[^>]* align=\"(?:left|right)\"[^>]*>", body)
     assert len([cell for cell in cells if 'align="right"' in cell]) > len(cells) / 2
     for cell in cells:  # attribute and style say the same
-        (wanted,) = re.findall(r'\balign="(\w+)"', cell)
-        assert {wanted} >= {*re.findall(r"text-align: ?(left|right)", cell)}
+        (alignment,) = re.findall(r'\balign="(\w+)"', cell)
+        assert {alignment} >= {*re.findall(r"text-align: ?(left|right)", cell)}
     assert "border-right: 4px" in body.replace("border-right:4px", "border-right: 4px")
     assert "border-left:" not in body
 

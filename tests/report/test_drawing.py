@@ -109,8 +109,8 @@ def test_it_ends_with_the_run_however_that_ends(ending):
         f"drawing.prepare({FONTS!r}); drawing.render_svg({bars(1)!r}, {FONTS!r}); "
         f"print(drawing._processes[0]._process.pid, flush=True); {ending}"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    pid, until = int(done.stdout), time.monotonic() + 20
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    pid, until = int(result.stdout), time.monotonic() + 20
     while is_running(pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_running(pid)

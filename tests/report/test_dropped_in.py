@@ -163,13 +163,13 @@ FAILED = {  # notebook: the title of its section, what that says, what the execu
 
 @pytest.mark.parametrize("name", FAILED)
 def test_a_section_says_in_words_what_failed_and_the_notebook_keeps_the_rest(pack, name):
-    title, message, kept = FAILED[name]
+    title, message, trace = FAILED[name]
     notice = section(pack, title).select_one(".notice.failure")
     assert notice.get_text(" ", strip=True) == f"This section could not be made {message}"
     assert f"This section could not be made • {message}" in pdf_text(pack)
     outputs = [output for cell in executed(pack, name).cells for output in cell.get("outputs", [])]
     (error,) = [output for output in outputs if output.output_type == "error"]
-    assert any(kept in line for line in error.traceback)
+    assert any(trace in line for line in error.traceback)
 
 
 def test_what_came_before_a_failure_and_the_other_sections_stand(pack):
@@ -196,13 +196,13 @@ REFUSED = {  # as docs/extending.md promises: a template, and the sentence
 }
 
 
-@pytest.mark.parametrize(("given", "sentence"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("fields", "sentence"), REFUSED.values(), ids=REFUSED)
 def test_what_the_readme_says_is_refused_is_refused_before_anything_runs(
-    tmp_path, monkeypatch, capsys, given, sentence
+    tmp_path, monkeypatch, capsys, fields, sentence
 ):
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a template was run"))
     (tmp_path / "own").mkdir()
-    text = nbformat.writes(nbf.new_notebook(cells=[])) if given is None else notebook(**given)
+    text = nbformat.writes(nbf.new_notebook(cells=[])) if fields is None else notebook(**fields)
     (tmp_path / "own" / "own.ipynb").write_text(text, "utf-8")
     ORDERS.to_csv(tmp_path / "orders.csv", index=False)
     options = ["--data", str(tmp_path), "--output", str(tmp_path / "reports"), "--templates", str(tmp_path / "own")]

@@ -339,7 +339,7 @@ def test_the_same_notebook_gives_the_same_bytes(export, every_kind):
 
 
 def test_all_our_words_are_in_the_bundled_font():
-    ours = "".join(
+    words = "".join(
         sorted(
             set(
                 "".join(
@@ -348,7 +348,7 @@ def test_all_our_words_are_in_the_bundled_font():
             )
         )
     )
-    with pikepdf.open(io.BytesIO(pdf(notebook(code_cell(Block("text", text=ours)))))) as document:
+    with pikepdf.open(io.BytesIO(pdf(notebook(code_cell(Block("text", text=words)))))) as document:
         fonts = {str(font.BaseFont) for page in document.pages for font in page.Resources.Font.values()}
     assert fonts
     assert all("IBMPlexSansArabic" in font for font in fonts)

@@ -213,11 +213,11 @@ def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
 def test_where_there_are_no_locks_a_run_goes_on_without(place, monkeypatch):
     """And takes nothing away that may be another's."""
     monkeypatch.setattr(places, "_try_lock", lambda _: refuse(errno.ENOLCK))
-    beside = place.output / ".2024-02-abcd1234"
-    beside.mkdir(parents=True)
-    with staging_dir(place.pack) as here:
-        assert here.is_dir()
-    assert place.left() == [beside.name]
+    leftover = place.output / ".2024-02-abcd1234"
+    leftover.mkdir(parents=True)
+    with staging_dir(place.pack) as staging:
+        assert staging.is_dir()
+    assert place.left() == [leftover.name]
 
 
 def refuse(number: int) -> None:
@@ -257,23 +257,23 @@ def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkey
 def test_a_pack_that_was_about_to_be_replaced_comes_back(place):
     """A run killed between two renames has left the pack beside its place."""
     succeeds(place)
-    before, beside = contents(place.pack), place.output / ".2024-02-abcd1234"
-    beside.mkdir()
-    place.pack.rename(beside / BEFORE)
-    with staging_dir(place.pack) as here:
+    before, leftover = contents(place.pack), place.output / ".2024-02-abcd1234"
+    leftover.mkdir()
+    place.pack.rename(leftover / BEFORE)
+    with staging_dir(place.pack) as staging:
         assert contents(place.pack) == before
-        assert {*place.left()} == {LOCK, here.name, "2024-02", "index.html"}
+        assert {*place.left()} == {LOCK, staging.name, "2024-02", "index.html"}
 
 
 def test_what_is_not_ours_is_left_alone(place):
-    kept = [
+    paths = [
         place.output / name for name in (".git-abcd1234", ".2024-02-notes", ".2024-13-abcd1234", "2024-02-abcd1234")
     ]
-    for path in kept:
+    for path in paths:
         path.mkdir(parents=True)
     with staging_dir(place.pack):
         pass
-    assert [path for path in kept if not path.is_dir()] == []
+    assert [path for path in paths if not path.is_dir()] == []
 
 
 def limited(command: list[str], size: int) -> subprocess.CompletedProcess:
@@ -286,9 +286,9 @@ def limited(command: list[str], size: int) -> subprocess.CompletedProcess:
 def test_a_file_that_cannot_be_written_leaves_the_pack_before(place):
     succeeds(place)
     before = contents(place.pack)
-    done = limited(place.command("overview"), 50_000)  # figures fit, the message does not
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert done.stderr.splitlines()[-1] == (
+    result = limited(place.command("overview"), 50_000)  # figures fit, the message does not
+    assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+    assert result.stderr.splitlines()[-1] == (
         f"retention-kit: The pack could not be written to {str(place.pack)!r}: File too large."
     )
     assert contents(place.pack) == before
@@ -298,10 +298,10 @@ def test_a_file_that_cannot_be_written_leaves_the_pack_before(place):
 def test_tables_that_find_no_room_on_disk_are_told_in_a_sentence(tmp_path):
     (tmp_path / "orders.csv").write_text("customer_id,ordered_at,amount\nAnn,2024-01-05,10\n")
     (tmp_path / "retention.toml").write_text('[data]\norders = "orders.csv"\nmemory_limit = "1GB"\n')
-    done = limited(["metrics", "--data", str(tmp_path)], 4_000)
-    assert done.returncode == 2
+    result = limited(["metrics", "--data", str(tmp_path)], 4_000)
+    assert result.returncode == 2
     assert re.fullmatch(
-        r"retention-kit: What memory_limit leaves no room for cannot be written: .*: File too large\.\n", done.stderr
+        r"retention-kit: What memory_limit leaves no room for cannot be written: .*: File too large\.\n", result.stderr
     )
 
 
@@ -310,11 +310,11 @@ def test_a_disk_that_fills_up_while_figures_are_made_names_the_limit(tmp_path):
     rows = pd.DataFrame({"customer_id": range(60_000), "ordered_at": [*days] * 100, "amount": 10})
     rows.to_csv(tmp_path / "orders.csv", index=False)
     (tmp_path / "retention.toml").write_text('[data]\norders = "orders.csv"\nmemory_limit = "15MB"\n')
-    done = limited(["metrics", "--data", str(tmp_path)], 1_000_000)
-    assert done.returncode == 2
+    result = limited(["metrics", "--data", str(tmp_path)], 1_000_000)
+    assert result.returncode == 2
     assert re.fullmatch(
         r"retention-kit: .*There is too little room in memory \(\[data\] memory_limit\) or on the disk .*\n",
-        done.stderr,
+        result.stderr,
     )
 
 
@@ -326,12 +326,12 @@ def test_a_full_disk_leaves_nothing_behind(place):
         pytest.skip("a small disk cannot be mounted here")
     try:
         command = [sys.executable, "-m", "retention_kit.cli", *place.command("overview")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert done.stderr.splitlines()[-1] == (
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert result.stderr.splitlines()[-1] == (
             f"retention-kit: The pack could not be written to {str(place.pack)!r}: No space left on device."
         )
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in result.stderr
         assert place.left() == []
         subprocess.run([mount, "-o", "remount,size=20m", place.output], check=True)
         succeeds(place)

@@ -79,11 +79,11 @@ def test_a_fork_of_a_process_that_has_drawn_says_so(tmp_path, monkeypatch):
 def test_what_a_killed_run_left_is_taken_away(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     first = private_path()
-    left = first.with_name(f"{2**22 + 1}-left")  # no process has such a number
-    left.mkdir()
-    (left / "summaries").write_bytes(b"customers")
+    leftover = first.with_name(f"{2**22 + 1}-left")  # no process has such a number
+    leftover.mkdir()
+    (leftover / "summaries").write_bytes(b"customers")
     private_path()
-    assert not left.exists()
+    assert not leftover.exists()
 
 
 def test_a_private_file_that_two_processes_write_at_once_is_one_of_theirs(tmp_path, monkeypatch):

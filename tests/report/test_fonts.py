@@ -77,8 +77,8 @@ def test_the_font_has_every_character_of_a_language(language, weight):
     path = templates_dir().parent / "retention_kit" / "locale" / f"{language}.toml"
     text = path.read_text("utf-8") + "".join(SHAPES.values()) + "٠١٢٣٤٥٦٧٨٩«»،؛؟٪٫٬×−–…±£€$"
     known = characters_of(templates_dir() / "fonts" / f"IBMPlexSansArabic-{weight}.ttf")
-    wanted = {character for character in text if not fonts._UNPRINTED.fullmatch(character)}
-    assert {character for character in wanted if ord(character) not in known} == set()
+    characters = {character for character in text if not fonts._UNPRINTED.fullmatch(character)}
+    assert {character for character in characters if ord(character) not in known} == set()
     assert fonts.unprintable([text]) == {}
 
 
@@ -138,17 +138,17 @@ def test_a_font_of_the_settings_prints_what_ours_lacks(japanese):
 
 def test_pictures_of_messages_are_drawn_with_it(tmp_path):
     """Without it a letter is a box or what the system has, with it the black corner of the font made here."""
-    here = str(make_font(tmp_path / "corner.ttf", "株", "Corner Here"))
+    font = str(make_font(tmp_path / "corner.ttf", "株", "Corner Here"))
     spec = {**SPEC, "data": {"values": [{"who": "株株株株", "n": 3}]}}
 
     def ink(files):
         picture = Image.open(io.BytesIO(draw_png(spec, 4, files))).convert("L").crop((0, 0, 160, 80))
         return sum(value < 100 for value in picture.get_flattened_data())
 
-    before, after = ink(()), ink((here,))
+    before, after = ink(()), ink((font,))
     assert after > 1.5 * before > 0
     assert fonts.unprintable_in_pictures([draw_svg(spec)]).keys() <= {"株"}  # the system may have it
-    assert fonts.unprintable_in_pictures([draw_svg(spec)], (here,)) == {}
+    assert fonts.unprintable_in_pictures([draw_svg(spec)], (font,)) == {}
 
 
 def test_a_process_draws_with_the_fonts_that_it_was_started_with(japanese):

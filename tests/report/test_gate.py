@@ -228,8 +228,8 @@ def break_identity(pack: Path) -> None:
 def undraw(pack: Path) -> None:
     path = pack / "report.en.html"
     page = path.read_text("utf-8")
-    drawn = re.search(r'(?s)(<figure class="chart.*?<div class="picture"[^>]*>)<svg.*?</svg>', page)
-    path.write_text(page.replace(drawn[0], drawn[1]), "utf-8")
+    match = re.search(r'(?s)(<figure class="chart.*?<div class="picture"[^>]*>)<svg.*?</svg>', page)
+    path.write_text(page.replace(match[0], match[1]), "utf-8")
 
 
 def drop_chart(pack: Path) -> None:

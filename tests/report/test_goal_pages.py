@@ -71,8 +71,8 @@ def page(tmp_path_factory) -> Page:
     return Page("2024-12", data=rk.load(folder))
 
 
-def bars(page: Page, **given) -> dict[str, dict]:
-    return {one["label"]: one for one in page.goal_bars(**given).data["goals"]}
+def bars(page: Page, **options) -> dict[str, dict]:
+    return {one["label"]: one for one in page.goal_bars(**options).data["goals"]}
 
 
 def test_bars_say_where_one_is_and_should_be(page):
@@ -159,8 +159,8 @@ def test_trends_show_target_and_outlook(page):
 
 
 def test_there_is_a_section_only_where_there_are_goals(page):
-    def names(**given) -> list[str]:
-        return [one.name for one in library.sections(page.data, **given)]
+    def names(**options) -> list[str]:
+        return [one.name for one in library.sections(page.data, **options)]
 
     assert names(has_goals=True)[-1] == "goals"
     assert "goals" not in names()

@@ -282,9 +282,9 @@ def test_one_server_serves_a_process_and_ends_with_it(is_killed):
               "assert kernels.prepare() is server\nprint(server._process.pid, flush=True)\n"  # fmt: skip  # the table as on paper
     killed = "print(server.place, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     command = [sys.executable, "-c", program + killed * is_killed]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    pid, *paths = done.stdout.split()
-    assert done.returncode == -signal.SIGKILL * is_killed
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    pid, *paths = result.stdout.split()
+    assert result.returncode == -signal.SIGKILL * is_killed
     assert is_gone(int(pid))
     assert len(paths) == is_killed
     assert not any(Path(path).exists() for path in paths)
@@ -314,8 +314,8 @@ def test_a_command_that_has_done_nothing_yet_forks_the_server_which_has_nothing_
             "os.path.realpath('lock') in [os.path.realpath(f'/dev/fd/{one}') for one in range(64)], " \
             "sys.path.count(os.getcwd()), os.getsid(0) == os.getppid(), sys.flags.hash_randomization)"  # fmt: skip  # by the line
     program = [sys.executable, "-c", FRESH, code]
-    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
-    ours, others = (line.split() for line in done.stdout.splitlines())
+    result = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+    ours, others = (line.split() for line in result.stdout.splitlines())
     assert ours == [ours[0], ours[0], "True", "False", "0", "True", "1"]
     assert others == [ours[0], others[1], "True", "False", "0", "True", "0"]
     assert others[1] != ours[1]
@@ -328,8 +328,8 @@ def test_the_command_forks_the_server_before_it_has_threads(tmp_path, more, is_f
               "def started(fork=False):\n    print(fork)\n    raise KeyboardInterrupt\n" \
               "kernels.ForkServer = started\ncli.main(['report', *sys.argv[1:]])"  # fmt: skip  # by the line
     command = [sys.executable, "-c", program, *more]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(is_forked)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(is_forked)
 
 
 @pytest.mark.parametrize(("code", "message"), [("0", "SystemExit: 0"), ("", "SystemExit"), ("3", "SystemExit: 3")])

@@ -209,8 +209,8 @@ def test_a_third_language_is_one_file(tmp_path):
         "--output",
         "reports",
     ]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
     (report,) = (tmp_path / "reports").glob("*/report.he.html")
     page = read_html(report)
     assert page.html["dir"] == "rtl"

@@ -62,9 +62,9 @@ class Read:
         }
 
 
-def with_mail(data, company: str | None = None, goals: dict | None = None, **given):
+def with_mail(data, company: str | None = None, goals: dict | None = None, **fields):
     """The same data under other settings."""
-    settings = msgspec.structs.replace(data.settings, mail=Mail(**given), goals=goals or {})
+    settings = msgspec.structs.replace(data.settings, mail=Mail(**fields), goals=goals or {})
     if company is not None:
         settings = msgspec.structs.replace(settings, report=msgspec.structs.replace(settings.report, company=company))
     return replace(data, settings=settings)
@@ -103,12 +103,12 @@ def retail(shared, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def goals(retail) -> Read:
-    wanted = {
+    targets = {
         "customer_retention_rate": Goal(0.45, "2011-11"),  # 45.6%: reached
         "repeat_purchase_rate": Goal(0.35, "2011-12"),  # 32.5%, a month before the end: open
         "average_revenue_per_customer": Goal(750.0),  # 698.21: missed
     }
-    return Read(compose(Page("2011-11", "month", "", "en", with_mail(retail, goals=wanted, link=LINK))))
+    return Read(compose(Page("2011-11", "month", "", "en", with_mail(retail, goals=targets, link=LINK))))
 
 
 @pytest.mark.long
@@ -297,10 +297,10 @@ def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment
         "page = Page('2025-12', 'month', 'channel', 'en', rk.sample())\n"
         "print(hashlib.sha256(to_bytes(compose(page))).hexdigest())"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ, **environment}
     )
-    assert done.stdout.strip() == hashlib.sha256(read.raw).hexdigest()
+    assert result.stdout.strip() == hashlib.sha256(read.raw).hexdigest()
     assert to_bytes(compose(whole)) == read.raw
 
 
@@ -448,8 +448,8 @@ def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_p
     report = tmp_path / "report.en.country-France.pdf"
     report.write_bytes(b"%PDF" * 1000)
 
-    def made(**given) -> Read:
-        return Read(compose(Page("2025-12", "month", "", "en", with_mail(sample, **given)), report=report))
+    def made(**options) -> Read:
+        return Read(compose(Page("2025-12", "month", "", "en", with_mail(sample, **options)), report=report))
 
     linked = made(link=LINK)
     assert linked.page.select_one(".button a")["href"] == LINK

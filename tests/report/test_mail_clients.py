@@ -41,8 +41,8 @@ def modules() -> Path:
 
 def judged(modules: Path, html: str) -> dict:
     script = Path(__file__).with_name("mail_checks.mjs")
-    done = subprocess.run(["node", script, modules], input=html, capture_output=True, encoding="utf-8", check=True)
-    return json.loads(done.stdout)
+    result = subprocess.run(["node", script, modules], input=html, capture_output=True, encoding="utf-8", check=True)
+    return json.loads(result.stdout)
 
 
 def test_programs_miss_nothing_that_matters_and_the_markup_is_sound(modules, either):

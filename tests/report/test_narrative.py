@@ -18,16 +18,16 @@ WORDS = Words("en", "GBP")
 NAN = float("nan")
 
 
-def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
+def row(value, previous=NAN, unit="fraction", **changes) -> SimpleNamespace:
     """A scorecard row with what sentences read of it."""
     fields = {"metric": "a_metric", "label": "A figure", "period": "2024-02", "segment_value": "", "complete": True}
     fields |= {"target": NAN, "status": "", "value": value, "previous": previous, "unit": unit}
     fields |= {"change_low": NAN, "change_high": NAN, "year_ago": NAN, "better": "higher"}
-    return SimpleNamespace(**fields | {"change": value - previous} | given)
+    return SimpleNamespace(**fields | {"change": value - previous} | changes)
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("figure", "sentence"),
     [
         (row(0.456, 0.386), "A figure rose by 7.0 points to 45.6%"),
         (row(0.386, 0.456), "A figure fell by 7.0 points to 38.6%"),
@@ -47,8 +47,8 @@ def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
         (row(0.456, 0.456, change_low=-0.1, change_high=0.1), "A figure steady at 45.6%"),
     ],
 )
-def test_a_finding(given, sentence):
-    assert narrative.finding(given, WORDS) == sentence
+def test_a_finding(figure, sentence):
+    assert narrative.finding(figure, WORDS) == sentence
 
 
 MOVED = row(0.456, 0.386, change_low=-0.01, change_high=0.15, n=200)
@@ -56,7 +56,7 @@ FEBRUARY = row(1.2, 1.3, "ratio", metric="purchase_frequency", change_low=-0.12,
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "sentence"),
+    ("figure", "verdict", "sentence"),
     [
         (MOVED, "real", "A figure rose by 7.0 points to 45.6%"),
         (MOVED, "chance", "A figure at 45.6%, no clear change"),
@@ -66,8 +66,8 @@ FEBRUARY = row(1.2, 1.3, "ratio", metric="purchase_frequency", change_low=-0.12,
         (FEBRUARY, "length", "A figure fell by 0.10 to 1.20, no more than the length of the period explains"),
     ],
 )
-def test_a_finding_says_no_more_than_its_verdict(given, verdict, sentence):
-    assert narrative.finding(given, WORDS, verdict) == sentence
+def test_a_finding_says_no_more_than_its_verdict(figure, verdict, sentence):
+    assert narrative.finding(figure, WORDS, verdict) == sentence
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ FALL = "The fall is larger than chance explains (95% interval of the change: −
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict", "sentence"),
+    ("figure", "verdict", "sentence"),
     [
         (row(0.456, 0.386, change_low=0.01, change_high=0.13), "real", RISE),
         (row(85, 100, "money", change_low=-25, change_high=-5), "real", FALL),
@@ -107,12 +107,12 @@ FALL = "The fall is larger than chance explains (95% interval of the change: −
         (row(110, 100, "money"), "", ""),  # a sum has no interval
     ],
 )
-def test_how_certain_a_change_is(given, verdict, sentence):
-    assert narrative.certainty(given, WORDS, verdict) == sentence
+def test_how_certain_a_change_is(figure, verdict, sentence):
+    assert narrative.certainty(figure, WORDS, verdict) == sentence
 
 
 @pytest.mark.parametrize(
-    ("given", "bad"),
+    ("figure", "bad"),
     [
         (row(0.3, 0.4), True),
         (row(0.4, 0.3), False),
@@ -121,8 +121,8 @@ def test_how_certain_a_change_is(given, verdict, sentence):
         (row(0.3), False),
     ],
 )
-def test_the_bad_side(given, bad):
-    assert narrative.is_bad(given) is bad
+def test_the_bad_side(figure, bad):
+    assert narrative.is_bad(figure) is bad
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_the_headline_speaks_of_what_moved_else_of_the_first_leading_figure_that
         ]
     )
 
-    def leading(rows, period="2024-02", moved=""):
-        lead = narrative.leading(rows, period, lambda row: row.metric == moved)
+    def leading(rows, period="2024-02", changed=""):
+        lead = narrative.leading(rows, period, lambda row: row.metric == changed)
         return lead and lead.metric
 
     assert leading(rows) == "revenue"
-    assert leading(rows, moved="mrr") == "mrr"
+    assert leading(rows, changed="mrr") == "mrr"
     assert leading(rows[:2]) == "customers_at_end"
     assert leading(rows[1:2]) == "customer_retention_rate"
     assert leading(rows, "2024-03") is None

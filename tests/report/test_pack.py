@@ -316,8 +316,8 @@ def build(data, output: Path, **options) -> Path:
 @pytest.fixture(scope="module")
 def whole_pack(data, tmp_path_factory) -> Path:
     """A whole pack, made once for all tests that want one to stand there."""
-    with pytest.MonkeyPatch.context() as here:
-        here.setattr(library, "run", run_here)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "run", run_here)
         return build(data, tmp_path_factory.mktemp("made"))
 
 
@@ -358,8 +358,8 @@ def test_only_makes_every_section_where_the_others_would_be_lost(data, tmp_path)
     """But a first pack, or one that never had others, holds what is asked for."""
     options = {"period": "2024-02", "output": tmp_path, "formats": ["html"], "static": True}
     other = rk.load(orders=ORDERS.assign(amount=ORDERS["amount"] * 2), timezone="UTC", currency="GBP")
-    for given in (data, other):
-        assert not rk.build_report(given, only=["revenue"], **options).note
+    for source in (data, other):
+        assert not rk.build_report(source, only=["revenue"], **options).note
         assert manifest.sections(tmp_path / "2024-02") == {"revenue.en"}
     rk.build_report(other, **options)
     whole = manifest.sections(tmp_path / "2024-02")

@@ -311,8 +311,8 @@ def test_the_pdf_says_what_the_html_says(printed):
 @pytest.mark.long
 def test_the_pdf_names_no_figure_that_the_html_does_not(either, printed):
     """From its first page up to the definitions; what charts, the contents and page numbers say left aside."""
-    drawn = "|".join(sorted(map(re.escape, printed.drawn), key=len, reverse=True))
-    of_charts, numbered = re.compile(rf"(?:(?:{drawn})\s*)+"), re.escape(printed.words.raw("document.page"))
+    drawings = "|".join(sorted(map(re.escape, printed.drawn), key=len, reverse=True))
+    of_charts, numbered = re.compile(rf"(?:(?:{drawings})\s*)+"), re.escape(printed.words.raw("document.page"))
     numbered = re.compile(numbered.replace(r"\{page\}", r"\d+").replace(r"\{pages\}", r"\d+"))
     lines = [
         line.strip() for page in PdfReader(either / "report.en.pdf").pages for line in page.extract_text().splitlines()

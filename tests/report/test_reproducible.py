@@ -31,12 +31,12 @@ def elsewhere(sample_pack, tmp_path_factory):
 
 def test_every_file_is_the_same(sample_pack, elsewhere):
     """Figures, pages, lists, notebooks, manifest and the index of all packs."""
-    here, there = contents(sample_pack.parent), contents(elsewhere)
-    assert {*here} == {*there}
+    first, second = contents(sample_pack.parent), contents(elsewhere)
+    assert {*first} == {*second}
     assert {"scorecard.csv", "manifest.json", "report.en.html", "report.en.pdf"} <= {
-        name.split("/")[-1] for name in here
+        name.split("/")[-1] for name in first
     }
-    assert [name for name in here if here[name] != there[name]] == []
+    assert [name for name in first if first[name] != second[name]] == []
 
 
 def test_no_clock_no_place_and_no_user_is_in_a_pack(sample_pack):

@@ -175,8 +175,8 @@ def test_companies_do_not_share_a_trend(project):
     assert report("--from", "2024-01", "--to", "2024-02") == 0
     rk.build_report(rk.sample(), "2025-12", formats=["html"], static=True, output=project / "reports")
     page = index()
-    ours, sample = (title.get_text() for title in page("h2"))
-    assert ours == "Months · Shop"
+    shop, sample = (title.get_text() for title in page("h2"))
+    assert shop == "Months · Shop"
     assert "synthetic data" in sample
     assert page.h1.get_text() == "Retention reports"
 

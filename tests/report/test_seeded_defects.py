@@ -138,8 +138,8 @@ def without_drawings(document) -> None:
 
     for number in range(len(document)):
         one = document[number]
-        for drawn in [one for one in one.get_objects(max_depth=1) if one.type != raw.FPDF_PAGEOBJ_TEXT]:
-            one.remove_obj(drawn)
+        for shape in [one for one in one.get_objects(max_depth=1) if one.type != raw.FPDF_PAGEOBJ_TEXT]:
+            one.remove_obj(shape)
         one.gen_content()
 
 

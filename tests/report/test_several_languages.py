@@ -61,15 +61,15 @@ def test_an_analysts_template_finds_nothing_of_its_run_in_another_language(data,
 @pytest.fixture
 def kernels(monkeypatch):
     """The process of each run, in order; what is run in the language `failing` fails, `alone` has a kernel of its own."""
-    run, seen = runner.library.run, SimpleNamespace(pids=[], failing="", alone=False)
+    run, log = runner.library.run, SimpleNamespace(pids=[], failing="", alone=False)
 
     def noted(template, parameters, environment, clients, kernel):
-        executed, problem = run(template, parameters, environment, clients, None if seen.alone else kernel)
-        seen.pids.append(None if seen.alone else clients[-1].km.provisioner.pid)
-        return executed, problem or ("ValueError: none" if parameters["language"] == seen.failing else "")
+        executed, problem = run(template, parameters, environment, clients, None if log.alone else kernel)
+        log.pids.append(None if log.alone else clients[-1].km.provisioner.pid)
+        return executed, problem or ("ValueError: none" if parameters["language"] == log.failing else "")
 
     monkeypatch.setattr(runner.library, "run", noted)
-    return seen
+    return log
 
 
 def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tmp_path, kernels):

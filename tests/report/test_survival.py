@@ -13,7 +13,7 @@ from retention_kit.wording import Words
 UTC = {"timezone": "UTC", "currency": "GBP"}
 
 
-def company(**left: list[int]) -> rk.data.dataset.Dataset:
+def company(**plans: list[int]) -> rk.data.dataset.Dataset:
     """Forty customers of each plan who begin on 2023-01-10 and leave after so many months, the others not."""
     rows = [
         (
@@ -22,8 +22,8 @@ def company(**left: list[int]) -> rk.data.dataset.Dataset:
             None if months is None else f"{pd.Timestamp('2023-01-10') + pd.DateOffset(months=months):%Y-%m-%d}",
             plan,
         )
-        for plan, gone in left.items()
-        for who, months in enumerate([*gone, *[None] * (40 - len(gone))])
+        for plan, lifetimes in plans.items()
+        for who, months in enumerate([*lifetimes, *[None] * (40 - len(lifetimes))])
     ]
     frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "ended_at", "plan"])
     return rk.load(
@@ -78,9 +78,9 @@ def test_who_all_stayed_stay_in_the_table_too():
     assert [row[3] for row in table.data["rows"]] == ["0.0%", "0.0%"]
 
 
-@pytest.mark.parametrize("left", [{"Basic": []}, {"Basic": [1, 2, 3, 4]}])
-def test_while_hardly_anybody_has_left_there_is_none(left):
-    assert list(Page("2024-02", data=company(**left)).survival()) == []
+@pytest.mark.parametrize("plans", [{"Basic": []}, {"Basic": [1, 2, 3, 4]}])
+def test_while_hardly_anybody_has_left_there_is_none(plans):
+    assert list(Page("2024-02", data=company(**plans)).survival()) == []
 
 
 def test_orders_and_single_segment_values_have_none():
@@ -90,7 +90,7 @@ def test_orders_and_single_segment_values_have_none():
 
 
 def test_the_chart_steps_and_goes_on_in_dashes():
-    seen = pd.DataFrame(
+    observed = pd.DataFrame(
         {
             "group": ["a", "a"],
             "month": [0, 2],
@@ -101,9 +101,9 @@ def test_the_chart_steps_and_goes_on_in_dashes():
         }
     )
     ahead = pd.DataFrame({"group": ["a", "a"], "month": [2, 14], "share": [0.5, 0.25]})
-    chart = survival(seen, ahead, Words("en", "GBP"))
+    chart = survival(observed, ahead, Words("en", "GBP"))
     band, line, _, dashed = chart.spec["layer"]
     assert band["mark"]["interpolate"] == line["mark"]["interpolate"] == "step-after"
     assert dashed["mark"]["strokeDash"]
     assert chart.alt.endswith("a: 50.0% in month 2, projected to be 25.0% in month 14.")
-    assert survival(seen.iloc[:0], ahead, Words("en", "GBP")) is None
+    assert survival(observed.iloc[:0], ahead, Words("en", "GBP")) is None

@@ -185,5 +185,5 @@ def test_a_folder_of_templates_must_hold_some(data, tmp_path):
 def test_a_notebook_is_written_as_nbformat_writes_it(bundle):
     cell = nbf.new_code_cell("a\nb", metadata={"trusted": True}, outputs=[nbf.new_output("display_data", bundle)])
     notebook = nbf.new_notebook(cells=[cell, nbf.new_markdown_cell("x\ny\n")], metadata={"signature": "none"})
-    wanted = nbformat.writes(notebook) + "\n"
-    assert library.written(notebook) == wanted
+    expected = nbformat.writes(notebook) + "\n"
+    assert library.written(notebook) == expected

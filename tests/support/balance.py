@@ -30,5 +30,5 @@ def assert_balanced(data: Dataset, table: str, rows: int) -> None:
     used, aside = rows_used(data, table), rows_set_aside(data, table)
     assert used + sum(aside.values()) == rows, f"{rows} rows came, {used} are used, set aside: {aside}"
     if table in data.quarantine:
-        held = data.quarantine[table]["check"].value_counts().to_dict()
-        assert held.items() <= aside.items(), "what the quarantine gives back is what is counted"
+        quarantined = data.quarantine[table]["check"].value_counts().to_dict()
+        assert quarantined.items() <= aside.items(), "what the quarantine gives back is what is counted"

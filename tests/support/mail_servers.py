@@ -178,12 +178,12 @@ def _free_port() -> int:
 
 
 def _wait(port: int) -> None:
-    begun = monotonic()
+    start = monotonic()
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
-            if monotonic() > begun + 20:
+            if monotonic() > start + 20:
                 raise
             sleep(0.1)

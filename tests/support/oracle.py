@@ -129,7 +129,7 @@ def customer_movements(books: Books, label: str) -> dict[str, int]:
     at_start, at_end = customers_of(books, label)
     start, end = bounds(label)
     before = {customer for customer, day in books.first_paid.items() if day < start}
-    moved = {
+    movements = {
         "new": len(at_end - at_start - before),
         "reactivated": len((at_end - at_start) & before),
         "lost": len(at_start - at_end),
@@ -137,8 +137,8 @@ def customer_movements(books: Books, label: str) -> dict[str, int]:
     by_state = books.rules.basis == "subscriptions" or books.rules.inactivity_days
     if books.rules.churn_mode == "event" and by_state:
         counted = turns(books, start, min(end, books.as_of))
-        moved = {kind: counted[kind] for kind in moved}
-    return {"start": len(at_start), **moved, "retained": len(at_start & at_end), "end": len(at_end)}
+        movements = {kind: counted[kind] for kind in movements}
+    return {"start": len(at_start), **movements, "retained": len(at_start & at_end), "end": len(at_end)}
 
 
 def early_churned(books: Books, label: str) -> int:
@@ -174,17 +174,17 @@ def _figures(books: Books, label: str, segment: str | None) -> dict[str, dict[st
 
 
 def whole(books: Books, label: str, start: date, end: date, data_begin: str) -> dict[str, Fraction | None]:
-    moved = customer_movements(books, label)
+    movements = customer_movements(books, label)
     values = {
-        "customers_at_start": moved["start"],
-        "customers_at_end": moved["end"],
+        "customers_at_start": movements["start"],
+        "customers_at_end": movements["end"],
         "active_customers": len(active_in(books, label)),
-        "new_customers": moved["new"],
-        "reactivated_customers": moved["reactivated"],
-        "lost_customers": moved["lost"],
+        "new_customers": movements["new"],
+        "reactivated_customers": movements["reactivated"],
+        "lost_customers": movements["lost"],
         "early_churned_customers": early_churned(books, label),
-        "customer_retention_rate": ratio(moved["retained"], moved["start"]),
-        "customer_churn_rate": ratio(moved["lost"], moved["start"]),
+        "customer_retention_rate": ratio(movements["retained"], movements["start"]),
+        "customer_churn_rate": ratio(movements["lost"], movements["start"]),
         **dict(zip(LIFETIME_METRICS, lifetime(books, end, data_begin), strict=True)),
         **order_figures(books, start, end),
         **mrr_figures(books, label),
@@ -246,8 +246,8 @@ def lifetime(books: Books, end: date, data_begin: str) -> tuple[Fraction | None,
         yearly = monthly and monthly * 12
     else:
         years, yearly = buying_lifespan(books, end, data_begin)
-    given = books.rules.lifespan_years
-    years = Fraction(given) if given else years
+    fixed = books.rules.lifespan_years
+    years = Fraction(fixed) if fixed else years
     return years, years * yearly if years and yearly else None
 
 
@@ -337,16 +337,16 @@ def differences(
     Counts must be equal, rates and money to the tolerance of their size; undefined must be undefined.
     """
     rows = scorecard[scorecard["segment"] == segment] if segment else scorecard
-    wanted = {label: figures(books, label, segment) for label in rows["period"].unique()}
+    by_label = {label: figures(books, label, segment) for label in rows["period"].unique()}
     lines = []
     for row in rows.itertuples():
         value = None if pd.isna(row.value) else row.value
-        expected = wanted[row.period].get(row.segment_value if segment else "", {}).get(row.metric, "no such part")
+        expected = by_label[row.period].get(row.segment_value if segment else "", {}).get(row.metric, "no such part")
         if not same(value, expected, tolerance):
             lines.append(f"{row.metric} {row.period} {row.segment_value}: {value}, the oracle says {expected}")
     present = set(zip(rows["period"], rows["segment_value"] if segment else [""] * len(rows), strict=True))
     metrics = rows["metric"].unique()
-    for label, parts in wanted.items():
+    for label, parts in by_label.items():
         for part, own in parts.items():
             if (label, part) not in present and any(own[metric] for metric in metrics):
                 lines.append(f"{label}: no part {part}")

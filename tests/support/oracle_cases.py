@@ -65,8 +65,8 @@ def movement_differences(data, books, every: str, tolerance: float = 1e-9) -> li
         known = mrr.index.intersection(labels)
         assert len(known) > len(labels) / 2
         compared += [(mrr, label, mrr_movements(books, label, books.rules.mrr_mode)) for label in known]
-    for frame, label, wanted in compared:
-        for name, expected in wanted.items():
+    for frame, label, by_oracle in compared:
+        for name, expected in by_oracle.items():
             if not oracle.same(frame.loc[label, name], expected, tolerance):
                 lines.append(f"{name} {label}: {frame.loc[label, name]}, the oracle says {expected}")
     return lines
@@ -76,8 +76,8 @@ def cohort_differences(data, books, every: str, tolerance: float = 1e-9) -> list
     """Of every cell; those that are not observed are empty."""
     frame = rk.cohorts(data, every=every)
     assert {"active", "revenue"} <= set(frame.columns)
-    seen = frame[frame["active"].notna()]
-    cells = {(row.cohort, row.age): (row.size, row.active, row.revenue) for row in seen.itertuples(index=False)}
+    known = frame[frame["active"].notna()]
+    cells = {(row.cohort, row.age): (row.size, row.active, row.revenue) for row in known.itertuples(index=False)}
     return disagreements(cells, oracle.cohorts(books, every), tolerance)
 
 
@@ -86,16 +86,18 @@ def reason_differences(data, books, every: str, tolerance: float = 1e-9) -> list
     assert list(frame.columns) == ["period", "reason", "lost", "churned"]
     counts = {(row.period, row.reason): (row.lost, row.churned) for row in frame.itertuples()}
     labels = oracle.all_periods(books, every)
-    wanted = {(label, why): lost for label in labels for why, lost in churn_reasons(books, label).items()}
-    return disagreements(counts, wanted, tolerance)
+    by_oracle = {(label, why): lost for label in labels for why, lost in churn_reasons(books, label).items()}
+    return disagreements(counts, by_oracle, tolerance)
 
 
-def disagreements(actual: dict, wanted: dict, tolerance: float) -> list[str]:
+def disagreements(actual: dict, expected: dict, tolerance: float) -> list[str]:
     """Keys with other figures, or on one side only."""
-    lines = [f"{key}: {actual.get(key)}, the oracle says {wanted.get(key)}" for key in actual.keys() ^ wanted.keys()]
-    for key in actual.keys() & wanted.keys():
-        if not all(oracle.same(*pair, tolerance) for pair in zip(actual[key], wanted[key], strict=True)):
-            lines.append(f"{key}: {actual[key]}, the oracle says {wanted[key]}")
+    lines = [
+        f"{key}: {actual.get(key)}, the oracle says {expected.get(key)}" for key in actual.keys() ^ expected.keys()
+    ]
+    for key in actual.keys() & expected.keys():
+        if not all(oracle.same(*pair, tolerance) for pair in zip(actual[key], expected[key], strict=True)):
+            lines.append(f"{key}: {actual[key]}, the oracle says {expected[key]}")
     return sorted(lines)
 
 
@@ -136,11 +138,11 @@ COLUMNS = {
 
 def tricky(seeds: range, basis: str, currencies: tuple = (None,), rates: pd.DataFrame | None = None, **options):
     """Companies of hard cases in one, `case` telling them apart, as the package and as the oracle read them."""
-    given = many_tricky_tables(seeds, currencies) | options | ({} if rates is None else {"rates": rates})
-    data = rk.load(**given, timezone=ZONE, currency=CURRENCY, basis=basis, as_of=str(TRICKY_AS_OF))
+    tables = many_tricky_tables(seeds, currencies) | options | ({} if rates is None else {"rates": rates})
+    data = rk.load(**tables, timezone=ZONE, currency=CURRENCY, basis=basis, as_of=str(TRICKY_AS_OF))
     if currencies == (None,):
         return data, tricky_books(seeds, basis, **options)
-    return data, oracle_tables.read(ZONE, TRICKY_AS_OF, basis, currency=CURRENCY, **given)
+    return data, oracle_tables.read(ZONE, TRICKY_AS_OF, basis, currency=CURRENCY, **tables)
 
 
 @cache

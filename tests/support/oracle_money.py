@@ -57,11 +57,11 @@ def mrr_movements(books: Books, label: str, mode: str) -> dict[str, Fraction]:
     """By kind, between the period's start and its end ("snapshot") or over each of its days ("event")."""
     start, end = bounds(label)
     end = min(end, books.as_of)
-    moved = Counter()
+    movements = Counter()
     for customer, spells in books.spells_of.items():
         for earlier, later in steps(books, spells, start, end, mode):
-            moved.update(movement(books, spells, earlier, later, books.first_spell[customer] < earlier))
-    totals = {"start": sum(mrr_at(books, start).values()), **{kind: moved[kind] for kind in KINDS}}
+            movements.update(movement(books, spells, earlier, later, books.first_spell[customer] < earlier))
+    totals = {"start": sum(mrr_at(books, start).values()), **{kind: movements[kind] for kind in KINDS}}
     return {name: money(amount) for name, amount in (totals | {"end": sum(mrr_at(books, end).values())}).items()}
 
 
@@ -79,22 +79,22 @@ def movement(books: Books, spells: list[Spell], earlier: date, later: date, know
 
 
 def mrr_figures(books: Books, label: str) -> dict[str, Fraction | None]:
-    moved = mrr_movements(books, label, books.rules.mrr_mode)
-    start, down = moved["start"], moved["contraction"] + moved["churned"]
-    won_back = moved["reactivation"] if books.rules.quick_ratio_reactivation else 0
+    movements = mrr_movements(books, label, books.rules.mrr_mode)
+    start, down = movements["start"], movements["contraction"] + movements["churned"]
+    won_back = movements["reactivation"] if books.rules.quick_ratio_reactivation else 0
     customers = len(mrr_at(books, min(bounds(label)[1], books.as_of)))
     kept, floor = of_the_start(books, label)
     if books.rules.mrr_mode == "event":
         floor = start - down
     return {
-        "mrr": moved["end"],
-        "net_new_mrr": moved["new"] + moved["expansion"] + moved["reactivation"] - down,
+        "mrr": movements["end"],
+        "net_new_mrr": movements["new"] + movements["expansion"] + movements["reactivation"] - down,
         "gross_revenue_churn_rate": ratio(down, start),
-        "net_revenue_churn_rate": ratio(down - moved["expansion"] - moved["reactivation"], start),
+        "net_revenue_churn_rate": ratio(down - movements["expansion"] - movements["reactivation"], start),
         "gross_revenue_retention": ratio(floor, start),
         "net_revenue_retention": ratio(kept, start),  # of the customers at the start, whatever the mode
-        "quick_ratio": ratio(moved["new"] + moved["expansion"] + won_back, down),
-        "average_revenue_per_account": ratio(moved["end"], customers),
+        "quick_ratio": ratio(movements["new"] + movements["expansion"] + won_back, down),
+        "average_revenue_per_account": ratio(movements["end"], customers),
     }
 
 
@@ -131,13 +131,13 @@ def churn_reasons(books: Books, label: str) -> dict[str, tuple[int, Fraction]]:
 def departures(books: Books, label: str, mode: str) -> list[tuple[str, Fraction | int]]:
     """Reason and MRR of everyone who pays at the first of two boundaries and not at the second."""
     start, end = bounds(label)
-    gone = []
+    departed = []
     for customer, spells in books.spells_of.items():
         for earlier, later in steps(books, spells, start, min(end, books.as_of), mode):
             before = running(spells, books, earlier)
             if before and not running(spells, books, later):
-                gone.append((reason(books, customer, later), worth(before, books, earlier)))
-    return gone
+                departed.append((reason(books, customer, later), worth(before, books, earlier)))
+    return departed
 
 
 def reason(books: Books, customer: str, end: date) -> str:

@@ -258,12 +258,12 @@ ORIGINS = {  # headers of a POST: whether it is taken
 }
 
 
-@pytest.mark.parametrize("given", ORIGINS)
-def test_only_our_own_page_may_send(tmp_path, given):
+@pytest.mark.parametrize("case", ORIGINS)
+def test_only_our_own_page_may_send(tmp_path, case):
     form = Form(tmp_path, public_url="https://public.example.com/x")
-    headers = dict(part.split("=") for part in given.split())
-    assert form.post("c1", {"nps": "9"}, **headers).status == (303 if ORIGINS[given] else 403)
-    assert len(form.rows()) == ORIGINS[given]
+    headers = dict(part.split("=") for part in case.split())
+    assert form.post("c1", {"nps": "9"}, **headers).status == (303 if ORIGINS[case] else 403)
+    assert len(form.rows()) == ORIGINS[case]
 
 
 def test_bodies_that_are_too_large_are_refused_whole(form):
@@ -421,10 +421,10 @@ def test_the_form_in_arabic_runs_from_right_to_left_and_names_the_company_apart(
 def test_only_hashes_of_tokens_are_kept(form):
     form.post("c1", {"nps": "9"})
     form.store.close()
-    kept = b"".join(path.read_bytes() for path in form.path.parent.iterdir())
-    assert not any(token.encode() in kept for token in form.tokens.values())
+    stored = b"".join(path.read_bytes() for path in form.path.parent.iterdir())
+    assert not any(token.encode() in stored for token in form.tokens.values())
     assert len({*form.tokens.values()}) == 3
-    assert all(store.hash_token(token).encode() in kept for token in form.tokens.values())
+    assert all(store.hash_token(token).encode() in stored for token in form.tokens.values())
 
 
 def test_the_files_are_for_their_owner_alone(form):

@@ -342,8 +342,8 @@ def test_a_pack_links_its_files_from_the_working_directory(pack):
 def test_a_pack_marks_what_failed_and_what_was_left(pack):
     texts = read(Pack(pack, "2024-02", ("revenue (en): <b>Boom</b>.",))).said
     assert texts[:2] == ["Report of February 2024: a part of it failed", "Failed: revenue (en): <b>Boom</b>."]
-    left = str(Pack(pack, "2024-02", is_new=False, note="Something is unlisted."))
-    assert left.splitlines()[-2:] == ["Something is unlisted.", "Unchanged, left as it stands."]
+    text = str(Pack(pack, "2024-02", is_new=False, note="Something is unlisted."))
+    assert text.splitlines()[-2:] == ["Something is unlisted.", "Unchanged, left as it stands."]
     assert "It is no longer there." in str(Pack(pack.parent / "2024-01", "2024-01"))
 
 
@@ -438,9 +438,9 @@ def test_objects_show_themselves_in_the_settings_first_language(data):
         assert figures[0] == figures[1]
         assert not re.search("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", str(turned)), "a terminal shows isolates"
     rows = rk.scorecard(arabic, "2024-02")
-    kept = pickle.loads(pickle.dumps(rows[rows["metric"] == "customer_retention_rate"]))
-    assert "معدل الاحتفاظ بالعملاء" in kept._repr_html_()
-    assert list(kept["label"]) == ["Customer retention"], "data are never translated"
+    copy = pickle.loads(pickle.dumps(rows[rows["metric"] == "customer_retention_rate"]))
+    assert "معدل الاحتفاظ بالعملاء" in copy._repr_html_()
+    assert list(copy["label"]) == ["Customer retention"], "data are never translated"
     rows.attrs["language"] = "xx"
     assert str(rows) == str(rk.scorecard(data, "2024-02")), "English, where a language has no words"
 

@@ -163,12 +163,12 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     rows = [figures[(metric, str(one), *own)] for one in trend]
     panel = opened(explorer, "trend").children[0]
     if any(row["value"] is not None for row in rows) and panel.chart and panel.chart.spec:
-        drawn = {one["period"]: one for one in panel.chart.spec["data"]["values"]}
-        assert [(one, drawn[one]["value"], drawn[one]["low"], drawn[one]["high"]) for one in drawn] == [
+        point_of = {one["period"]: one for one in panel.chart.spec["data"]["values"]}
+        assert [(one, point_of[one]["value"], point_of[one]["low"], point_of[one]["high"]) for one in point_of] == [
             (row["period"], row["value"], row["low"], row["high"]) for row in rows
         ]
         if chosen["compare"] == "year_ago":
-            assert [drawn[row["period"]]["earlier"] for row in rows] == [row["year_ago"] for row in rows]
+            assert [point_of[row["period"]]["earlier"] for row in rows] == [row["year_ago"] for row in rows]
     found = [row[:2] + row[5:6] for row in cells(soup(opened(explorer, "trend")))]
     assert found == [
         [
@@ -258,15 +258,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("given", "error", "sentence"), WRONG, ids=lambda one: str(one)[:30])
-def test_a_wrong_value_is_a_sentence(given, error, sentence, fresh, data):
-    (name, value), *_ = given.items()
+@pytest.mark.parametrize(("changes", "error", "sentence"), WRONG, ids=lambda one: str(one)[:30])
+def test_a_wrong_value_is_a_sentence(changes, error, sentence, fresh, data):
+    (name, value), *_ = changes.items()
     before = fresh.parameters
     with pytest.raises(error, match=sentence):
         setattr(fresh, name, value)
     assert fresh.parameters == before
     with pytest.raises(error, match=sentence):
-        rk.explore(data, **({"every": "month"} | given))
+        rk.explore(data, **({"every": "month"} | changes))
 
 
 def test_values_must_be_of_the_column(fresh):
@@ -284,20 +284,20 @@ def test_values_must_be_of_the_column(fresh):
 
 
 def test_what_is_chosen_can_be_observed(fresh):
-    heard = []
-    fresh.observe(lambda change: heard.append((change["name"], change["old"], change["new"])), TRAITS)
+    changes = []
+    fresh.observe(lambda change: changes.append((change["name"], change["old"], change["new"])), TRAITS)
     fresh.period = "2025-11"
-    assert heard == [("period", "2025-12", "2025-11")]
-    heard.clear()
+    assert changes == [("period", "2025-12", "2025-11")]
+    changes.clear()
     fresh.every = "quarter"
-    assert sorted(heard) == [("every", "month", "quarter"), ("period", "2025-11", "2025-Q4")]
-    heard.clear()
+    assert sorted(changes) == [("every", "month", "quarter"), ("period", "2025-11", "2025-Q4")]
+    changes.clear()
     fresh._controls.metric.value = "revenue"  # as a user does
-    assert heard == [("metric", "customer_retention_rate", "revenue")]
-    heard.clear()
+    assert changes == [("metric", "customer_retention_rate", "revenue")]
+    changes.clear()
     with pytest.raises(UnknownNameError):
         fresh.metric = "revenu"
-    assert (heard, fresh.metric) == ([], "revenue")
+    assert (changes, fresh.metric) == ([], "revenue")
 
 
 def test_two_explorers_can_be_linked(fresh, data):
@@ -341,10 +341,10 @@ def test_without_the_lab_extra_it_says_what_to_install():
         "try: rk.explore()\n"
         "except rk.errors.DataError as error: print(error)"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
-    assert done.stdout == "The explorer is shown with ipywidgets: pip install 'retention-kit[lab]'.\n", done.stderr
+    assert result.stdout == "The explorer is shown with ipywidgets: pip install 'retention-kit[lab]'.\n", result.stderr
 
 
 # Controls and tabs.
@@ -495,12 +495,12 @@ WRONG_LISTS = [
 ]
 
 
-@pytest.mark.parametrize(("given", "error", "sentence"), WRONG_LISTS, ids=lambda one: str(one)[:30])
-def test_a_wrong_list_is_a_sentence_and_changes_nothing(given, error, sentence, fresh):
+@pytest.mark.parametrize(("options", "error", "sentence"), WRONG_LISTS, ids=lambda one: str(one)[:30])
+def test_a_wrong_list_is_a_sentence_and_changes_nothing(options, error, sentence, fresh):
     fresh.show_customers("new_customers")
     before = fresh.customers
     with pytest.raises(error, match=sentence):
-        fresh.show_customers(**given)
+        fresh.show_customers(**options)
     pd.testing.assert_frame_equal(fresh.customers, before)
     fresh.period = "2025-10"
     assert fresh.wait().period == "2025-10"
@@ -588,14 +588,14 @@ class Slow:
     def __getattr__(self, name):
         return getattr(self._engine, name)
 
-    def frame(self, *given, **parts):
+    def frame(self, *args, **parts):
         self.threads.add(threading.current_thread())
         if self.is_slow:
             self.asked.set()
             assert self.go.wait(30)
             if self.is_interrupted:
                 raise self.error("INTERRUPT Error: Interrupted!")
-        return self._engine.frame(*given, **parts)
+        return self._engine.frame(*args, **parts)
 
     def interrupt(self):
         self.is_interrupted = True
@@ -650,7 +650,7 @@ def test_the_first_computation_can_be_cancelled_and_begun_again():
     assert engine.asked.wait(30)
     explorer._status.cancel.click()
     saved = []
-    explorer._front.save = lambda *given: saved.append(given)
+    explorer._front.save = lambda *args: saved.append(args)
     explorer._tabs._save.click()  # waits, and hears of it
     assert soup(explorer._status).select_one(".rk-error").get_text() == "Cancelled: nothing was changed."
     assert saved == []
@@ -667,15 +667,15 @@ def test_the_first_computation_can_be_cancelled_and_begun_again():
 
 
 def test_what_stands_on_the_engine_is_forgotten_only_if_a_query_was_broken_off():
-    cleaned, heard = [], []
+    cleaned, reports = [], []
 
     def done(*steps):
         worker = Worker(interrupt=lambda: None, clean_up=lambda: cleaned.append(True))
-        task = Task("look", list(steps), heard.append, heard.append)
+        task = Task("look", list(steps), reports.append, reports.append)
         steps[0].run.task = task
         worker.start(task)
         worker.wait("look")
-        return type(heard.pop()).__name__, len(cleaned)
+        return type(reports.pop()).__name__, len(cleaned)
 
     def give_up():
         give_up.task.is_cancelled = True
@@ -743,8 +743,8 @@ def test_results_arrive_on_the_event_loop(slow):
     explorer, engine = slow
 
     async def watch() -> list[str]:
-        heard = []
-        explorer._controls.values.observe(lambda _: heard.append(threading.current_thread().name), "options")
+        threads = []
+        explorer._controls.values.observe(lambda _: threads.append(threading.current_thread().name), "options")
         explorer._controls.column.value = "channel"
         await asyncio.sleep(0)  # the loop goes on meanwhile
         explorer_is_busy = "rk-busy" in explorer._dom_classes
@@ -754,7 +754,7 @@ def test_results_arrive_on_the_event_loop(slow):
                 break
             await asyncio.sleep(0.1)
         assert explorer_is_busy
-        return heard
+        return threads
 
     assert asyncio.run(watch()) == [threading.main_thread().name]
     assert set(explorer._content.scorecard["segment"]) == {"", "channel"}
@@ -806,11 +806,11 @@ def test_what_may_be_chosen_next_is_prepared():
 
 
 def test_what_is_asked_for_goes_before_what_is_prepared():
-    done, begun, go = [], threading.Event(), threading.Event()
+    done, started, go = [], threading.Event(), threading.Event()
     worker = Worker(interrupt=go.set, clean_up=lambda: done.append("cleaned"))
 
     def wait():
-        begun.set()
+        started.set()
         done.append("first" if go.wait(30) else "never")
 
     def fail():
@@ -825,7 +825,7 @@ def test_what_is_asked_for_goes_before_what_is_prepared():
 
     async def look():
         worker.prefetch(steps())
-        assert begun.wait(30)
+        assert started.wait(30)
         assert worker.is_running  # so that nobody else interrupts it
         worker.start(Task("look", [Step("", lambda: done.append("asked"))], lambda _: None, done.append))
         go.set()
@@ -853,9 +853,9 @@ def test_open_as_notebook_writes_a_template_that_runs(fresh, tmp_path, monkeypat
     assert [first.name, second.name] == ["retention_2025-11.ipynb", "retention_2025-11-2.ipynb"]
     notebook = nbformat.read(first, as_version=4)
     (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
-    given = {}
-    exec(cell.source, given)
-    assert {name: given[name] for name in fresh.parameters} == fresh.parameters
+    namespace = {}
+    exec(cell.source, namespace)
+    assert {name: namespace[name] for name in fresh.parameters} == fresh.parameters
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute(cwd=str(tmp_path))
     text = "".join(str(output) for cell in notebook.cells for output in cell.get("outputs", []))
     assert "November 2025" in text
@@ -876,10 +876,10 @@ def test_a_metric_without_a_template_opens_in_the_one_for_all(tmp_path, monkeypa
 @pytest.mark.parametrize("source", ["sample", "path"])
 def test_no_notebook_is_written_that_would_show_other_figures(source, shop, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = {"churn_mode": "event"}
-    data = rk.sample(**given) if source == "sample" else rk.load(shop, **given)
+    options = {"churn_mode": "event"}
+    data = rk.sample(**options) if source == "sample" else rk.load(shop, **options)
     explorer = rk.explore(data).wait()
-    assert data.given == given
+    assert data.given == options
     assert explorer.open_as_notebook() is None
     assert list(tmp_path.iterdir()) == []
     message = soup(explorer._reporting).select_one(".rk-error").get_text()
@@ -918,14 +918,14 @@ def test_while_a_report_is_built_the_explorer_answers_and_neither_ends_the_other
 def test_build_report_makes_the_pack_of_the_selection(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     explorer = rk.explore(rk.sample(formats=["html"]), period="2025-11", segment="channel=web")
-    seen = []
-    explorer._reporting._progress.bar.observe(lambda change: seen.append(change["new"]), "value")
+    values = []
+    explorer._reporting._progress.bar.observe(lambda change: values.append(change["new"]), "value")
     explorer._reporting.button.click()
     assert explorer._reporting.button.disabled
     pack = explorer.pack
     assert (pack.period, pack.failures, pack.path) == ("2025-11", (), Path("reports/2025-11"))
     assert (tmp_path / "reports/2025-11/report.en.channel-web.html").is_file()
-    assert max(seen) > 1
+    assert max(values) > 1
     (output,) = explorer._reporting._links.outputs
     links = [link["href"] for link in BeautifulSoup(output["data"]["text/html"], "html.parser").find_all("a")]
     assert links

@@ -122,15 +122,15 @@ def running(private: Path, seconds: float = 20) -> list[str]:
     """The processes that name a folder in their command, such as kernels, and do not end in a while."""
     until = time.monotonic() + seconds
     while True:
-        left = []
+        remaining = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue  # has ended
-            left += [command] if str(private) in command else []
-        if not left or time.monotonic() > until:
-            return left
+            remaining += [command] if str(private) in command else []
+        if not remaining or time.monotonic() > until:
+            return remaining
         time.sleep(0.2)
 
 
@@ -273,8 +273,8 @@ def test_it_opens_the_first_notebook_there_is(tmp_path, monkeypatch, keep, page)
     monkeypatch.setattr(labapp.LabApp, "launch_instance", calls.append)
     assert main(["lab"]) == 0
     assert main(["lab", ".", "--no-browser", "--port=9000"]) == 0
-    given = ["-y", f"--ServerApp.root_dir={(tmp_path / 'ours').resolve()}", f"--LabApp.default_url={page}"]
-    assert calls == [given, [*given, "--no-browser", "--port=9000"]]
+    expected = ["-y", f"--ServerApp.root_dir={(tmp_path / 'ours').resolve()}", f"--LabApp.default_url={page}"]
+    assert calls == [expected, [*expected, "--no-browser", "--port=9000"]]
 
 
 def test_init_says_that_it_is_there(tmp_path, capsys):
