@@ -68,7 +68,7 @@ def cdnow(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(params=["sample_pack", "retail_pack"])
-def either(request) -> Path:
+def any_pack(request) -> Path:
     """Each of the two packs in turn."""
     return request.getfixturevalue(request.param)
 

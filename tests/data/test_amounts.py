@@ -26,7 +26,7 @@ def read(texts: list[str], **hints) -> list[Decimal | None]:
     return [number for (number,) in engine.rows(query)]
 
 
-def spelled(number: Decimal, group: str, decimal: str, digits: int, sign: str, marker: str) -> str:
+def write_number(number: Decimal, group: str, decimal: str, digits: int, sign: str, marker: str) -> str:
     text = f"{abs(number):,.{digits}f}".replace(",", "G").replace(".", decimal).replace("G", group)
     text = marker.format(text)
     return (
@@ -54,7 +54,7 @@ def test_every_way_of_writing_is_read(units, separators, money, sign, position, 
     """Groups, decimals, signs, currencies and digits in any combination, decided by one value that leaves no doubt."""
     (group, decimal), (currency, digits, marker) = separators, money
     right = [Decimal(unit).scaleb(-digits) for unit in [*units, 1_234_567_891]]
-    texts = [spelled(one, group, decimal, digits, sign, position.replace("S", marker)) for one in right]
+    texts = [write_number(one, group, decimal, digits, sign, position.replace("S", marker)) for one in right]
     if is_arabic:
         texts = [text.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) for text in texts]
     assert read(texts, decimals=digits, currency=currency) == right
@@ -129,7 +129,7 @@ def test_each_source_of_a_table_is_read_its_own_way_and_given_back_as_it_came(tm
     assert list(data.quarantine["orders"].columns) == ["check", "customer_id", "ordered_at", "amount"]
 
 
-def told(data) -> dict[str, str]:
+def effects(data) -> dict[str, str]:
     return dict(zip(data.quality["check"], data.quality["effect"], strict=True))
 
 
@@ -155,7 +155,7 @@ def test_how_an_amount_that_may_be_two_is_read_is_told(tmp_path, amounts, delimi
     rows = [delimiter.join((f"c{index}", "2024-01-05", amount)) for index, amount in enumerate(amounts)]
     header = delimiter.join(("customer_id", "ordered_at", "amount"))
     (tmp_path / "orders.csv").write_text("\n".join([header, *rows]) + "\n")
-    effect = told(rk.load(tmp_path, currency="EUR", **UTC)).get("number that may be read in two ways")
+    effect = effects(rk.load(tmp_path, currency="EUR", **UTC)).get("number that may be read in two ways")
     assert effect == (reading and f"read one way in the whole column; amount {reading}")
 
 
@@ -191,7 +191,7 @@ def test_decimals_are_those_of_the_rows_own_currency():
     frame = orders(["10.55", "100.5", "1.125", "1.125"], currency=["EUR", "JPY", "KWD", None])
     data = rk.load(orders=frame, rates=rates, currency="EUR", **UTC)
     assert checks(data)["more decimals than the currency has"] == 2
-    assert "such as 1.125" in told(data)["more decimals than the currency has"]
+    assert "such as 1.125" in effects(data)["more decimals than the currency has"]
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_what_is_computed_with_is_read_as_amounts_are(tmp_path_factory, lines, s
     """Quantities and prices in every way of writing, multiplied by the user's expression, as the clean table says."""
     folder, (group, decimal) = tmp_path_factory.mktemp("computed"), separators
     lines = [*lines, (1, 123_456_789)]
-    price = [spelled(Decimal(cents).scaleb(-2), group, decimal, 2, sign, marker) for _, cents in lines]
-    count = [spelled(Decimal(number), group, decimal, 0, sign, "{}") for number, _ in lines]
+    price = [write_number(Decimal(cents).scaleb(-2), group, decimal, 2, sign, marker) for _, cents in lines]
+    count = [write_number(Decimal(number), group, decimal, 0, sign, "{}") for number, _ in lines]
     frame = pd.DataFrame({"customer_id": [f"c{index}" for index in range(len(lines))], "ordered_at": "2024-01-05"})
     frame.assign(Qty=count, Price=price).to_csv(folder / "o.csv", index=False)
     toml = (
@@ -261,7 +261,7 @@ def test_an_assumed_reading_of_what_is_computed_with_is_told(tmp_path):
     rows = "customer_id;ordered_at;n;price\nA;2024-01-05;2;1.200\nB;2024-01-05;1;950\n"
     data = rk.load(orders_toml(tmp_path, rows, 'amount = "n * price"'))
     assert data.engine.rows("SELECT sum(amount) FROM orders") == [(335_000,)]
-    assert "price '1.200' as 1200, not 1.200" in told(data)["number that may be read in two ways"]
+    assert "price '1.200' as 1200, not 1.200" in effects(data)["number that may be read in two ways"]
     stated = rk.load(orders_toml(tmp_path, rows, 'amount = "n * price"', 'decimal = "."\n'))
     assert stated.engine.rows("SELECT sum(amount) FROM orders") == [(95_240,)]
 

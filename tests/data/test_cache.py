@@ -56,7 +56,7 @@ contact = "email"
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch) -> Path:
+def cache_dir(tmp_path, monkeypatch) -> Path:
     """The folder of the cache, of this test alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     return tmp_path / "own" / "retention-kit" / "data"
@@ -90,14 +90,14 @@ def revenue(path: Path, **options) -> float:
     return rk.scorecard(rk.load(path, **options), "2024-02", metrics="revenue")["value"].iloc[0]
 
 
-def entries(place: Path) -> list[Path]:
-    return sorted(one for one in place.iterdir() if not one.name.startswith("."))
+def entries(cache_dir: Path) -> list[Path]:
+    return sorted(one for one in cache_dir.iterdir() if not one.name.startswith("."))
 
 
 # Equality
 
 
-def written(folder: Path, tables: dict, kind: str) -> None:
+def write_tables(folder: Path, tables: dict, kind: str) -> None:
     """Write tables into files of a kind."""
     if kind == "sqlite":
         with closing(sqlite3.connect(folder / "shop.sqlite")) as connection:
@@ -113,7 +113,7 @@ def scorecard_of(data) -> str:
     return rk.scorecard(data, "2024-03", segment=segment).to_csv()
 
 
-def asked_of(data) -> dict:
+def values_of(data) -> dict:
     """What one can ask of a dataset, as text to the last digit; figures by segment value, lists, and rows as they came."""
     last = rk.Period.parse("2024-03")
     fields = ("as_of", "starts", "tables", "segments", "sources", "excluded_columns", "warnings", "scale", "known")
@@ -131,7 +131,7 @@ def asked_of(data) -> dict:
 
 def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: list[str], **options) -> None:
     """What is kept of tables, in files of a kind, is what is read of them anew."""
-    written(folder, frames, kind)
+    write_tables(folder, frames, kind)
     named = "".join(f'{name} = "{name if kind == "sqlite" else f"{name}.{kind}"}"\n' for name in frames)
     engine = 'engine = "sqlite:///shop.sqlite"\n' if kind == "sqlite" else ""
     rules = '[[follow_ups]]\nname = "Back"\nwhen = "no purchase for 20 days"\ncontact = "country"\n'
@@ -140,8 +140,8 @@ def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: l
     fresh = rk.load(folder, **options, cache=False)
     assert rk.load(folder, **options).notice == ""
     cleaned.clear()
-    expected = asked_of(fresh)
-    assert asked_of(rk.load(folder, **options)) == expected  # of tables
+    expected = values_of(fresh)
+    assert values_of(rk.load(folder, **options)) == expected  # of tables
     assert scorecard_of(rk.load(folder, **options)) == expected["scorecard"]  # of summaries
     assert not cleaned
 
@@ -291,7 +291,7 @@ def test_a_day_counts_where_something_was_planned_for_it(shop, cleaned, on_day):
 
 
 @pytest.mark.long
-def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
+def test_a_new_file_of_many_is_read_alone(shop, cache_dir, monkeypatch):
     months = ORDERS.splitlines(keepends=True)
     shop.with_name("orders.csv").unlink()
     for month in (1, 2):
@@ -311,7 +311,7 @@ def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
     one = rk.load(shop)
     assert read[2:] == ["orders-3.csv"]
     fresh = rk.load(shop, cache=False)
-    assert asked_of(one) == asked_of(fresh)
+    assert values_of(one) == values_of(fresh)
     read.clear()
     shop.with_name("orders-2.csv").write_text("".join([months[0], *months[3:5]]).replace("30.00", "31.00"), "utf-8")
     assert revenue(shop) == 71.0
@@ -325,7 +325,7 @@ def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
     shop.write_text(TOML.replace("orders*.csv", "orders-[12].csv").replace('"email"', '"country"'), "utf-8")
     revenue(shop, as_of="2024-03-01")  # the e-mail is not read any more, nor what was kept with it
     assert read == ["orders-1.csv", "orders-2.csv"]
-    for file in place.glob("*/tables"):
+    for file in cache_dir.glob("*/tables"):
         spoil(file, random.Random(1))
     assert revenue(shop) == 71.0
 
@@ -431,10 +431,10 @@ def spoil(path: Path, draw: random.Random) -> None:
 
 
 @pytest.mark.long
-def test_what_is_damaged_is_not_used(shop, place, cleaned, monkeypatch):
+def test_what_is_damaged_is_not_used(shop, cache_dir, cleaned, monkeypatch):
     draw = random.Random(7)
     assert revenue(shop) == 70.0
-    (entry,) = entries(place)
+    (entry,) = entries(cache_dir)
     whole = {file: file.read_bytes() for file in entry.rglob("*") if file.is_file()}
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "_clean", lambda *_: pytest.fail("cleaned"))
@@ -457,10 +457,10 @@ def test_what_is_damaged_is_not_used(shop, place, cleaned, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["", "tables", "dataset"])
-def test_links_lead_nowhere(shop, place, tmp_path, cleaned, name: str):
+def test_links_lead_nowhere(shop, cache_dir, tmp_path, cleaned, name: str):
     """An entry, or a file of one, that is a link to the very same is not followed, and what it leads to stays."""
     revenue(shop)
-    (entry,) = entries(place)
+    (entry,) = entries(cache_dir)
     moved = (entry / name).rename(tmp_path / "moved")
     (entry / name).symlink_to(moved)
     assert revenue(shop) == 70.0
@@ -471,17 +471,17 @@ def test_links_lead_nowhere(shop, place, tmp_path, cleaned, name: str):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", [".99999999999999999999-x", ".-x", ".0-x", "..x-", ".x"])
-def test_what_is_none_of_ours_is_no_hindrance(shop, place, name: str):
+def test_what_is_none_of_ours_is_no_hindrance(shop, cache_dir, name: str):
     revenue(shop)
-    (place / name).write_text("x")
+    (cache_dir / name).write_text("x")
     data = rk.load(shop, min_n=2)
     assert not data.notice
-    assert len(entries(place)) == 2
+    assert len(entries(cache_dir)) == 2
 
 
-def test_an_entry_that_is_no_folder_gives_way(shop, place):
+def test_an_entry_that_is_no_folder_gives_way(shop, cache_dir):
     revenue(shop)
-    (entry,) = entries(place)
+    (entry,) = entries(cache_dir)
     cache_folder.remove(entry)
     entry.write_text("x")
     assert revenue(shop) == 70.0
@@ -496,11 +496,11 @@ def refused(shop: Path, reason: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are not told by mode")
-def test_a_folder_of_others_is_not_used(shop, place, tmp_path, monkeypatch):
+def test_a_folder_of_others_is_not_used(shop, cache_dir, tmp_path, monkeypatch):
     revenue(shop)
-    assert place.stat().st_mode & 0o777 == 0o700
-    assert {file.stat().st_mode & 0o077 for file in place.rglob("*")} == {0}
-    for folder, mode in ((place, 0o750), (place, 0o702), (place.parent, 0o775)):
+    assert cache_dir.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o077 for file in cache_dir.rglob("*")} == {0}
+    for folder, mode in ((cache_dir, 0o750), (cache_dir, 0o702), (cache_dir.parent, 0o775)):
         before = folder.stat().st_mode
         folder.chmod(mode)
         refused(shop, f"the folder {str(folder)!r} is not yours alone")
@@ -508,19 +508,19 @@ def test_a_folder_of_others_is_not_used(shop, place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cache_folder.os, "getuid", lambda: os.geteuid() + 1)
         refused(shop, "is not yours alone")
-    place.rename(tmp_path / "moved")
-    place.symlink_to(tmp_path / "moved")
+    cache_dir.rename(tmp_path / "moved")
+    cache_dir.symlink_to(tmp_path / "moved")
     refused(shop, "is not yours alone")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are not told by mode")
-def test_new_files_that_a_group_may_write_are_no_hindrance(shop, place):
+def test_new_files_that_a_group_may_write_are_no_hindrance(shop, cache_dir):
     before = os.umask(0o002)  # that of many systems where each user has a group
     try:
         assert not rk.load(shop).notice
     finally:
         os.umask(before)
-    assert len(entries(place)) == 1
+    assert len(entries(cache_dir)) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names are of other systems")
@@ -538,7 +538,7 @@ def test_a_folder_of_any_other_name_is_used(shop, tmp_path, monkeypatch, cleaned
     assert len(cleaned) == 1
 
 
-def test_an_interrupt_leaves_nothing_unfinished(shop, place, monkeypatch):
+def test_an_interrupt_leaves_nothing_unfinished(shop, cache_dir, monkeypatch):
     shop.with_name("orders-2.csv").write_text(ORDERS, "utf-8")
 
     def interrupted(*_):
@@ -549,14 +549,14 @@ def test_an_interrupt_leaves_nothing_unfinished(shop, place, monkeypatch):
             patch.setattr(owner, name, interrupted)
             with pytest.raises(KeyboardInterrupt):
                 rk.load(shop)
-        assert not [*place.glob(".*")]
+        assert not [*cache_dir.glob(".*")]
 
 
-def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, capsys):
-    place.parent.parent.mkdir()
-    place.parent.write_text("no folder")
+def test_where_nothing_can_be_written_the_run_goes_on(shop, cache_dir, monkeypatch, capsys):
+    cache_dir.parent.parent.mkdir()
+    cache_dir.parent.write_text("no folder")
     refused(shop, "Not a directory")
-    place.parent.unlink()
+    cache_dir.parent.unlink()
 
     def full(*_):
         raise OSError(ENOSPC, "No space left on device")
@@ -565,7 +565,7 @@ def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, 
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, full)
             refused(shop, "No space left on device")
-        assert [*place.iterdir()] == []
+        assert [*cache_dir.iterdir()] == []
     monkeypatch.setattr(cache_folder, "put_in_place", full)
     assert main(["metrics", "--data", str(shop), "--metric", "revenue", "--csv"]) == 0
     captured = capsys.readouterr()
@@ -573,7 +573,7 @@ def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, 
     assert "2024-02" in captured.out or "2024-03" in captured.out
 
 
-def test_a_file_that_changes_meanwhile_is_not_kept(shop, place, monkeypatch):
+def test_a_file_that_changes_meanwhile_is_not_kept(shop, cache_dir, monkeypatch):
     """What was read may be of the old content, of the new, or of both."""
 
     def clean(*args):
@@ -585,11 +585,11 @@ def test_a_file_that_changes_meanwhile_is_not_kept(shop, place, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(dataset, "_clean", clean)
         rk.load(shop)
-    assert [*place.iterdir()] == []
+    assert [*cache_dir.iterdir()] == []
     assert revenue(shop) == 71.0
 
 
-def test_what_another_process_deletes_while_sizes_are_summed_is_no_fault(shop, place, monkeypatch):
+def test_what_another_process_deletes_while_sizes_are_summed_is_no_fault(shop, cache_dir, monkeypatch):
     def gone(path: Path):
         raise FileNotFoundError(path)
 
@@ -597,20 +597,20 @@ def test_what_another_process_deletes_while_sizes_are_summed_is_no_fault(shop, p
         patch.setattr(cache_folder.shutil, "disk_usage", gone)
         data = rk.load(shop)
     assert not data.notice
-    assert len(entries(place)) == 1
+    assert len(entries(cache_dir)) == 1
 
 
-def test_the_least_used_goes_first_and_other_code_before_it(shop, place, monkeypatch):
+def test_the_least_used_goes_first_and_other_code_before_it(shop, cache_dir, monkeypatch):
     options = ({}, {"min_n": 2}, {"min_n": 3})
     oldest_first = []
     for option in options:
         rk.load(shop, **option)
-        oldest_first += [one for one in entries(place) if one not in oldest_first]
+        oldest_first += [one for one in entries(cache_dir) if one not in oldest_first]
     for day, entry in enumerate(oldest_first):
         os.utime(entry, (day, day))
     rk.load(shop)  # used last
     size = sum(file.stat().st_size for file in oldest_first[0].rglob("*"))
-    other = oldest_first[2].rename(place / f"{'0' * 16}-of-other-code")
+    other = oldest_first[2].rename(cache_dir / f"{'0' * 16}-of-other-code")
     monkeypatch.setattr(cache_folder, "LARGEST", int(size * 3.5))
     rk.load(shop, min_n=4)
     assert not other.exists()
@@ -648,25 +648,25 @@ print(sum(os.waitpid(child, 0)[1] for child in children))
 """
 
 
-def kill_while_writing(shop: Path, place: Path, times: int) -> None:
+def kill_while_writing(shop: Path, cache_dir: Path, times: int) -> None:
     """Kill processes that fill the cache at many points, then let three fill it at once."""
     ran = subprocess.run([sys.executable, "-c", KILLED, str(shop), str(times)], capture_output=True, text=True)
     assert ran.stdout == "0\n", ran.stderr
     for number in range(times + 1):
         assert revenue(shop, min_n=number + 1) == 70.0
-    assert not [*place.glob(".*")], "what was not finished is left"
+    assert not [*cache_dir.glob(".*")], "what was not finished is left"
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
-def test_killed_while_writing(shop, place):
-    kill_while_writing(shop, place, 4)
+def test_killed_while_writing(shop, cache_dir):
+    kill_while_writing(shop, cache_dir, 4)
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
-def test_killed_at_many_points(shop, place):
-    kill_while_writing(shop, place, 24)
+def test_killed_at_many_points(shop, cache_dir):
+    kill_while_writing(shop, cache_dir, 24)
 
 
 # What is not kept

@@ -55,7 +55,7 @@ OPTIONS = [
 class Recorder(DuckDB):
     """The embedded engine, which writes down what it is asked in our SQL."""
 
-    said: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
+    statements: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
 
     def __init__(self, memory_limit=None, files=(), kept=()):
         self.__dict__ |= vars(DuckDB())
@@ -79,7 +79,7 @@ class Recorder(DuckDB):
         whole = fill_placeholders(sql, parts)
         if "json_" in whole:  # the embedded engine's parser, asked about the user's expressions
             return
-        self.said[re.sub(r"\d+", "0", whole)] = whole
+        self.statements[re.sub(r"\d+", "0", whole)] = whole
 
     def run(self, sql: str, **parts: str) -> None:
         self._write_down(sql, parts)
@@ -163,7 +163,7 @@ def statements(tmp_path_factory) -> list[str]:
             invited = pd.DataFrame({"customer_id": ["A"], "invited_at": ["2024-01-05"], "survey": ["nps"]})
             tables = cases.tables() | {"tickets": tickets(), "invitations": invited}
             ask_ahead(rk.load(**tables, timezone=cases.ZONE, currency=cases.CURRENCY, basis=basis))
-    return list(Recorder.said.values())
+    return list(Recorder.statements.values())
 
 
 LINES = """

@@ -30,12 +30,12 @@ USABLE = sorted(name for name, layout in layouts().items() if not layout.refused
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
+def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def put(folder: Path, name: str, **changed: str) -> Path:
+def write_export(folder: Path, name: str, **changed: str) -> Path:
     text = CASES[name].text
     for old, new in changed.items():
         text = text.replace(old, new)
@@ -44,23 +44,23 @@ def put(folder: Path, name: str, **changed: str) -> Path:
     return path
 
 
-def left(data) -> dict[str, int]:
+def left_out(data) -> dict[str, int]:
     counts = data.quality[data.quality["check"].str.startswith("left out: ")].groupby("check")["rows"].sum()
     return {check.removeprefix("left out: "): rows for check, rows in counts.items()}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", USABLE)
-def test_every_layout_gives_the_right_figures(here, name, capsys):
+def test_every_layout_gives_the_right_figures(project, name, capsys):
     """By two commands without a line of SQL, and the same in memory."""
-    case, path = CASES[name], put(here, name)
+    case, path = CASES[name], write_export(project, name)
     assert main(["import", path.name]) == 0
     output = capsys.readouterr().out
     assert f"({name})" in output
     for data in (rk.load("retention.toml"), rk.load(path)):
         figures = {metric: value(data, metric, case.period) for metric in case.figures}
         assert figures == pytest.approx(case.figures)
-        assert {why: rows for why, rows in left(data).items() if "row of the header" not in why} == case.left
+        assert {why: rows for why, rows in left_out(data).items() if "row of the header" not in why} == case.left
         limits = data.quality.loc[data.quality["check"] == "limit of the export", "effect"]
         assert all(any(note in effect for effect in limits) for note in layouts()[name].notes)
     for why in case.left:
@@ -78,40 +78,42 @@ def test_a_header_is_recognised_by_a_part_of_it_and_in_any_case(name):
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_a_file_that_is_not_of_the_layout_asked_for_is_a_sentence(here, name, capsys):
-    (here / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
+def test_a_file_that_is_not_of_the_layout_asked_for_is_a_sentence(project, name, capsys):
+    (project / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
     assert main(["import", "other.csv", "--layout", name]) == 2
     message = capsys.readouterr().err
     assert re.fullmatch(rf"retention-kit: other\.csv is not .* \({name}\): .*it has kind, colour\.\n", message)
-    assert not (here / "retention.toml").exists()
+    assert not (project / "retention.toml").exists()
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_an_empty_export_is_a_sentence(here, name, capsys):
-    (here / "export.csv").write_text(CASES[name].text.splitlines()[0] + "\n", "utf-8")
+def test_an_empty_export_is_a_sentence(project, name, capsys):
+    (project / "export.csv").write_text(CASES[name].text.splitlines()[0] + "\n", "utf-8")
     assert main(["import", "export.csv", "--layout", name]) == 2
     assert "export.csv" in capsys.readouterr().err
-    assert not (here / "retention.toml").exists()
+    assert not (project / "retention.toml").exists()
 
 
-def test_a_missing_column_is_named_with_the_nearest(here, capsys):
-    put(here, "chargebee_subscriptions", customer_id="customer_name", plan_amount="plan_amnt")
+def test_a_missing_column_is_named_with_the_nearest(project, capsys):
+    write_export(project, "chargebee_subscriptions", customer_id="customer_name", plan_amount="plan_amnt")
     assert main(["import", "export.csv", "--layout", "chargebee_subscriptions"]) == 2
     assert "it lacks customer_id, plan_amount" in capsys.readouterr().err
 
 
-def test_an_export_of_no_use_names_the_right_one(here, capsys):
+def test_an_export_of_no_use_names_the_right_one(project, capsys):
     header = "id,Type,Source,Amount,Fee,Net,Currency,Created (UTC),Available On (UTC),Description"
-    (here / "balance.csv").write_text(f"{header}\nt,charge,c,1,0,1,usd,2024-01-05 10:00,2024-01-07 10:00,x\n", "utf-8")
+    (project / "balance.csv").write_text(
+        f"{header}\nt,charge,c,1,0,1,usd,2024-01-05 10:00,2024-01-07 10:00,x\n", "utf-8"
+    )
     assert main(["import", "balance.csv"]) == 2
     assert "names no customer" in (message := capsys.readouterr().err)
     assert "export of payments" in message
     with pytest.raises(DataError, match="export of payments"):
-        rk.load(here / "balance.csv")
+        rk.load(project / "balance.csv")
 
 
-def test_an_unknown_layout_names_the_nearest(here, capsys):
-    put(here, "shopify_orders")
+def test_an_unknown_layout_names_the_nearest(project, capsys):
+    write_export(project, "shopify_orders")
     assert main(["import", "export.csv", "--layout", "shopify_order"]) == 2
     assert "did you mean 'shopify_orders'?" in capsys.readouterr().err
 
@@ -141,18 +143,18 @@ min_n = 2
     ids=["none", "long", "short", "list"],
 )
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_what_the_user_wrote_stays(here, data, newline):
+def test_what_the_user_wrote_stays(project, data, newline):
     """Comments, keys and line ends stay; a source that was there is the first of two."""
-    (here / "own.csv").write_text("customer_id,ordered_at,amount,currency\nz,2024-01-02,1,USD\n", "utf-8")
+    (project / "own.csv").write_text("customer_id,ordered_at,amount,currency\nz,2024-01-02,1,USD\n", "utf-8")
     text = (
         SETTINGS.format(data=data)
         if "[data.orders]" not in data
         else SETTINGS.replace("[data]\n", "").format(data=data)
     )
-    (here / "retention.toml").write_text(text, "utf-8", newline=newline)
-    path = put(here, "shopify_orders")
+    (project / "retention.toml").write_text(text, "utf-8", newline=newline)
+    path = write_export(project, "shopify_orders")
     assert main(["import", path.name]) == 0
-    after = (here / "retention.toml").read_bytes().decode()
+    after = (project / "retention.toml").read_bytes().decode()
     assert after.count("\n") == after.count(newline)
     for line in (
         "# Ours, by hand.",
@@ -161,44 +163,44 @@ def test_what_the_user_wrote_stays(here, data, newline):
         "min_n = 2",
     ):
         assert line in after
-    settings = read_settings(here / "retention.toml")
+    settings = read_settings(project / "retention.toml")
     assert (settings.report.company, settings.report.currency) == ("Shop", "USD")
-    assert value(rk.load(here), "revenue", "2024-01") == 109 + bool(data)
+    assert value(rk.load(project), "revenue", "2024-01") == 109 + bool(data)
 
 
-def test_an_export_is_mapped_once(here, capsys):
-    path = put(here, "shopify_orders")
+def test_an_export_is_mapped_once(project, capsys):
+    path = write_export(project, "shopify_orders")
     assert main(["import", path.name]) == 0
-    before = (here / "retention.toml").read_bytes()
+    before = (project / "retention.toml").read_bytes()
     assert main(["import", path.name]) == 0
     assert "mapped in retention.toml already" in capsys.readouterr().out
-    assert (here / "retention.toml").read_bytes() == before
+    assert (project / "retention.toml").read_bytes() == before
 
 
-def test_nothing_is_written_where_one_of_the_files_cannot_be_used(here, capsys):
-    put(here, "shopify_orders")
-    (here / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
+def test_nothing_is_written_where_one_of_the_files_cannot_be_used(project, capsys):
+    write_export(project, "shopify_orders")
+    (project / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
     assert main(["import", "export.csv", "other.csv"]) == 2
     assert "other.csv is no export that is known" in capsys.readouterr().err
-    assert sorted(path.name for path in here.iterdir()) == ["export.csv", "other.csv"]
+    assert sorted(path.name for path in project.iterdir()) == ["export.csv", "other.csv"]
 
 
-def test_a_folder_of_exports_is_loaded_as_it_is(here):
+def test_a_folder_of_exports_is_loaded_as_it_is(project):
     for name in ("shopify_orders", "surveymonkey"):
-        (here / f"{name}.csv").write_text(CASES[name].text, "utf-8")
-    data = rk.load(here)
+        (project / f"{name}.csv").write_text(CASES[name].text, "utf-8")
+    data = rk.load(project)
     assert (value(data, "revenue", "2024-01"), value(data, "net_promoter_score", "2024-01")) == (109, 0)
 
 
-def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(here, capsys):
-    (here / "sales.csv").write_text(
+def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(project, capsys):
+    (project / "sales.csv").write_text(
         'Invoice No,Client Email,Invoice Date,Net Total,Currency\n7,a@example.com,13/01/2024,"$1,200.50",USD\n8,b@example.com,05/01/2024,$3.00,USD\n',
         "utf-8",
     )
     assert main(["import", "sales.csv"]) == 0
     assert "guessed" in capsys.readouterr().out
-    assert (here / "retention.toml").read_text("utf-8").count("# guess") == 5
-    assert value(rk.load(here), "revenue", "2024-01") == 1203.5
+    assert (project / "retention.toml").read_text("utf-8").count("# guess") == 5
+    assert value(rk.load(project), "revenue", "2024-01") == 1203.5
 
 
 # Questions
@@ -239,16 +241,16 @@ def test_of_one_survey_only_the_first_question_is_sure():
     assert [bool(one.doubt) for one in questions] == [False, True]
 
 
-def test_an_unsure_question_is_written_out_to_choose(here):
-    put(
-        here,
+def test_an_unsure_question_is_written_out_to_choose(project):
+    write_export(
+        project,
         "typeform",
         **{"How likely are you to recommend us?": "I would recommend this course", "10,": "4,", "9,": "5,"},
     )
-    text = (here / "export.csv").read_text("utf-8").replace(",6,", ",2,")
-    (here / "export.csv").write_text(text, "utf-8")
+    text = (project / "export.csv").read_text("utf-8").replace(",6,", ",2,")
+    (project / "export.csv").write_text(text, "utf-8")
     assert main(["import", "export.csv"]) == 0
-    written = (here / "retention.toml").read_text("utf-8")
+    written = (project / "retention.toml").read_text("utf-8")
     assert "# Unsure: " in written
     assert "# [[data.responses]]" in written
 
@@ -261,8 +263,8 @@ def test_any_text_stands_in_toml(text):
 
 
 @pytest.mark.parametrize("name", ["stripe_subscriptions", "baremetrics_import"])
-def test_movements_of_todays_prices_say_so(here, name):
-    captions = [block.data["caption"] for block in Page("2024-01", data=rk.load(put(here, name))).mrr()]
+def test_movements_of_todays_prices_say_so(project, name):
+    captions = [block.data["caption"] for block in Page("2024-01", data=rk.load(write_export(project, name))).mrr()]
     assert captions
     assert all("expansion and contraction cannot be seen" in caption for caption in captions)
 
@@ -278,7 +280,7 @@ def test_an_export_saved_as_a_workbook_gives_the_same(tmp_path, name):
     )
     figures = {metric: value(data, metric, case.period) for metric in case.figures}
     assert figures == pytest.approx(case.figures)
-    assert {why: rows for why, rows in left(data).items() if "row of the header" not in why} == case.left
+    assert {why: rows for why, rows in left_out(data).items() if "row of the header" not in why} == case.left
 
 
 def cell(text: str) -> object:
@@ -291,14 +293,14 @@ def cell(text: str) -> object:
     return text.replace("&", "&amp;") or None
 
 
-def test_of_an_export_only_what_its_layout_names_splits_the_figures(here):
+def test_of_an_export_only_what_its_layout_names_splits_the_figures(project):
     """No names, addresses and emails; a further column is a line in the settings."""
-    path = put(here, "shopify_orders")
+    path = write_export(project, "shopify_orders")
     assert set(rk.load(path).segments) == {"country", "channel"}
     main(["import", path.name])
-    settings = here / "retention.toml"
+    settings = project / "retention.toml"
     settings.write_text(settings.read_text("utf-8").rstrip() + '\nmug = "Lineitem name"\n', "utf-8")
-    assert set(rk.load(here).segments) == {"country", "channel", "mug"}
+    assert set(rk.load(project).segments) == {"country", "channel", "mug"}
 
 
 # Files as they come
@@ -334,12 +336,12 @@ WAYS = [
 
 @pytest.mark.long
 @pytest.mark.parametrize(("number", "name"), list(enumerate(USABLE)))
-def test_an_export_is_imported_however_its_file_is_written(here, number, name):
+def test_an_export_is_imported_however_its_file_is_written(project, number, name):
     """Each layout in two of the ways."""
     case = CASES[name]
     for way in (WAYS[number % len(WAYS)], WAYS[(number + 1 + number // len(WAYS)) % len(WAYS)]):
-        path = rewritten(case.text, here, *way)
-        (here / "retention.toml").unlink(missing_ok=True)
+        path = rewritten(case.text, project, *way)
+        (project / "retention.toml").unlink(missing_ok=True)
         assert main(["import", path.name]) == 0
         data = rk.load("retention.toml")
         assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures), way
@@ -347,19 +349,19 @@ def test_an_export_is_imported_however_its_file_is_written(here, number, name):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", USABLE)
-def test_without_any_one_column_an_export_is_imported_or_a_sentence(here, name, capsys):
+def test_without_any_one_column_an_export_is_imported_or_a_sentence(project, name, capsys):
     """Whatever column is lost, there is no traceback, and nothing is written by halves."""
     rows = [*csv.reader(CASES[name].text.splitlines(keepends=True))]
-    path = here / "export.csv"
+    path = project / "export.csv"
     for lost in range(len(rows[0])):
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([cell for index, cell in enumerate(row) if index != lost] for row in rows)
         code = main(["import", "export.csv"])
         message = capsys.readouterr().err
-        assert (code, (here / "retention.toml").exists()) in ((0, True), (2, False)), rows[0][lost]
+        assert (code, (project / "retention.toml").exists()) in ((0, True), (2, False)), rows[0][lost]
         assert re.fullmatch(r"retention-kit: .*export\.csv[^\n]+\n" if code else "", message), message
-        assert sorted(one.name for one in here.iterdir() if one.name != "retention.toml") == ["export.csv"]
-        (here / "retention.toml").unlink(missing_ok=True)
+        assert sorted(one.name for one in project.iterdir() if one.name != "retention.toml") == ["export.csv"]
+        (project / "retention.toml").unlink(missing_ok=True)
 
 
 KEPT = {"Plan tier": ["Basic", "Pro"], "Fulfilment": ["done", "late"], "Newsletter": ["yes", "no"]}
@@ -381,7 +383,7 @@ UNKEPT = {
 
 
 @pytest.mark.parametrize("name", ["shopify_orders", None])
-def test_what_is_kept_is_written_to_be_seen_and_edited(here, name):
+def test_what_is_kept_is_written_to_be_seen_and_edited(project, name):
     """Few words, each of several rows, that name nobody; of a known export and of a guessed one."""
     more = KEPT | UNKEPT
     if name:
@@ -389,19 +391,19 @@ def test_what_is_kept_is_written_to_be_seen_and_edited(here, name):
     else:
         header = ["Invoice No", "Client Email", "Invoice Date", "Net Total"]
         rows = [[str(index), f"c{index}@x.example", f"2024-01-{index + 10}", "1.50"] for index in range(8)]
-    with (here / "export.csv").open("w", encoding="utf-8", newline="") as file:
+    with (project / "export.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerow([*header, *more])
         csv.writer(file).writerows(
             [*row, *(values[index % 2] for values in more.values())] for index, row in enumerate(rows)
         )
     assert main(["import", "export.csv"]) == 0
-    (source,) = read_settings(here / "retention.toml").data.sources("orders")
+    (source,) = read_settings(project / "retention.toml").data.sources("orders")
     assert source.keep == [*KEPT]
-    assert 'keep = ["Plan tier", "Fulfilment", "Newsletter"]  # further columns' in (here / "retention.toml").read_text(
-        "utf-8"
-    )
-    assert set(KEPT) <= set(rk.load(here).segments)
-    assert not set(UNKEPT) & set(rk.load(here).segments)
+    assert 'keep = ["Plan tier", "Fulfilment", "Newsletter"]  # further columns' in (
+        project / "retention.toml"
+    ).read_text("utf-8")
+    assert set(KEPT) <= set(rk.load(project).segments)
+    assert not set(UNKEPT) & set(rk.load(project).segments)
 
 
 OVERLAPPING = ["surveymonkey", "qualtrics", "typeform", "delighted"]
@@ -409,16 +411,16 @@ OVERLAPPING = ["surveymonkey", "qualtrics", "typeform", "delighted"]
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", OVERLAPPING)
-def test_an_answer_in_two_exports_counts_once(here, name):
+def test_an_answer_in_two_exports_counts_once(project, name):
     """The second export begins in the middle of the first."""
     case = CASES[name]
     rows = [*csv.reader(case.text.splitlines(keepends=True))]
     header = layouts()[name].read.header_rows
     for export, lines in (("a.csv", rows), ("b.csv", rows[:header] + rows[header + 1 :])):
-        with (here / export).open("w", encoding="utf-8", newline="") as file:
+        with (project / export).open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
     assert main(["import", "a.csv", "b.csv"]) == 0
-    data = rk.load(here)
+    data = rk.load(project)
     assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)
     quality = data.quality.set_index("check")
     assert quality.loc["same response_id", "rows"].sum() > 0

@@ -54,7 +54,7 @@ c            2023-12-01  nps     -
 """)
 
 
-def asked(invitations: pd.DataFrame, **tables) -> rk.data.dataset.Dataset:
+def load(invitations: pd.DataFrame, **tables) -> rk.data.dataset.Dataset:
     return rk.load(orders=ORDERS, responses=ANSWERS, invitations=invitations, **UTC_UNTIL | tables)
 
 
@@ -68,24 +68,24 @@ def rates(data) -> dict[str, tuple[int, int]]:
 def test_rates_by_hand():
     """The last of 14 days decides the month. b answered on the 15th day; two questions of one form are one invitation;
     c is asked twice in March and counts once; nobody knows who the two others are."""
-    assert rates(asked(ASKED)) == {"2024-02": (2, 1), "2024-03": (3, 2)}
+    assert rates(load(ASKED)) == {"2024-02": (2, 1), "2024-03": (3, 2)}
 
 
 def test_without_answers_of_their_own_those_of_the_customer_count():
     """a answered on the third day; b on the 15th, too late; c never answered nps."""
     known = ASKED[ASKED["customer_id"].notna()].drop(columns="responded_at")
-    assert rates(asked(known)) == {"2024-02": (2, 1), "2024-03": (1, 0)}
+    assert rates(load(known)) == {"2024-02": (2, 1), "2024-03": (1, 0)}
 
 
 def test_an_answer_belongs_to_the_last_invitation_before_it():
     text = "customer_id invited_at survey\na 2024-01-25 nps\na 2024-02-02 nps\na 2024-02-20 nps"
-    data = asked(pd.DataFrame([line.split() for line in text.splitlines()[1:]], columns=text.split()[:3]))
+    data = load(pd.DataFrame([line.split() for line in text.splitlines()[1:]], columns=text.split()[:3]))
     frame = data.engine.frame("SELECT asked_on, is_answered FROM invitations ORDER BY 1")
     assert list(frame["is_answered"]) == [0, 1, 0]
 
 
 def test_what_is_wrong_is_counted():
-    data = asked(pd.concat([ASKED, DIRTY], ignore_index=True))
+    data = load(pd.concat([ASKED, DIRTY], ignore_index=True))
     rows = data.quality[data.quality["table"] == "invitations"]
     assert dict(zip(rows["check"], rows["rows"], strict=True)) == {
         "rows read": 15,
@@ -98,7 +98,7 @@ def test_what_is_wrong_is_counted():
         "asked before the data begin": 1,
         "still open to an answer": 1,
     }
-    assert rates(data) == rates(asked(ASKED))
+    assert rates(data) == rates(load(ASKED))
     assert len(data.quarantine["invitations"]) == 7
 
 
@@ -106,14 +106,14 @@ def test_a_table_that_cannot_tell_who_answered_is_refused():
     with pytest.raises(DataError, match="no column responded_at, and there are no responses"):
         rk.load(orders=ORDERS, invitations=ASKED.drop(columns="responded_at"), **UTC_UNTIL)
     with pytest.raises(DataError, match=r"invitations column 'invited_at' is unreadable in 7 of 7 rows|invited_at"):
-        asked(ASKED.assign(invited_at="never"))
+        load(ASKED.assign(invited_at="never"))
     with pytest.raises(DataError, match="invitations column 'customer_id' is empty in 7 of 7 rows"):
-        asked(ASKED.drop(columns="responded_at").assign(customer_id=None))
+        load(ASKED.drop(columns="responded_at").assign(customer_id=None))
 
 
 def test_groups_by_hand():
     """By each customer's last invitation that is over: a of 1 February, b of 1 February, c of 10 March."""
-    data = asked(ASKED)
+    data = load(ASKED)
     rows = response_groups(data, MARCH)
     groups = {(row.about, row.value): (int(row.invited), int(row.answered)) for row in rows.itertuples()}
     assert groups == {
@@ -173,7 +173,7 @@ def test_alike_is_said_as_such():
 def test_no_invitations_no_block():
     data = rk.load(orders=ORDERS, responses=ANSWERS, **UTC_UNTIL)
     assert page_of(data).response_rate() == []
-    assert page_of(asked(ASKED), "country=France").response_rate() == []
+    assert page_of(load(ASKED), "country=France").response_rate() == []
 
 
 def page_of(data, segment: str = "") -> Page:

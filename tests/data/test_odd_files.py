@@ -19,7 +19,7 @@ from retention_kit.settings import read_settings
 UTC = {"timezone": "UTC"}
 
 
-def written(folder, text, name="orders.csv"):
+def write_file(folder, text, name="orders.csv"):
     path = folder / name
     path.write_text(text, "utf-8")
     return path
@@ -30,7 +30,7 @@ def test_a_wide_file_is_read_with_its_second_headers(tmp_path, width, again):
     named = ",".join(f"asked {index}" for index in range(width))
     header = f"customer_id,ordered_at,amount,{named}\n"
     rows = "".join(f"c{index},2024-01-05,10{',yes' * width}\n" for index in range(4))
-    data = rk.load(written(tmp_path, header + rows + header * again + rows.replace(",10,", ",20,")), **UTC)
+    data = rk.load(write_file(tmp_path, header + rows + header * again + rows.replace(",10,", ",20,")), **UTC)
     assert value(data, "revenue", "2024-01") == 4 * 10 + 4 * 20
     assert sum("header" in check for check in checks(data)) == again
     assert len(data.segments) == chosen._MAX_COLUMNS
@@ -39,13 +39,13 @@ def test_a_wide_file_is_read_with_its_second_headers(tmp_path, width, again):
 def test_cells_that_are_called_like_a_column_are_no_header(tmp_path, monkeypatch):
     monkeypatch.setattr(text_files, "_MAX_HEADER_LIKE", 3)
     rows = "".join(f"{who},2024-01-05,1,{who}\n" for who in ["amount"] * 5 + ["Ann"])
-    data = rk.load(written(tmp_path, f"customer_id,ordered_at,amount,note\n{rows}"), **UTC)
+    data = rk.load(write_file(tmp_path, f"customer_id,ordered_at,amount,note\n{rows}"), **UTC)
     assert value(data, "revenue", "2024-01") == 6
 
 
 @pytest.mark.parametrize("first", ["," * 1_000_000, "x" * 1_000_000, ";" * 200_000, "," * 2_000_000])
 def test_a_first_line_of_any_length_is_passed_or_a_sentence(tmp_path, first):
-    path = written(tmp_path, f"{first}\ncustomer_id,ordered_at,amount\nA,2024-01-05,7\n")
+    path = write_file(tmp_path, f"{first}\ncustomer_id,ordered_at,amount\nA,2024-01-05,7\n")
     with suppress(DataError):
         assert value(rk.load(path, **UTC), "revenue", "2024-01") == 7
 
@@ -59,8 +59,8 @@ AMOUNTS = {"−15": -15, "–15.50": -15.5, "١٢": 12, "１２": 12, "\u200e12.
 def test_a_number_with_other_signs_among_plain_ones_is_read(odd, plain):
     import pandas as pd
 
-    written = odd + ["10.00"] * (plain + 1)
-    orders = pd.DataFrame({"customer_id": "A", "ordered_at": "2024-01-05", "amount": written})
+    amounts = odd + ["10.00"] * (plain + 1)
+    orders = pd.DataFrame({"customer_id": "A", "ordered_at": "2024-01-05", "amount": amounts})
     orders["order_id"] = [str(number) for number in orders.index]
     data = rk.load(orders=orders, **UTC)
     expected = sum(AMOUNTS[one] for one in odd) + 10 * (plain + 1)
@@ -107,14 +107,14 @@ def test_labels_that_begin_with_the_best_are_refused(kind, form):
 def test_answers_are_turned_round_as_the_sentence_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     labels = [*["1 - Very satisfied"] * 3, "5 - Very dissatisfied"]
-    written(
+    write_file(
         tmp_path, "responded_at,survey,score\n" + "".join(f"2024-01-05,csat,{one}\n" for one in labels), "answers.csv"
     )
     settings = '[data.responses]\npath = "answers.csv"\n'
     with pytest.raises(DataError) as error:
-        rk.load(written(tmp_path, settings, "retention.toml"), **UTC)
+        rk.load(write_file(tmp_path, settings, "retention.toml"), **UTC)
     expression = str(error.value).partition('score = "')[2].partition('"')[0]
-    data = rk.load(written(tmp_path, f'{settings}columns = {{ score = "{expression}" }}\n', "retention.toml"), **UTC)
+    data = rk.load(write_file(tmp_path, f'{settings}columns = {{ score = "{expression}" }}\n', "retention.toml"), **UTC)
     assert value(data, "customer_satisfaction_score", "2024-01") == 0.75
 
 
@@ -132,7 +132,7 @@ def test_answers_are_turned_round_as_the_sentence_says(tmp_path, monkeypatch):
 )
 def test_settings_that_are_none_are_a_sentence(tmp_path, text):
     with pytest.raises(SettingsError, match=r"^retention\.toml"):
-        read_settings(written(tmp_path, text, "retention.toml"))
+        read_settings(write_file(tmp_path, text, "retention.toml"))
 
 
 def test_settings_may_begin_with_a_byte_order_mark(tmp_path):
@@ -144,21 +144,21 @@ def test_settings_may_begin_with_a_byte_order_mark(tmp_path):
 @pytest.mark.parametrize("ends", ["import sys; sys.exit(0)", "raise SystemExit('x')", "raise GeneratorExit", "exit()"])
 def test_a_plug_in_that_ends_the_process_is_a_sentence(tmp_path, ends):
     with pytest.raises(SettingsError, match=r"report\.plugins: ends\.py fails: (SystemExit|GeneratorExit|NameError)"):
-        run_plugins([written(tmp_path, ends, "ends.py")])
+        run_plugins([write_file(tmp_path, ends, "ends.py")])
 
 
 @pytest.mark.parametrize("sign", ["+", "||"])
 @pytest.mark.parametrize("many", [500])
 def test_a_long_expression_works_or_is_a_sentence(tmp_path, capsys, sign, many):
-    written(tmp_path, "customer_id,ordered_at,amount\nA,2024-01-05,1\n")
+    write_file(tmp_path, "customer_id,ordered_at,amount\nA,2024-01-05,1\n")
     text = f'[data.orders]\npath = "orders.csv"\nwhere = "{sign.join(["amount"] * many)} <> 0"\n'
-    assert main(["check", "--data", str(written(tmp_path, text, "retention.toml"))]) in (0, 2)
+    assert main(["check", "--data", str(write_file(tmp_path, text, "retention.toml"))]) in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[]", "\xff"])
 def test_a_manifest_that_is_none_is_no_pack(tmp_path, capsys, text):
-    written(tmp_path, text, "manifest.json")
+    write_file(tmp_path, text, "manifest.json")
     assert main(["send", str(tmp_path)]) == 2
     assert "is no pack" in capsys.readouterr().err
 

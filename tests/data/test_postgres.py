@@ -86,7 +86,7 @@ def execute(database, sql: str) -> None:
         connection.exec_driver_sql(sql)
 
 
-def put(database, frame: pd.DataFrame, types: dict[str, str] | None = None) -> str:
+def create_table(database, frame: pd.DataFrame, types: dict[str, str] | None = None) -> str:
     """A new table of a DataFrame, with the types it has or those given: its name, with its schema."""
     name = f"table_{next(NUMBERS)}"
     with duckdb.connect() as embedded:
@@ -107,10 +107,10 @@ def put(database, frame: pd.DataFrame, types: dict[str, str] | None = None) -> s
     return f"public.{name}"
 
 
-def both(database, options: dict, **tables: pd.DataFrame) -> tuple:
+def load_both(database, options: dict, **tables: pd.DataFrame) -> tuple:
     """The same tables on the embedded engine and on the server."""
     return rk.load(**tables, **options), rk.load(
-        database, **{n: put(database, t) for n, t in tables.items()}, **options
+        database, **{n: create_table(database, t) for n, t in tables.items()}, **options
     )
 
 
@@ -119,7 +119,7 @@ def both(database, options: dict, **tables: pd.DataFrame) -> tuple:
 )
 def test_the_sample_company(database, basis, every):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
-    data, other = both(database, options, **cases.tables())
+    data, other = load_both(database, options, **cases.tables())
     assert differences(data, other, ["channel"], every) == []
 
 
@@ -127,19 +127,19 @@ def test_follow_ups_are_the_same(database):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
     tables = asked_tables(cases.tables())
     some = {name: frame[frame["customer_id"].str[-1].isin([*"0369"])] for name, frame in tables.items()}
-    data, other = both(database, options, **some)
+    data, other = load_both(database, options, **some)
     assert follow_up_differences(data, other) == []
 
 
 def test_comments_and_invitations_are_the_same(database):
     for tables in commented.companies():
-        embedded, remote = both(database, commented.OPTIONS, **tables)
+        embedded, remote = load_both(database, commented.OPTIONS, **tables)
         assert commented.all_texts(embedded) == commented.all_texts(remote)
 
 
 def test_subscribers_are_forecast_alike(database):
     tables = {name: frame for name, frame in sample_tables().items() if name != "orders"}
-    data, other = both(database, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
+    data, other = load_both(database, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
     assert len(risk_lists(data, DECEMBER)["at_risk"]) == 100
     assert forecast_differences(data, other, DECEMBER, ["plan"]) == []
 
@@ -147,7 +147,7 @@ def test_subscribers_are_forecast_alike(database):
 def test_online_retail_by_lines(server, database, shared, tmp_path):
     embedded = lines(tmp_path, shared, LINES)
     data = rk.load(embedded)
-    name = put(database, pd.read_parquet(shared / "data" / LINES))
+    name = create_table(database, pd.read_parquet(shared / "data" / LINES))
     text = re.sub(
         "(CustomerID|InvoiceNo|InvoiceDate|Country|Quantity|UnitPrice)", r'\\"\1\\"', embedded.read_text("utf-8")
     )
@@ -162,7 +162,7 @@ def test_online_retail_by_lines(server, database, shared, tmp_path):
 def test_buyers_are_forecast_alike(database):
     """The models of the sample company's buyers, and whom they name: parameters and lists to the last digit."""
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.AS_OF)}
-    data, other = both(database, options, orders=cases.tables()["orders"])
+    data, other = load_both(database, options, orders=cases.tables()["orders"])
     assert forecast_differences(data, other, DECEMBER, ["channel"]) == []
     assert len(risk_lists(other, DECEMBER)["at_risk"]) == 100
 
@@ -177,7 +177,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("basis", "options"), OPTIONS, ids=[f"{basis} {options}" for basis, options in OPTIONS])
 def test_hard_cases_under_every_option(database, basis, options):
     common = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis, "as_of": str(cases.TRICKY_AS_OF)}
-    data, other = both(database, common | options, **cases.many_tricky_tables(range(6)))
+    data, other = load_both(database, common | options, **cases.many_tricky_tables(range(6)))
     assert differences(data, other, ["country"], ["month", "week"]) == []
 
 
@@ -193,31 +193,31 @@ def test_hard_cases_in_several_currencies(database, basis, mode):
         "as_of": str(cases.TRICKY_AS_OF),
         "mrr_mode": mode,
     }
-    data, other = both(database, options, **tables)
+    data, other = load_both(database, options, **tables)
     assert differences(data, other, ["country"], ["month", "week"]) == []
 
 
 @pytest.mark.parametrize("written", [CLOCKS, AWARE], ids=["naive", "aware"])
 @pytest.mark.parametrize("zone", [None, "Europe/London", "America/New_York", "Australia/Lord_Howe"])
 def test_clocks(database, written, zone):
-    data, other = both(database, {"timezone": zone, "currency": "EUR"}, orders=table(written))
+    data, other = load_both(database, {"timezone": zone, "currency": "EUR"}, orders=table(written))
     assert differences(data, other) == []
 
 
 @pytest.mark.parametrize("column", test_times.COLUMNS)
 def test_every_way_of_writing_a_time(database, column):
     frame = test_times.orders(test_times.COLUMNS[column])
-    data, other = both(database, {"timezone": "Europe/London", "as_of": "2027-01-01"}, orders=frame)
+    data, other = load_both(database, {"timezone": "Europe/London", "as_of": "2027-01-01"}, orders=frame)
     assert test_times.as_read(data) == test_times.as_read(other)
 
 
 def test_ends_that_stand_for_none(database):
     frame = pd.DataFrame({"customer_id": "a", "started_at": "2024-01-10", "ended_at": test_times.NO_END, "amount": 10})
-    data, other = both(database, {"timezone": "America/New_York", "as_of": "2024-04-01"}, subscriptions=frame)
+    data, other = load_both(database, {"timezone": "America/New_York", "as_of": "2024-04-01"}, subscriptions=frame)
     assert checks(data) == checks(other)
     typed = rk.load(
         database,
-        subscriptions=put(database, frame, {"ended_at": "timestamptz"}),
+        subscriptions=create_table(database, frame, {"ended_at": "timestamptz"}),
         timezone="Asia/Tokyo",
         as_of="2024-04-01",
     )
@@ -228,7 +228,7 @@ def test_times_of_its_types_outside_all_years(database):
     texts = ["infinity", "-infinity", "4713-01-01 BC", "290000-01-01", *["2024-01-05"] * 5]
     frame = test_times.orders(texts)
     for kind in ("date", "timestamp", "timestamptz"):
-        data = rk.load(database, orders=put(database, frame, {"ordered_at": kind}), timezone="Asia/Tokyo")
+        data = rk.load(database, orders=create_table(database, frame, {"ordered_at": kind}), timezone="Asia/Tokyo")
         assert checks(data) == {"date outside 1970-2100": 4}
         assert len(data.quarantine["orders"]) == 4
 
@@ -240,7 +240,7 @@ def test_times_of_a_zone_of_their_own_are_moved_alike(server, database, tmp_path
         ordered_at=pd.to_datetime(first["ordered_at"], errors="coerce", format="mixed"), order_id=range(20, 28)
     )
     files = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
-    names = [put(database, frame) for frame in (first, second)]
+    names = [create_table(database, frame) for frame in (first, second)]
     for file, frame in zip(files, (first, second), strict=True):
         frame.to_parquet(file)
 
@@ -313,7 +313,7 @@ TYPED = {
 
 def test_columns_of_its_own_types(database):
     frame = table(ORDERS)
-    name = put(database, frame, TYPED)
+    name = create_table(database, frame, TYPED)
     execute(database, f"ALTER TABLE {name} ADD paid boolean DEFAULT true, ADD id uuid DEFAULT gen_random_uuid(), ADD tags json, "
             f"ADD {quote('x' * 60)} text DEFAULT 'long'")  # fmt: skip  # the table as on paper
     execute(database, f"INSERT INTO {name} VALUES ('x', 9, 'infinity', 1, 'web')")
@@ -329,7 +329,7 @@ def test_columns_of_its_own_types(database):
 def test_tables_under_our_names_are_found(database):
     execute(
         database,
-        f"CREATE VIEW subscriptions_ AS SELECT 1 AS a; CREATE VIEW orders AS SELECT * FROM {put(database, table(ORDERS))}",
+        f"CREATE VIEW subscriptions_ AS SELECT 1 AS a; CREATE VIEW orders AS SELECT * FROM {create_table(database, table(ORDERS))}",
     )
     try:
         with database.connect() as connection:
@@ -344,7 +344,7 @@ def test_tables_under_our_names_are_found(database):
 
 
 def test_a_query_is_in_the_words_of_the_database(database):
-    name = put(database, table(ORDERS), TYPED)
+    name = create_table(database, table(ORDERS), TYPED)
     query = f"SELECT *, amount::numeric % 7 AS \"Rest\" FROM {name} WHERE channel ~ '^w';"
     data = rk.load(database, orders=query, currency="EUR")
     assert value(data, "revenue", "2025-01") == 10
@@ -356,7 +356,7 @@ def test_files_and_frames_beside_a_database(server, database, tmp_path):
     frame = table(ORDERS).assign(currency=["GBP", "EUR", None])
     rates = pd.DataFrame({"date": ["2025-01-01", "2025-02-01"], "currency": ["GBP", "GBP"], "rate": [1.25, 1.5]})
     answers = pd.DataFrame({"responded_at": ["2025-01-03"], "survey": ["nps"], "score": [9], 'a % "b"': [0.5]})
-    name = put(database, frame)
+    name = create_table(database, frame)
     data = rk.load(database, orders=name, rates=rates, responses=answers, currency="EUR")
     assert (value(data, "revenue", "2025-01"), value(data, "net_promoter_score", "2025-01")) == (32.5, 100)
     rates.to_csv(tmp_path / "rates.csv", index=False)
@@ -370,7 +370,7 @@ def test_a_source_is_known_by_its_rows(database):
     frame = table(ORDERS)
     digests = []
     for rows in (frame, frame, frame[::-1], frame[:2], frame.assign(amount="10.01")):
-        (source,) = rk.load(database, orders=(name := put(database, rows)), currency="EUR").sources
+        (source,) = rk.load(database, orders=(name := create_table(database, rows)), currency="EUR").sources
         assert source["name"] == f"127.0.0.1/postgres: {name}"
         digests.append(source["sha256"])
     assert digests[0] == digests[1]
@@ -379,7 +379,7 @@ def test_a_source_is_known_by_its_rows(database):
 
 
 def test_what_happens_to_the_table_meanwhile_changes_nothing(database):
-    name = put(database, table(ORDERS))
+    name = create_table(database, table(ORDERS))
     data = rk.load(database, orders=name, currency="EUR")
     execute(database, f"DROP TABLE {name}")
     assert value(data, "revenue", "2025-01") == 30
@@ -387,7 +387,7 @@ def test_what_happens_to_the_table_meanwhile_changes_nothing(database):
 
 def test_tables_of_our_names_are_found_whatever_the_search_path(database):
     """Theirs while they are looked up, ours from then on, also where their schema comes before what is temporary."""
-    execute(database, f"CREATE SCHEMA shop; CREATE TABLE shop.orders AS SELECT * FROM {put(database, table(ORDERS))}; "
+    execute(database, f"CREATE SCHEMA shop; CREATE TABLE shop.orders AS SELECT * FROM {create_table(database, table(ORDERS))}; "
             "CREATE TABLE shop.levels AS SELECT 1 AS a; CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA shop TO clerk; "
             "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO clerk; ALTER ROLE clerk SET search_path = shop, pg_temp")  # fmt: skip  # the table as on paper
     clerk = sqlalchemy.create_engine(database.url.set(username="clerk"))
@@ -412,7 +412,7 @@ def test_what_is_no_engine_and_no_connection_is_refused(database):
 
 def test_nothing_is_left_or_written(database):
     """A user who may only read, and make temporary tables, will do."""
-    name = put(database, table(ORDERS))
+    name = create_table(database, table(ORDERS))
     execute(
         database,
         f"CREATE ROLE reader LOGIN; GRANT SELECT ON {name} TO reader; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
@@ -433,7 +433,7 @@ def test_nothing_is_left_or_written(database):
 
 
 def test_mistakes_are_one_sentence(server, database, tmp_path, monkeypatch):
-    name = put(database, table(ORDERS))
+    name = create_table(database, table(ORDERS))
 
     def load(orders: str, engine: str = server) -> None:
         (tmp_path / "retention.toml").write_text(
@@ -474,7 +474,7 @@ def test_mistakes_are_one_sentence(server, database, tmp_path, monkeypatch):
 
 
 def test_the_whole_address_may_be_a_variable(server, database, tmp_path, monkeypatch, capsys):
-    name = put(database, table(ORDERS))
+    name = create_table(database, table(ORDERS))
     monkeypatch.setenv("SHOP_DATABASE", server.replace("postgres@", "postgres:s3cret@"))
     (tmp_path / "retention.toml").write_text(f'[data]\nengine = "${{SHOP_DATABASE}}"\norders = "{name}"\n', "utf-8")
     assert main(["check", "--data", str(tmp_path)]) == 0
@@ -486,14 +486,14 @@ def test_the_whole_address_may_be_a_variable(server, database, tmp_path, monkeyp
 
 def test_sums_that_are_too_large_are_refused_as_here(database):
     large = pd.DataFrame({"customer_id": list("abc"), "ordered_at": ["2025-01-05"] * 3, "amount": ["9e16"] * 3})
-    for data in both(database, {"currency": "EUR"}, orders=large):
+    for data in load_both(database, {"currency": "EUR"}, orders=large):
         with pytest.raises(DataError, match="The amounts are too large to be summed exactly"):
             rk.scorecard(data, "2025-01", metrics=["revenue"])
 
 
 def test_a_query_is_ended_from_another_thread_and_the_next_one_works(database):
     orders = sample_tables()["orders"]
-    data = rk.load(database, orders=put(database, orders), timezone="UTC", currency="GBP")
+    data = rk.load(database, orders=create_table(database, orders), timezone="UTC", currency="GBP")
     assert interrupted(data) == "The query was interrupted."
     assert run_query(data, "SELECT 1 AS one")["one"].tolist() == [1]
     assert rk.customer_movements(data)["end"].iloc[-1] > 0
@@ -501,7 +501,7 @@ def test_a_query_is_ended_from_another_thread_and_the_next_one_works(database):
 
 def test_a_pack_of_a_database_and_the_same_again(server, database, tmp_path):
     """The notebooks get the summaries alone; unchanged rows make no new pack, and the manifest holds no address."""
-    name = put(database, cases.tables()["orders"])
+    name = create_table(database, cases.tables()["orders"])
     text = f'[data]\nengine = "{server}"\norders = "{name}"\n[report]\ncurrency = "GBP"\nformats = ["html"]\n'
     (tmp_path / "retention.toml").write_text(text, "utf-8")
     command = ["report", "--data", str(tmp_path), "--only", "overview,retention", "--output", str(tmp_path / "reports")]
@@ -550,7 +550,7 @@ def test_ids_are_read_alike(database):
     ]
     orders = pd.DataFrame({"customer_id": ids, "ordered_at": "2024-01-05", "amount": "10", "refund_of": "0"})
     orders = orders.assign(order_id=[f"{index}.0" for index in range(len(ids))])
-    embedded, remote = both(database, {"timezone": "UTC", "currency": "EUR"}, orders=orders)
+    embedded, remote = load_both(database, {"timezone": "UTC", "currency": "EUR"}, orders=orders)
     read = "SELECT customer_id, order_id FROM orders ORDER BY _row"
     assert embedded.engine.rows(read) == remote.engine.rows(read)
     assert embedded.quality.equals(remote.quality)
@@ -572,7 +572,7 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
         columns=["customer_id", "first_at"],
     )
     tables = {"orders": orders, "subscriptions": spells, "known_customers": known}
-    embedded, remote = both(database, {"basis": basis, "churn_mode": mode, "timezone": "UTC"}, **tables)
+    embedded, remote = load_both(database, {"basis": basis, "churn_mode": mode, "timezone": "UTC"}, **tables)
     assert value(embedded, "reactivated_customers", "2023-01") == 1
     assert differences(embedded, remote) == []
 
@@ -587,7 +587,7 @@ def test_several_answers_of_a_customer_are_told_alike(database):
     ]
     columns = ["customer_id", "responded_at", "survey", "score", "weight", "region", "scale"]
     options = {"timezone": "UTC", "answers": "all", "segments": ["region"]}
-    embedded, remote = both(database, options, responses=pd.DataFrame(rows, columns=columns))
+    embedded, remote = load_both(database, options, responses=pd.DataFrame(rows, columns=columns))
     assert differences(embedded, remote, ["region"]) == []
 
 
@@ -596,7 +596,7 @@ def test_several_answers_of_a_customer_are_told_alike(database):
 )
 def test_amounts_are_read_alike(database, amounts):
     orders = pd.DataFrame({"customer_id": "Ann", "ordered_at": "2024-01-05", "amount": amounts})
-    embedded, remote = both(database, {"timezone": "UTC"}, orders=orders)
+    embedded, remote = load_both(database, {"timezone": "UTC"}, orders=orders)
     read = "SELECT amount, refund FROM orders ORDER BY _row"
     assert embedded.engine.rows(read) == remote.engine.rows(read)
     assert len(embedded.engine.rows(read)) == len(amounts) - 1
@@ -610,7 +610,7 @@ def test_intervals_and_statuses_are_read_alike(database):
         {"customer_id": list("ABCDEF"), "started_at": "2024-01-05", "ended_at": None, "amount": "10.01"}
     )
     spells = spells.assign(interval=intervals, status=states)
-    embedded, remote = both(database, {"timezone": "UTC", "as_of": "2024-03-01"}, subscriptions=spells)
+    embedded, remote = load_both(database, {"timezone": "UTC", "as_of": "2024-03-01"}, subscriptions=spells)
     read = "SELECT mrr, status FROM subscriptions ORDER BY _row"
     assert embedded.engine.rows(read) == remote.engine.rows(read)
     assert embedded.quality.equals(remote.quality)
@@ -630,7 +630,7 @@ def test_discounts_are_read_alike(database, mode):
     """)
     rates = pd.DataFrame({"date": ["2024-01-01"], "currency": ["USD"], "rate": [0.5]})
     options = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-06-01", "mrr_mode": mode}
-    embedded, remote = both(database, options, subscriptions=spells, rates=rates)
+    embedded, remote = load_both(database, options, subscriptions=spells, rates=rates)
     read = "SELECT customer_id, _row, paid_from, paid_until, mrr, currency FROM subscriptions ORDER BY 2, 3"
     assert [tuple(row) for row in embedded.engine.rows(read)] == [tuple(row) for row in remote.engine.rows(read)]
     assert embedded.quality.equals(remote.quality)
@@ -674,7 +674,7 @@ def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
     )
     options = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-03-01"}
     rated = {"rates": rates(date(2024, 1, 1), date(2024, 3, 1), 9)}
-    embedded, remote = both(database, options, orders=orders, subscriptions=spells, responses=answers, **rated)
+    embedded, remote = load_both(database, options, orders=orders, subscriptions=spells, responses=answers, **rated)
     assert embedded.quality.to_dict("records") == remote.quality.to_dict("records")
     assert {
         "word for an empty cell",
@@ -700,7 +700,7 @@ def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
 )
 def test_scales_are_read_alike(database, survey, scores):
     table = pd.DataFrame({"responded_at": "2024-01-05", "survey": survey.upper(), "score": scores})
-    embedded, remote = both(database, {"timezone": "UTC"}, responses=table)
+    embedded, remote = load_both(database, {"timezone": "UTC"}, responses=table)
     read = "SELECT score, scale, low, high, problem FROM responses_typed ORDER BY _row"
     assert embedded.engine.rows(read) == remote.engine.rows(read)
     assert embedded.quality.equals(remote.quality)

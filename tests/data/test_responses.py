@@ -146,7 +146,7 @@ def test_weights_are_asked_for_by_survey_in_a_source(tmp_path):
     assert (score["numerator"], score["denominator"], score["n"]) == (3, 6, 4)  # 3 - 1 + 1 of 3 + 1 + 2
 
 
-def answered(survey: str, scores: list, **more):
+def load_answers(survey: str, scores: list, **more):
     return rk.load(
         responses=pd.DataFrame({"responded_at": "2024-01-05", "survey": survey, "score": scores} | more), **UTC
     )
@@ -178,7 +178,7 @@ NAMES = {survey: metric for metric, survey in SURVEYS.items()}
 def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
     survey, scores, share, scale = RECOGNISED[name]
     scores = [kind(score) if isinstance(score, int) else score for score in scores]
-    data = answered(survey, scores)
+    data = load_answers(survey, scores)
     assert value(data, NAMES[survey], "2024-01") == pytest.approx(share)
     effect = data.quality.set_index("check")["effect"].get("scale by its answers", "")
     assert effect.startswith(f"set scale where it is another; {survey} on {scale}, since") if scale else effect == ""
@@ -199,8 +199,8 @@ def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
 )
 def test_a_scale_that_the_answers_do_not_tell_is_asked_for(survey, scores, words):
     with pytest.raises(DataError, match=f"^The {survey} answers {words}"):
-        answered(survey, scores)
-    assert checks(answered(survey, scores, scale=DEFAULT[survey])).keys() <= {"score outside the scale"}
+        load_answers(survey, scores)
+    assert checks(load_answers(survey, scores, scale=DEFAULT[survey])).keys() <= {"score outside the scale"}
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_scale_that_the_answers_do_not_tell_is_asked_for(survey, scores, words
     ],
 )
 def test_a_scale_that_is_given_holds_and_has_its_own_top_boxes(survey, scale, scores, share):
-    data = answered(survey, scores, scale=scale)
+    data = load_answers(survey, scores, scale=scale)
     assert value(data, NAMES[survey], "2024-01") == pytest.approx(share)
     assert checks(data) == {}
 
@@ -232,7 +232,7 @@ def test_recognised_or_given_a_scale_has_the_same_figures(scale, scores, draw):
     low, high = BOUNDS[scale]
     scores = [low + score % (high - low + 1) for score in scores] + [low, high, high - 1]
     scores = draw.draw(st.permutations(scores + [high] * (len(scores) if high > 2 else 0)))
-    recognised, explicit = answered("csat", scores), answered("csat", scores, scale=scale)
+    recognised, explicit = load_answers("csat", scores), load_answers("csat", scores, scale=scale)
     same = "customer_satisfaction_score"
     assert row(recognised, same, "2024-01")["value"] == row(explicit, same, "2024-01")["value"]
     assert checks(recognised) == {"scale by its answers": len(scores)}
@@ -251,11 +251,11 @@ def test_sources_on_two_scales_are_not_taken_for_one(tmp_path):
 
 
 def test_good_and_bad_are_words_of_their_scale_alone():
-    assert checks(answered("csat", ["5", "4", "good"])) == {"unreadable score": 1}
+    assert checks(load_answers("csat", ["5", "4", "good"])) == {"unreadable score": 1}
     with pytest.raises(
         DataError, match=r"'score' is unreadable in 2 of 3 rows, such as row 1 \('good'\)|first in row 1"
     ):
-        answered("nps", ["good", "bad", "9"])
+        load_answers("nps", ["good", "bad", "9"])
 
 
 def test_of_one_answer_that_came_twice_the_one_that_can_be_read_counts():

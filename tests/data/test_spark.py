@@ -77,7 +77,7 @@ def session(tmp_path_factory):
     spark.stop()
 
 
-def put(session, frame: pd.DataFrame):
+def create_frame(session, frame: pd.DataFrame):
     """A Spark DataFrame of the same rows, in their order; naive times have no zone there either."""
     reader = DuckDB()
     reader.register("frame", frame)
@@ -89,10 +89,10 @@ def put(session, frame: pd.DataFrame):
     return spark_frame
 
 
-def both(session, options: dict, **tables: pd.DataFrame) -> tuple:
+def load_both(session, options: dict, **tables: pd.DataFrame) -> tuple:
     """The same tables on the embedded engine and on Spark."""
     return rk.load(**tables, **options), rk.load(
-        **{name: put(session, frame) for name, frame in tables.items()}, **options
+        **{name: create_frame(session, frame) for name, frame in tables.items()}, **options
     )
 
 
@@ -105,7 +105,7 @@ def every_fourth(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("basis", cases.BASES)
 def test_the_sample_company(session, basis):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
-    data, other = both(session, options, **{name: every_fourth(frame) for name, frame in cases.tables().items()})
+    data, other = load_both(session, options, **{name: every_fourth(frame) for name, frame in cases.tables().items()})
     assert differences(data, other, ["channel"], months=2) == []
 
 
@@ -118,26 +118,26 @@ ONE_OF_EACH_QUERY = (
 def test_follow_ups_are_the_same(session):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
     tables = {name: every_fourth(frame) for name, frame in asked_tables(cases.tables()).items()}
-    data, other = both(session, options, **tables)
+    data, other = load_both(session, options, **tables)
     assert follow_up_differences(data, other, ONE_OF_EACH_QUERY) == []
 
 
 def test_comments_and_invitations_are_the_same(session):
     for tables in commented.companies():
-        embedded, remote = both(session, commented.OPTIONS, **tables)
+        embedded, remote = load_both(session, commented.OPTIONS, **tables)
         assert commented.all_texts(embedded) == commented.all_texts(remote)
 
 
 def test_subscribers_are_forecast_alike(session):
     tables = {name: frame for name, frame in sample_tables().items() if name != "orders"}
-    data, other = both(session, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
+    data, other = load_both(session, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
     period = Period.parse("2025-12")
     assert forecast_differences(data, other, period, ["plan"]) == []
 
 
 def test_buyers_are_forecast_alike(session):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.AS_OF)}
-    data, other = both(session, options, orders=every_fourth(cases.tables()["orders"]))
+    data, other = load_both(session, options, orders=every_fourth(cases.tables()["orders"]))
     assert forecast_differences(data, other, rk.Period.parse("2025-12"), ["channel"]) == []
 
 
@@ -150,7 +150,7 @@ def test_online_retail_by_lines(session, shared, tmp_path):
     (tmp_path / "here.toml").write_text(re.sub("path = .*", 'path = "retail_lines.parquet"', text), "utf-8")
     text = re.sub("path = .*", 'path = "retail_lines"', text)
     (tmp_path / "there.toml").write_text(f'[data]\nengine = "spark://local"\n{text}', "utf-8")
-    put(session, frame).createOrReplaceTempView("retail_lines")
+    create_frame(session, frame).createOrReplaceTempView("retail_lines")
     data, other = rk.load(tmp_path / "here.toml"), rk.load(tmp_path / "there.toml")
     session.catalog.dropTempView("retail_lines")
     assert differences(data, other, months=2) == []
@@ -160,7 +160,7 @@ def test_online_retail_by_lines(session, shared, tmp_path):
 def test_hard_cases_under_options(session):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.TRICKY_AS_OF), "basis": "orders"}
     options |= {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}
-    data, other = both(session, options, **cases.many_tricky_tables(range(2)))
+    data, other = load_both(session, options, **cases.many_tricky_tables(range(2)))
     assert differences(data, other, months=2) == []
 
 
@@ -178,7 +178,7 @@ def test_weighted_answers_are_added_up_alike(session):
         ],
         columns=["customer_id", "responded_at", "survey", "score", "weight"],
     )
-    embedded, remote = both(session, {"timezone": "UTC", "answers": "all"}, responses=answers)
+    embedded, remote = load_both(session, {"timezone": "UTC", "answers": "all"}, responses=answers)
     assert differences(embedded, remote) == []
 
 
@@ -187,13 +187,13 @@ def test_hard_cases_in_several_currencies(session):
     tables |= {"rates": rates(date(2023, 10, 1), date(2024, 5, 10), 9)}
     options = {"timezone": cases.ZONE, "currency": "GBP", "as_of": str(cases.TRICKY_AS_OF), "basis": "subscriptions"}
     options |= {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}
-    data, other = both(session, options, **tables)
+    data, other = load_both(session, options, **tables)
     assert differences(data, other, months=2) == []
 
 
 def test_every_way_of_writing_a_time(session):
     for texts in test_times.COLUMNS.values():
-        data, other = both(
+        data, other = load_both(
             session, {"timezone": "Europe/London", "as_of": "2027-01-01"}, orders=test_times.orders(texts)
         )
         assert test_times.as_read(data) == test_times.as_read(other)
@@ -201,7 +201,7 @@ def test_every_way_of_writing_a_time(session):
 
 @pytest.mark.parametrize(("written", "zone"), [(CLOCKS, "Australia/Lord_Howe"), (AWARE, "Europe/London")])
 def test_clocks(session, written, zone):
-    data, other = both(session, {"timezone": zone, "currency": "EUR"}, orders=table(written))
+    data, other = load_both(session, {"timezone": zone, "currency": "EUR"}, orders=table(written))
     assert data.quality.equals(other.quality)
     for one in (data, other):
         one.orders = one.engine.frame(
@@ -242,7 +242,7 @@ a            3         2024-02-07 11:00  1.00
 @pytest.fixture
 def views(session):
     """The three orders as a view of the user's."""
-    put(session, ORDERS).createOrReplaceTempView("orders")
+    create_frame(session, ORDERS).createOrReplaceTempView("orders")
     yield
     session.catalog.dropTempView("orders")
 
@@ -266,7 +266,7 @@ def test_rows_in_one_order_have_one_fingerprint(session):
     def fingerprint(frame) -> str:
         return rk.load(orders=frame).sources[0]["sha256"]
 
-    frame = put(session, ORDERS)
+    frame = create_frame(session, ORDERS)
     assert fingerprint(frame) == fingerprint(frame.coalesce(1)) == fingerprint(frame.limit(1).union(frame.offset(1)))
     others = [frame.orderBy("amount"), frame.limit(2), frame.replace("10.00", "10.01")]
     assert len({fingerprint(one) for one in (frame, *others)}) == 4
@@ -286,11 +286,11 @@ def test_rows_that_differ_by_a_millionth_of_a_second_or_by_a_place_are_two(sessi
 
 def test_rows_are_counted_through_all_partitions(session):
     frame = (
-        put(session, ORDERS)
+        create_frame(session, ORDERS)
         .drop("order_id")
         .repartition(3)
         .sortWithinPartitions("ordered_at")
-        .union(put(session, ORDERS).drop("order_id"))
+        .union(create_frame(session, ORDERS).drop("order_id"))
     )
     numbers = rk.load(orders=frame).engine.rows("SELECT _row FROM orders_raw ORDER BY _row")
     assert numbers == [(number,) for number in range(1, 7)]
@@ -302,7 +302,7 @@ def test_rows_are_let_go_of_with_the_dataset(session):
 
     gc.collect()
     before = held()
-    data = rk.load(orders=put(session, ORDERS))
+    data = rk.load(orders=create_frame(session, ORDERS))
     value(data, "revenue", "2024-01")
     assert held() > before
     del data
@@ -315,7 +315,7 @@ def test_two_datasets_share_a_session_and_leave_it_as_it_was(session):
     before = dict(session.conf.getAll)
     cached = session.table("orders").cache()
     first = rk.load(session)
-    second = rk.load(orders=put(session, ORDERS.assign(amount="2")))
+    second = rk.load(orders=create_frame(session, ORDERS.assign(amount="2")))
     assert (value(first, "revenue", "2024-01"), value(second, "revenue", "2024-01")) == (15, 4)
     assert value(first, "revenue", "2024-02") == 1
     assert cached.storageLevel.useMemory, "what the user keeps in memory stays there"
@@ -338,7 +338,7 @@ def test_files_beside_the_engine_are_read_and_handed_over(tmp_path):
 
 def test_a_query_is_ended_from_another_thread_and_the_next_one_works(session):
     """What the user runs beside it goes on."""
-    data = rk.load(orders=put(session, sample_tables()["orders"]), timezone="UTC", currency="GBP")
+    data = rk.load(orders=create_frame(session, sample_tables()["orders"]), timezone="UTC", currency="GBP")
     assert interrupted(data) == "The query was interrupted."
     assert run_query(data, "SELECT 1 AS one")["one"].tolist() == [1]
     assert rk.customer_movements(data)["end"].iloc[-1] > 0
@@ -352,7 +352,7 @@ def test_faults_are_one_sentence(session, monkeypatch):
     with pytest.raises(DataError, match=r"cannot be read: .*nothing.*\.$"):
         rk.load(session, orders="SELECT nothing FROM orders")
     large = pd.concat([ORDERS.assign(amount="9e16", order_id=range(start, start + 3)) for start in range(0, 9, 3)])
-    data = rk.load(orders=put(session, large), currency="EUR")
+    data = rk.load(orders=create_frame(session, large), currency="EUR")
     with pytest.raises(DataError, match="The amounts are too large to be summed exactly"):
         value(data, "revenue", "2024-01")
     from pyspark.sql import SparkSession

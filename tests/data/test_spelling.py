@@ -41,7 +41,7 @@ def loaded(folder, frame, container, columns=""):
     return rk.load(path)
 
 
-def told(data):
+def effect_of(data):
     quality = data.quality[data.quality["check"] == "name spelled otherwise"]
     return quality["effect"].iloc[0] if len(quality) else ""
 
@@ -58,7 +58,7 @@ def test_names_spelled_otherwise_are_read_and_told(tmp_path, container, spelling
     assert data.segments == {}
     # Of files and sheets a mark is taken away before names are looked at.
     if spelling != "mark" or container not in ("csv", "tsv", "xlsx"):
-        assert "is read as order_id" in told(data)
+        assert "is read as order_id" in effect_of(data)
 
 
 @pytest.mark.parametrize("container", ["csv", "xlsx", "parquet", "duckdb"])
@@ -71,7 +71,7 @@ ordered_at = "order_date"
 amount = '"unit price" * 2' """
     data = loaded(tmp_path, frame, container, mapping)
     assert data.engine.rows("SELECT customer_id, amount FROM orders") == [("B", 400)]
-    assert "'Buyer E-Mail' is read as buyer email" in told(data)
+    assert "'Buyer E-Mail' is read as buyer email" in effect_of(data)
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -86,7 +86,7 @@ def test_of_two_columns_spelled_alike_none_is_taken(tmp_path, container):
 def test_a_column_of_the_very_name_is_taken_before_one_spelled_alike(tmp_path, container):
     data = loaded(tmp_path, ORDERS.assign(**{"Customer Id": ["x", "y", "y"]}), container)
     assert data.engine.rows("SELECT DISTINCT customer_id FROM orders ORDER BY 1") == [("A",), ("B",)]
-    assert told(data) == ""
+    assert effect_of(data) == ""
 
 
 def test_files_of_a_pattern_may_spell_their_names_each_in_its_own_way(tmp_path):

@@ -258,7 +258,7 @@ STATEMENTS = [
 
 
 @pytest.fixture
-def beside(secret):
+def copies(secret):
     """The same with a link, a Parquet file and a database that hold it."""
     secret.with_name("secret.txt.link").symlink_to(secret)
     FRAME.rename(columns={"hidden": "a"}).to_parquet(secret.with_name("secret.txt.parquet"))
@@ -269,9 +269,9 @@ def beside(secret):
 @pytest.mark.parametrize("expression", BEYOND)
 @pytest.mark.parametrize("key", ["column", "where"])
 @pytest.mark.parametrize("name", ["orders.csv", "orders.parquet"])
-def test_an_expression_reads_nothing_but_its_own_source(tmp_path, beside, expression, key, name):
+def test_an_expression_reads_nothing_but_its_own_source(tmp_path, copies, expression, key, name):
     getattr(ORDER, "to_csv" if name.endswith("csv") else "to_parquet")(tmp_path / name, index=False)
-    text = expression.replace("{}", str(beside)).replace('"', '\\"')
+    text = expression.replace("{}", str(copies)).replace('"', '\\"')
     lines = {"column": f'[data.orders.columns]\ncountry = "{text}"', "where": f'where = "{text} IS NOT NULL"'}
     (tmp_path / "retention.toml").write_text(
         f'[report]\ntimezone = "UTC"\n[data.orders]\npath = "{name}"\n{lines[key]}'
@@ -284,12 +284,12 @@ def test_an_expression_reads_nothing_but_its_own_source(tmp_path, beside, expres
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 @pytest.mark.parametrize("memory_limit", [None, "200MB"])
-def test_an_engine_reaches_nothing_and_stays_so(beside, statement, memory_limit):
+def test_an_engine_reaches_nothing_and_stays_so(copies, statement, memory_limit):
     engine = DuckDB(memory_limit)
-    before = sorted(beside.parent.iterdir())
+    before = sorted(copies.parent.iterdir())
     with pytest.raises(engine.error):
-        engine.run(statement.replace("{}", str(beside)))
-    assert sorted(beside.parent.iterdir()) == before
+        engine.run(statement.replace("{}", str(copies)))
+    assert sorted(copies.parent.iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ spoilers = st.fixed_dictionaries(
 )
 
 
-def spoiled(table, how):
+def spoiled_bytes(table, how):
     """The bytes of a CSV file, and how many of its records are no rows of the table."""
     body = [list(row) for row in table]
     body[0][4] += LETTERS[how["encoding"]]
@@ -82,7 +82,7 @@ def spoiled(table, how):
     return text.encode(how["encoding"]), extra, body
 
 
-def written(folder, data, packed):
+def write_packed(folder, data, packed):
     path = folder / f"orders.csv{packed}"
     if packed == ".gz":
         path.write_bytes(gzip.compress(data))
@@ -98,8 +98,8 @@ def written(folder, data, packed):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, spoilers)
 def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_counted(tmp_path, table, how):
-    data, extra, body = spoiled(table, how)
-    path = written(tmp_path, data, how["packed"])
+    data, extra, body = spoiled_bytes(table, how)
+    path = write_packed(tmp_path, data, how["packed"])
     engine = DuckDB(files=[path])
     findings, _ = read_text(engine, path, "t", NAMES, TextOptions())
     columns = ", ".join(COLUMNS)

@@ -105,12 +105,12 @@ def orders(values) -> pd.DataFrame:
     return pd.DataFrame({"customer_id": [f"C{row}" for row in range(len(values))], "ordered_at": values, "amount": 1})
 
 
-def read(frame, **settings) -> list[str]:
+def read_times(frame, **settings) -> list[str]:
     data = rk.load(orders=frame, as_of="2101-01-01", **settings)
     return [text for (text,) in data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row")]
 
 
-def told(instants, zone: str) -> list[str]:
+def local_texts(instants, zone: str) -> list[str]:
     """As the engine writes local times."""
     local = [instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for instant in instants]
     return [str(time).rstrip("0") if time.microsecond else str(time) for time in local]
@@ -139,7 +139,7 @@ def test_what_is_spelled_is_read(moments, way, ending, source_zone, report_zone)
     local = [moment.astimezone(ZoneInfo(source_zone)) for moment in moments]
     local = [time for time in local if not time.utcoffset() % timedelta(minutes=1)]
     texts = [NAIVE[way](time) + (AWARE[ending](time) if ending else "") for time in local]
-    assert read(orders(texts), timezone=report_zone) == told(local, report_zone), texts
+    assert read_times(orders(texts), timezone=report_zone) == local_texts(local, report_zone), texts
 
 
 @pytest.mark.long
@@ -149,7 +149,7 @@ def test_a_named_zone_is_its_own_clock(way, zone):
     local = [moment.astimezone(ZoneInfo(zone)) for moment in EDGES if moment.year > 1970]
     local = [time for time in local if not time.fold] + [datetime(2024, 1, 31, 9, tzinfo=ZoneInfo(zone))]
     texts = [f"{NAIVE[way](time)} {zone}" for time in local]
-    assert read(orders(texts), timezone="Asia/Kolkata") == told(local, "Asia/Kolkata")
+    assert read_times(orders(texts), timezone="Asia/Kolkata") == local_texts(local, "Asia/Kolkata")
 
 
 DAYS = {
@@ -170,7 +170,7 @@ DAYS = {
 
 
 def test_dates_are_midnights():
-    assert read(orders([*DAYS]), timezone="Pacific/Apia") == [f"{day} 00:00:00" for day in DAYS.values()]
+    assert read_times(orders([*DAYS]), timezone="Pacific/Apia") == [f"{day} 00:00:00" for day in DAYS.values()]
 
 
 TIMES = {
@@ -192,7 +192,7 @@ TIMES = {
 @pytest.mark.parametrize("is_aware", [False, True])
 def test_a_time_is_understood_to_its_end(is_aware):
     texts = [text for text in TIMES if bool(re.search("gmt|utc|/paris", text, re.IGNORECASE)) is is_aware]
-    assert read(orders(texts), timezone="UTC") == [TIMES[text] for text in texts]
+    assert read_times(orders(texts), timezone="UTC") == [TIMES[text] for text in texts]
 
 
 JUNK = (
@@ -290,11 +290,13 @@ def test_the_first_and_the_last_that_they_have_are_not(text):
 
 
 def test_the_order_of_day_and_month_is_the_columns():
-    assert read(orders(["05/01/2024", "31/01/2024"])) == ["2024-01-05 00:00:00", "2024-01-31 00:00:00"]
-    assert read(orders(["05/01/2024", "1/31/2024"])) == ["2024-05-01 00:00:00", "2024-01-31 00:00:00"]
-    assert read(orders(["05/05/2024", "1/1/2024"])) == ["2024-05-05 00:00:00", "2024-01-01 00:00:00"], "either way"
+    assert read_times(orders(["05/01/2024", "31/01/2024"])) == ["2024-01-05 00:00:00", "2024-01-31 00:00:00"]
+    assert read_times(orders(["05/01/2024", "1/31/2024"])) == ["2024-05-01 00:00:00", "2024-01-31 00:00:00"]
+    assert read_times(orders(["05/05/2024", "1/1/2024"])) == ["2024-05-05 00:00:00", "2024-01-01 00:00:00"], (
+        "either way"
+    )
     with pytest.raises(DataError, match=r"writes the day first \('31/01/2024'\) and the month first \('01/31/2024'\)"):
-        read(orders(["31/01/2024", "01/31/2024"]))
+        read_times(orders(["31/01/2024", "01/31/2024"]))
     bad = orders(["45/01/2024", "31/01/2024", "30/01/2024"])
     assert checks(rk.load(orders=bad, timezone="UTC")) == {UNREAD: 1}, "45 is no day, and proves nothing"
 
@@ -304,11 +306,11 @@ def test_digits_of_other_scripts_are_digits(digits):
     texts = ["2024-01-05", "2024-01-05 10:30:00", "31/01/2024 2:05 PM", "2024/02/06"]
     right = ["2024-01-05 00:00:00", "2024-01-05 10:30:00", "2024-01-31 14:05:00", "2024-02-06 00:00:00"]
     translated = [text.translate(str.maketrans("0123456789", digits)) for text in texts]
-    assert read(orders(translated)) == read(orders(texts)) == right
-    assert read(orders([translated[0], texts[1]])) == right[:2]
+    assert read_times(orders(translated)) == read_times(orders(texts)) == right
+    assert read_times(orders([translated[0], texts[1]])) == right[:2]
     minutes = [f"2024-01-05 {at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}" for at in range(10_500)]
     several = [text.translate(str.maketrans("0123456789", digits)) for text in minutes]
-    assert read(orders(several)) == minutes
+    assert read_times(orders(several)) == minutes
 
 
 OFFERED = {
@@ -357,7 +359,7 @@ def test_numbers_in_frames_too(number):
         rk.load(orders=frame)
     expression = re.search(r'with (orders\["ordered_at"\]) = (.*)\.$', str(refused.value))
     frame["ordered_at"] = eval(expression[2], {"pd": pd, "orders": frame})
-    assert read(frame, timezone="UTC") == [OFFERED[number]] * 2
+    assert read_times(frame, timezone="UTC") == [OFFERED[number]] * 2
 
 
 @pytest.mark.parametrize(
@@ -426,7 +428,7 @@ def test_days_as_whole_numbers_categories_and_objects():
             dtype=object,
         ),
     ):
-        assert read(orders(values), timezone="UTC") == ["2024-01-31 00:00:00", "2024-02-01 00:00:00"]
+        assert read_times(orders(values), timezone="UTC") == ["2024-01-31 00:00:00", "2024-02-01 00:00:00"]
 
 
 @pytest.mark.parametrize(
@@ -526,7 +528,7 @@ COLUMNS = {
 }
 
 
-def as_read(data) -> tuple[list, dict]:
+def times_and_counts(data) -> tuple[list, dict]:
     """The local times of all rows, and what was counted."""
     query = "SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row"
     return [text for (text,) in data.engine.rows(query)], checks(data)
@@ -534,7 +536,9 @@ def as_read(data) -> tuple[list, dict]:
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_columns_that_every_engine_reads(column):
-    times, counted = as_read(rk.load(orders=orders(COLUMNS[column]), timezone="Europe/London", as_of="2027-01-01"))
+    times, counted = times_and_counts(
+        rk.load(orders=orders(COLUMNS[column]), timezone="Europe/London", as_of="2027-01-01")
+    )
     aside = sum(counted.get(check, 0) for check in (UNREAD, OUTSIDE))
     assert len(times) == len(COLUMNS[column])
     assert sum(time is None for time in times) == aside == {"naive": 4, "aware": 3}.get(column, 0)

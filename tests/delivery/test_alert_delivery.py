@@ -34,12 +34,12 @@ CLEVER = "<!channel> <b>\r\nBcc: e@example.com"
 
 @pytest.fixture(scope="module")
 def running():
-    with serving() as room, hook_server() as hooks:
-        yield room, hooks
+    with serving() as mail_server, hook_server() as hooks:
+        yield mail_server, hooks
 
 
 @pytest.fixture
-def room(running):
+def mail_server(running):
     running[0].handler.__init__()
     return running[0]
 
@@ -69,51 +69,51 @@ def settings_of(*then: str, name: str = "Churn above plan", **alert):
     return make_settings({"report": {"company": "Example Ltd"}, "mail": mail, "alerts": [one | alert]})
 
 
-class Desk:
+class AlertRuns:
     """Whoever calls `run` each morning."""
 
-    def __init__(self, folder, room, settings=None):
-        self.place, self.room, self.settings = folder, room, settings or settings_of()
+    def __init__(self, folder, mail_server, settings=None):
+        self.folder, self.mail_server, self.settings = folder, mail_server, settings or settings_of()
 
-    def look(self, pattern: str, figures: str = "", **more):
+    def run(self, pattern: str, figures: str = "", **more):
         """What became of each message, by recipient."""
         (alert,) = self.settings.alerts
-        hooks, server = check_targets(self.settings, self.room.server)
+        hooks, server = check_targets(self.settings, self.mail_server.server)
         histories = [(alert, history(pattern, figures, alert=alert, **more))]
-        with sending(self.place) as outbox:
+        with sending(self.folder) as outbox:
             deliveries = deliver_alerts(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
         return {one.target: one.state for one in deliveries}
 
     @property
     def mails(self):
-        return [message_from_bytes(one.content, policy=SMTP) for one in self.room.handler.taken]
+        return [message_from_bytes(one.content, policy=SMTP) for one in self.mail_server.handler.taken]
 
 
 @pytest.fixture
-def desk(tmp_path, room, hooks):
+def runs(tmp_path, mail_server, hooks):
     assert hooks.taken == []
-    return Desk(tmp_path, room)
+    return AlertRuns(tmp_path, mail_server)
 
 
 def text_of(message, kind: str = "plain") -> str:
     return message.get_body((kind,)).get_content()
 
 
-def test_each_hears_once_that_it_fires_and_once_that_it_is_resolved(desk, hooks):
-    deliveries = [desk.look(pattern) for pattern in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
+def test_each_hears_once_that_it_fires_and_once_that_it_is_resolved(runs, hooks):
+    deliveries = [runs.run(pattern) for pattern in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
     both = {ANN: "sent", OPS: "sent"}
     assert deliveries == [{}, both, {}, {}, both, {}]
-    assert [str(one["Subject"]) for one in desk.mails] == [
+    assert [str(one["Subject"]) for one in runs.mails] == [
         "Churn above plan: firing – Example Ltd",
         "Churn above plan: resolved – Example Ltd",
     ]
-    assert [one.said["text"].splitlines()[0] for one in hooks.taken] == [str(one["Subject"]) for one in desk.mails]
+    assert [one.payload["text"].splitlines()[0] for one in hooks.taken] == [str(one["Subject"]) for one in runs.mails]
 
 
-def test_the_mail_says_what_was_seen_and_where_to_look(desk):
-    desk.look("..")
-    desk.look("..x")
-    (mail,) = desk.mails
+def test_the_mail_says_what_was_seen_and_where_to_look(runs):
+    runs.run("..")
+    runs.run("..x")
+    (mail,) = runs.mails
     assert str(mail["To"]) == f"Ann Lee <{ANN}>"
     assert str(mail["From"]) == "Reports <reports@example.com>"
     assert str(mail["Auto-Submitted"]) == "auto-generated"
@@ -131,37 +131,37 @@ def test_the_mail_says_what_was_seen_and_where_to_look(desk):
     assert "<style" in text_of(mail, "html"), "in the look of the report's"
 
 
-def test_what_ends_answers_what_began(desk):
+def test_what_ends_answers_what_began(runs):
     for pattern in ("..", "..x", "..x."):
-        desk.look(pattern)
-    first, second = desk.mails
+        runs.run(pattern)
+    first, second = runs.mails
     assert str(second["In-Reply-To"]) == str(first["Message-ID"])
     assert str(first["Message-ID"]) != str(second["Message-ID"])
 
 
-def test_all_that_is_new_is_in_one_message(tmp_path, room, hooks):
-    desk = Desk(tmp_path, room, settings_of(f"mail:{ANN}", OPS, each="country"))
-    (alert,) = desk.settings.alerts
-    channels, server = check_targets(desk.settings, room.server)
+def test_all_that_is_new_is_in_one_message(tmp_path, mail_server, hooks):
+    runs = AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN}", OPS, each="country"))
+    (alert,) = runs.settings.alerts
+    channels, server = check_targets(runs.settings, mail_server.server)
     parts = [one for value in ("France", "Spain") for one in history("..x", alert=alert, value=value)]
     with sending(tmp_path) as outbox:
-        deliver_alerts(outbox, [(alert, parts)], desk.settings, channels, server, date(2026, 1, 1))
-    (mail,), (taken,) = desk.mails, hooks.taken
+        deliver_alerts(outbox, [(alert, parts)], runs.settings, channels, server, date(2026, 1, 1))
+    (mail,), (taken,) = runs.mails, hooks.taken
     assert str(mail["Subject"]) == "Churn above plan, country=France: firing, and 1 more – Example Ltd"
     assert "Churn above plan, country=Spain: firing" in text_of(mail)
-    assert taken.said["text"].count("•") == 2
+    assert taken.payload["text"].count("•") == 2
 
 
-def test_no_data_are_told_to_the_owner_once(desk, hooks):
+def test_no_data_are_told_to_the_owner_once(runs, hooks):
     for pattern in ("..", "..x", "..x?", "..x??", "..x??x"):
-        desk.look(pattern)
-    assert desk.room.handler.recipients == [ANN, OWN]
+        runs.run(pattern)
+    assert runs.mail_server.handler.recipients == [ANN, OWN]
     assert len(hooks.taken) == 1
-    assert "No customers." in text_of(desk.mails[1])
-    assert str(desk.mails[1]["Subject"]).startswith("Churn above plan: no data")
+    assert "No customers." in text_of(runs.mails[1])
+    assert str(runs.mails[1]["Subject"]).startswith("Churn above plan: no data")
 
 
-def test_revised_data_are_one_note(desk):
+def test_revised_data_are_one_note(runs):
     for pattern, figures in (
         ("..", "44"),
         ("..x", "446"),
@@ -170,8 +170,8 @@ def test_revised_data_are_one_note(desk):
         ("...", "444"),
         ("...", "444"),
     ):
-        desk.look(pattern, figures)
-    subjects = [str(one["Subject"]).partition(" – ")[0] for one in desk.mails]
+        runs.run(pattern, figures)
+    subjects = [str(one["Subject"]).partition(" – ")[0] for one in runs.mails]
     assert subjects == [f"Churn above plan: {word}" for word in ("firing", "revised", "withdrawn")]
 
 
@@ -184,88 +184,88 @@ def test_every_kind_of_event_has_its_words():
         assert "January 2025" in message.lines[0] or "December 2024" in message.lines[0]
 
 
-def test_a_changed_rule_is_another(desk):
+def test_a_changed_rule_is_another(runs):
     for digest in ("a", "a", "b", "b"):
-        desk.look("..x", digest=digest)
-    assert len(desk.mails) == 2
+        runs.run("..x", digest=digest)
+    assert len(runs.mails) == 2
 
 
-def test_another_name_or_target_is_the_same_rule(tmp_path, room, hooks):
-    Desk(tmp_path, room, settings_of(f"mail:{ANN}")).look("..x")
-    both = Desk(tmp_path, room, settings_of(f"mail:{ANN.upper()}", OPS, name="Churn"))
-    assert both.look("..x") == {OPS: "sent"}, "who is new hears of it too"
+def test_another_name_or_target_is_the_same_rule(tmp_path, mail_server, hooks):
+    AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN}")).run("..x")
+    both = AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN.upper()}", OPS, name="Churn"))
+    assert both.run("..x") == {OPS: "sent"}, "who is new hears of it too"
     assert (len(both.mails), len(hooks.taken)) == (1, 1)
 
 
-def test_what_was_not_taken_comes_with_the_next_run(desk, hooks):
-    desk.look("..")
-    desk.room.handler.rcpt = lambda *_: "451 later"
+def test_what_was_not_taken_comes_with_the_next_run(runs, hooks):
+    runs.run("..")
+    runs.mail_server.handler.rcpt = lambda *_: "451 later"
     hooks.answer = lambda _: (503, {}, b"")
-    assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
-    assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
-    with reading(desk.place) as outbox:
-        problems = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
+    assert runs.run("..x") == {ANN: "queued", OPS: "queued"}
+    assert runs.run("..x") == {ANN: "queued", OPS: "queued"}
+    with reading(runs.folder) as outbox:
+        problems = delivery_problems(outbox.rows(), runs.settings, Period.parse("2025-03"))
     assert sorted(problems) == [
         "Alerts of 2025-03: ann@example.com does not have them (451 later): `retention-kit run` tries again.",
         "Alerts of 2025-03: slack:OPS does not have them (slack:OPS answered 503 Service Unavailable): "
         "`retention-kit run` tries again.",
     ]
     hooks.taken.clear()
-    desk.room.handler.rcpt, hooks.answer = (lambda *_: None), (lambda _: (200, {}, b"ok"))
-    assert desk.look("..xx") == {ANN: "sent", OPS: "sent"}
-    assert (len(desk.mails), len(hooks.taken)) == (1, 1)
-    assert desk.look("..xxx") == {}
+    runs.mail_server.handler.rcpt, hooks.answer = (lambda *_: None), (lambda _: (200, {}, b"ok"))
+    assert runs.run("..xx") == {ANN: "sent", OPS: "sent"}
+    assert (len(runs.mails), len(hooks.taken)) == (1, 1)
+    assert runs.run("..xxx") == {}
 
 
-def test_what_may_have_arrived_is_not_repeated(desk, hooks):
-    desk.look("..")
+def test_what_may_have_arrived_is_not_repeated(runs, hooks):
+    runs.run("..")
     hooks.after = lambda _: True
-    assert desk.look("..x") == {ANN: "sent", OPS: "unknown"}
+    assert runs.run("..x") == {ANN: "sent", OPS: "unknown"}
     hooks.after = lambda _: False
-    assert desk.look("..x") == {}
+    assert runs.run("..x") == {}
     assert len(hooks.taken) == 1
-    with reading(desk.place) as outbox:
-        (problem,) = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
-        assert delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-04")) == []
+    with reading(runs.folder) as outbox:
+        (problem,) = delivery_problems(outbox.rows(), runs.settings, Period.parse("2025-03"))
+        assert delivery_problems(outbox.rows(), runs.settings, Period.parse("2025-04")) == []
     assert problem.startswith("Alerts of 2025-03: slack:OPS may have them or not (slack:OPS was lost after")
 
 
-def test_who_is_no_longer_named_is_waited_for_by_nobody(desk, hooks):
+def test_who_is_no_longer_named_is_waited_for_by_nobody(runs, hooks):
     hooks.answer = lambda _: (404, {}, b"")
-    assert desk.look("..x")[OPS] == "failed"
-    desk.settings = settings_of(f"mail:{ANN}")
-    assert desk.look("..x") == {}
+    assert runs.run("..x")[OPS] == "failed"
+    runs.settings = settings_of(f"mail:{ANN}")
+    assert runs.run("..x") == {}
 
 
-def test_a_message_that_is_lost_is_a_fault_and_no_end(desk):
-    desk.room.handler.rcpt = lambda *_: "451 later"
-    desk.look("..x")
-    (path,) = (desk.place / "outbox").glob("*.eml")
+def test_a_message_that_is_lost_is_a_fault_and_no_end(runs):
+    runs.mail_server.handler.rcpt = lambda *_: "451 later"
+    runs.run("..x")
+    (path,) = (runs.folder / "outbox").glob("*.eml")
     path.write_bytes(b"other")
-    desk.room.handler.rcpt = lambda *_: None
-    assert desk.look("..x") == {ANN: "queued"}
-    assert desk.mails == []
+    runs.mail_server.handler.rcpt = lambda *_: None
+    assert runs.run("..x") == {ANN: "queued"}
+    assert runs.mails == []
 
 
-def test_no_secret_is_written(desk, hooks):
+def test_no_secret_is_written(runs, hooks):
     hooks.answer = lambda _: (400, {}, hooks.url.encode())
     for pattern in ("..", "..x", "..x."):
-        desk.look(pattern)
-    written = b"".join(path.read_bytes() for path in desk.place.rglob("*") if path.is_file())
+        runs.run(pattern)
+    written = b"".join(path.read_bytes() for path in runs.folder.rglob("*") if path.is_file())
     assert SECRET.encode() not in written
     assert PASSWORD.encode() not in written
     assert str(os.environ["RETENTION_KIT_WEBHOOK_OPS"]).encode() not in written
 
 
-def test_names_are_text(tmp_path, room, hooks):
+def test_names_are_text(tmp_path, mail_server, hooks):
     value = CLEVER.replace("\r\n", " ")
-    desk = Desk(tmp_path, room, settings_of(f"mail:{ANN}", OPS, name="<!channel> *x* <b>", each="country"))
-    desk.look("..x", value=value)
-    (mail,) = desk.mails
+    runs = AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN}", OPS, name="<!channel> *x* <b>", each="country"))
+    runs.run("..x", value=value)
+    (mail,) = runs.mails
     assert mail["Bcc"] is None
     assert "<!channel>" not in text_of(mail, "html")
     assert "&lt;b&gt;" in text_of(mail, "html")
-    assert "<!channel>" not in json.dumps(hooks.taken[0].said, ensure_ascii=False)
+    assert "<!channel>" not in json.dumps(hooks.taken[0].payload, ensure_ascii=False)
 
 
 def test_what_is_missing_is_said_first(monkeypatch):

@@ -49,9 +49,9 @@ class Reader:
 
     def __init__(self):
         self.known, self.last = {}, None
-        self.heard: list[tuple[str, str]] = []
+        self.events: list[tuple[str, str]] = []
 
-    def look(self, states: list[AlertState]) -> list[tuple[str, str]]:
+    def read(self, states: list[AlertState]) -> list[tuple[str, str]]:
         events = new_events(states, self.known, self.last)
         for event in events:
             assert (event.since, event.kind) not in self.known
@@ -59,7 +59,7 @@ class Reader:
         if states:
             self.last = max(filter(None, [self.last, states[-1].period]))
         summaries = [short(event) for event in events]
-        self.heard += summaries
+        self.events += summaries
         return summaries
 
     def believes(self) -> bool:
@@ -92,8 +92,8 @@ def short(event: Event) -> tuple[str, str]:
 def test_what_is_told_in_which_order(histories, expected):
     reader = Reader()
     for pattern in histories:
-        reader.look(history(pattern))
-    assert reader.heard == expected
+        reader.read(history(pattern))
+    assert reader.events == expected
 
 
 @pytest.mark.parametrize(
@@ -115,26 +115,26 @@ def test_what_is_told_in_which_order(histories, expected):
 )
 def test_revised_data_give_one_note(first, second, expected):
     reader = Reader()
-    reader.look(history(first[0][:2], first[1][:2]))
-    reader.look(history(*first))
-    assert reader.look(history(*second)) == expected
-    assert reader.look(history(*second)) == [], "once"
+    reader.read(history(first[0][:2], first[1][:2]))
+    reader.read(history(*first))
+    assert reader.read(history(*second)) == expected
+    assert reader.read(history(*second)) == [], "once"
 
 
 def test_one_note_however_often_they_are_revised():
     reader = Reader()
-    reader.look(history(".."))
-    events = [reader.look(history("..x", f"44{digit}")) for digit in "67889"]
+    reader.read(history(".."))
+    events = [reader.read(history("..x", f"44{digit}")) for digit in "67889"]
     assert events == [[("firing", "03")], [("revised", "03")], [], [], []]
 
 
 def test_what_is_resolved_and_was_not_after_all_is_reopened():
     reader = Reader()
     for pattern in ("..", "..x", "..x."):
-        reader.look(history(pattern))
-    assert reader.look(history("..xx")) == [("reopened", "04")]
-    assert reader.look(history("..xxx")) == []
-    assert reader.look(history("..xxx.")) == [("resolved", "06")]
+        reader.read(history(pattern))
+    assert reader.read(history("..xx")) == [("reopened", "04")]
+    assert reader.read(history("..xxx")) == []
+    assert reader.read(history("..xxx.")) == [("resolved", "06")]
 
 
 def test_a_change_that_nobody_would_see_is_none():
@@ -156,26 +156,26 @@ def test_a_change_that_nobody_would_see_is_none():
         ]
 
     reader = Reader()
-    assert reader.look(rate(0.06104)) == [("firing", "01")]
-    assert reader.look(rate(0.06101)) == []
-    assert reader.look(rate(0.0621)) == [("revised", "01")]
+    assert reader.read(rate(0.06104)) == [("firing", "01")]
+    assert reader.read(rate(0.06101)) == []
+    assert reader.read(rate(0.0621)) == [("revised", "01")]
 
 
 def test_of_one_period_it_is_told_once_that_it_fires():
     reader = Reader()
     for pattern in (".x", "xx", "x?", "x?x", ".?.", "x?x", "x?.", "x?x"):
-        reader.look(history(pattern))
-    beginnings = [one for one in reader.heard if one[0] in ("firing", "reopened")]
+        reader.read(history(pattern))
+    beginnings = [one for one in reader.events if one[0] in ("firing", "reopened")]
     assert beginnings == [("firing", "02"), ("firing", "03")]
 
 
 def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():
     reader = Reader()
     for pattern in ("..", "..x", "..."):
-        reader.look(history(pattern))
-    assert reader.look(history("..x")) == []
-    assert reader.look(history("..xx")) == [("firing", "04")]
-    assert reader.look(history("..xx.")) == [("resolved", "05")]
+        reader.read(history(pattern))
+    assert reader.read(history("..x")) == []
+    assert reader.read(history("..xx")) == [("firing", "04")]
+    assert reader.read(history("..xx.")) == [("resolved", "05")]
 
 
 def beginnings_and_ends(pattern: str, start: int) -> list[tuple[str, str]]:
@@ -196,8 +196,8 @@ def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(patte
     run_days = sorted(day for day in days | {len(pattern)} if day <= len(pattern))
     reader = Reader()
     for day in run_days:
-        reader.look(history(pattern[:day]))
-    events = sorted(one for one in reader.heard if one[0] != "no data")
+        reader.read(history(pattern[:day]))
+    events = sorted(one for one in reader.events if one[0] != "no data")
     assert events == beginnings_and_ends(pattern, run_days[0] - 1)
 
 
@@ -221,7 +221,7 @@ steps = st.lists(
 def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(steps):
     reader, pattern, rates, last = Reader(), [".", "x"], ["4", "6"], 0
     firings: list[str] = []
-    reader.look(history("".join(pattern), "".join(rates)))
+    reader.read(history("".join(pattern), "".join(rates)))
     for what, position, letter, digit in steps:
         if what == "more":
             pattern.append(letter)
@@ -231,8 +231,8 @@ def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(s
         states = history("".join(pattern), "".join(rates))
         for event in new_events(states, reader.known, reader.last):
             firings += [event.state.period] * (event.kind in ("firing", "reopened"))
-        reader.look(states)
-        assert reader.look(states) == []
+        reader.read(states)
+        assert reader.read(states) == []
         if len(pattern) > last:
             now = states[-1]
             if now.state == "firing":

@@ -128,11 +128,11 @@ def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days)
             rule += what == "another rule"
             with suppress(Killed):
                 run(path, "".join(pattern), hooks, str(rule))
-            readers.setdefault(str(rule), Reader()).look(history("".join(pattern), digest=str(rule)))
+            readers.setdefault(str(rule), Reader()).read(history("".join(pattern), digest=str(rule)))
         with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
-        expected = sorted(one for reader in readers.values() for one in reader.heard if one[0] != "no data")
+        expected = sorted(one for reader in readers.values() for one in reader.events if one[0] != "no data")
         for target in TARGETS:
             assert events_in(bodies[row.message_id] for row in rows if row.recipient == target) == expected
         assert {row.state for row in rows} <= {"sent", "unknown"}
@@ -164,7 +164,7 @@ for line in sys.stdin:
 
 
 @contextmanager
-def teller(folder: Path, url: str):
+def start_process(folder: Path, url: str):
     """A process that runs when asked, a child each time."""
     tests = Path(__file__).parent
     urls = {f"RETENTION_KIT_WEBHOOK_{one.partition(':')[2]}": url for one in TARGETS}
@@ -178,7 +178,7 @@ def teller(folder: Path, url: str):
         process.stdin.close()
 
 
-def life(process, pattern: str, meanwhile=lambda _: None) -> None:
+def run_once(process, pattern: str, meanwhile=lambda _: None) -> None:
     """Let a run begin, and wait until it is done or dead."""
     process.stdin.write(f"{pattern}\n")
     process.stdin.flush()
@@ -191,9 +191,9 @@ def life(process, pattern: str, meanwhile=lambda _: None) -> None:
 def test_a_run_killed_again_and_again_tells_everything_once():
     """SIGKILL at any moment of a run, now and then just when the receiver has a message and has not said so."""
     chance, lives, pattern = random.Random(11), 0, "."
-    with in_memory() as folder, hook_server() as server, teller(Path(folder), server.url) as process:
+    with in_memory() as folder, hook_server() as server, start_process(Path(folder), server.url) as process:
         path = Path(folder)
-        life(process, pattern)
+        run_once(process, pattern)
 
         def kill(child: int) -> None:
             def end(*_) -> bool:
@@ -207,11 +207,11 @@ def test_a_run_killed_again_and_again_tells_everything_once():
 
         while len(pattern) < 40:
             pattern += chance.choice(".x")
-            life(process, pattern, kill)
+            run_once(process, pattern, kill)
             lives += 1
         server.after = lambda _: False
-        life(process, pattern)
-        life(process, pattern)
+        run_once(process, pattern)
+        run_once(process, pattern)
         with reading(path) as outbox:
             rows = outbox.rows()
             bodies = {row.message_id: outbox.content(row) for row in rows}
@@ -232,15 +232,15 @@ def test_two_runs_at_once_tell_everything_once():
     with (
         in_memory() as folder,
         hook_server() as server,
-        teller(Path(folder), server.url) as one,
-        teller(Path(folder), server.url) as other,
+        start_process(Path(folder), server.url) as one,
+        start_process(Path(folder), server.url) as other,
     ):
         for pattern in (".", ".x", ".x.", ".x.x", ".x.x."):
-            threads = [threading.Thread(target=life, args=(process, pattern)) for process in (one, other)]
+            threads = [threading.Thread(target=run_once, args=(process, pattern)) for process in (one, other)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        life(one, ".x.x.")
+        run_once(one, ".x.x.")
     deliveries = Counter(event for taken in server.taken for event in events_in([taken.body]))
     assert deliveries == Counter(dict.fromkeys(beginnings_and_ends(".x.x.", 0), 2)), "to each of the two"

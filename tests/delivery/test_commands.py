@@ -43,12 +43,12 @@ def gate_opens(monkeypatch):
 
 @pytest.fixture(scope="module")
 def running():
-    with serving("none", with_login=False) as room:
-        yield room
+    with serving("none", with_login=False) as mail_server:
+        yield mail_server
 
 
 @pytest.fixture
-def room(running, monkeypatch):
+def mail_server(running, monkeypatch):
     running.handler.__init__()
     monkeypatch.setenv(VARIABLE, f"smtp://127.0.0.1:{running.server.port}?starttls=false")
     return running
@@ -74,21 +74,21 @@ def output(capsys) -> tuple[str, str]:
     return re.sub(r" {2,}", " ", captured.out), captured.err
 
 
-def test_send_prints_what_became_of_each(pack, room, capsys):
-    room.handler.rcpt = lambda address, _: "550 5.1.1 No such user" if address == "ben@example.com" else None
+def test_send_prints_what_became_of_each(pack, mail_server, capsys):
+    mail_server.handler.rcpt = lambda address, _: "550 5.1.1 No such user" if address == "ben@example.com" else None
     assert main(["send", str(pack)]) == 1
     out, err = output(capsys)
     assert "ann@example.com en sent 250 Taken" in out
     assert "ben@example.com en failed 550 5.1.1 No such user" in out
     assert err == ""
-    room.handler.rcpt = lambda *_: None
+    mail_server.handler.rcpt = lambda *_: None
     assert main(["send", str(pack)]) == 0
     assert "ann@example.com en already sent" in output(capsys)[0]
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
     assert main(["send", str(pack)]) == 1
     assert "--resend corrects it" in output(capsys)[0]
     assert main(["send", str(pack), "--resend", "--to", "ann@example.com"]) == 0
-    assert room.handler.recipients == ["ann@example.com", "ben@example.com", "ann@example.com"]
+    assert mail_server.handler.recipients == ["ann@example.com", "ben@example.com", "ann@example.com"]
 
 
 def test_a_dry_run_needs_no_server(pack, monkeypatch, capsys):
@@ -107,7 +107,7 @@ def test_a_dry_run_needs_no_server(pack, monkeypatch, capsys):
         ("reports/2024-01 --data absent.toml", "There is no file 'absent.toml'"),
     ],
 )
-@pytest.mark.usefixtures("pack", "room")
+@pytest.mark.usefixtures("pack", "mail_server")
 def test_a_mistake_is_one_sentence(capsys, arguments, message):
     assert main(["send", *arguments.split()]) == 2
     out, err = output(capsys)
@@ -129,7 +129,7 @@ def test_a_wrong_password_is_a_wrong_setting_and_is_not_shown(pack, monkeypatch,
             assert ("refused the user name or password" in err) is bool(code)
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("mail_server")
 def test_a_blocked_pack_says_why(pack, monkeypatch, capsys):
     monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("blocked", ("a chart is missing",)))
     assert main(["send", str(pack)]) == 1
@@ -156,7 +156,7 @@ def test_a_blocked_pack_is_exit_1_whoever_would_get_it(pack, monkeypatch, capsys
     assert "a chart is missing" in output(capsys)[1]
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("mail_server")
 def test_interrupted_says_how_to_go_on(pack, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -184,22 +184,22 @@ def with_message(build):
 
 
 @pytest.mark.usefixtures("project")
-def test_run_builds_and_sends_once(room, monkeypatch, capsys):
+def test_run_builds_and_sends_once(mail_server, monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
     assert main(["run", "--as-of", "2024-03-05"]) == 0
     out, err = output(capsys)
     assert out.strip().splitlines()[0] == "reports/2024-02"
     assert out.count(" sent ") == 2
     assert "was sent already" not in err
-    assert room.handler.recipients == ["ann@example.com", "ben@example.com"]
+    assert mail_server.handler.recipients == ["ann@example.com", "ben@example.com"]
     assert main(["run", "--as-of", "2024-03-05"]) == 0
     assert "2024-02 was sent already; nothing was sent now." in output(capsys)[1]
-    assert len(room.handler.taken) == 2
+    assert len(mail_server.handler.taken) == 2
     assert main(["run", "--as-of", "2024-04-02"]) == 0
-    assert len(room.handler.taken) == 4, "the next month"
+    assert len(mail_server.handler.taken) == 4, "the next month"
 
 
-@pytest.mark.usefixtures("project", "room")
+@pytest.mark.usefixtures("project", "mail_server")
 def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
     calls = []
@@ -210,7 +210,7 @@ def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     assert calls == [(None, Period.parse("2024-05"))], "the gate is told what was expected"
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("mail_server")
 def test_run_waits_until_the_last_day_of_a_period_is_over(project, monkeypatch, capsys):
     """Data that are read live hold orders of this morning already."""
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
@@ -230,7 +230,7 @@ def test_run_waits_until_the_last_day_of_a_period_is_over(project, monkeypatch, 
     assert "No period is over yet: 2024-03 ends before 2024-04-01, and the data on 2024-03-31." in output(capsys)[1]
 
 
-def test_run_makes_what_each_recipient_is_to_get(project, room, monkeypatch, capsys):
+def test_run_makes_what_each_recipient_is_to_get(project, mail_server, monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
     ORDERS.assign(country=["France", "Spain"] * 3).to_csv(project / "orders.csv", index=False)
     group = '[[mail.recipients]]\nto = ["cy@example.com"]\nsegment = "country={}"\n'
@@ -241,16 +241,16 @@ def test_run_makes_what_each_recipient_is_to_get(project, room, monkeypatch, cap
     (project / "retention.toml").write_text(TOML + MAIL + group.format("France"), "utf-8")
     assert main(["run", "--as-of", "2024-03-05"]) == 0
     assert "cy@example.com en country=France sent" in output(capsys)[0]
-    assert room.handler.recipients == ["ann@example.com", "ben@example.com", "cy@example.com"]
+    assert mail_server.handler.recipients == ["ann@example.com", "ben@example.com", "cy@example.com"]
 
 
-def test_a_blocked_run_tells_the_owner_once(project, room, monkeypatch, capsys):
+def test_a_blocked_run_tells_the_owner_once(project, mail_server, monkeypatch, capsys):
     (project / "retention.toml").write_text(TOML + MAIL + 'owner = "own@example.com"\n', "utf-8")
     monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("blocked", ("a chart is missing",)))
     for _ in range(2):
         assert main(["run", "--as-of", "2024-03-05"]) == 1
         assert "sent to nobody" in output(capsys)[1]
-    assert room.handler.recipients == ["own@example.com"]
+    assert mail_server.handler.recipients == ["own@example.com"]
 
 
 class Built(NamedTuple):
@@ -271,7 +271,7 @@ then = ["mail:eve@example.com", "webhook:CRM", "exit"]
 """
 
 
-def test_run_tells_of_alerts_once(project, room, monkeypatch, capsys):
+def test_run_tells_of_alerts_once(project, mail_server, monkeypatch, capsys):
     built = write_pack(project / "reports" / "2024-02")
     monkeypatch.setattr(commands, "_build", lambda *_: Built(built))
     (project / "retention.toml").write_text(TOML + MAIL + ALERT, "utf-8")
@@ -291,13 +291,13 @@ def test_run_tells_of_alerts_once(project, room, monkeypatch, capsys):
         out, _ = output(capsys)
         assert "webhook:CRM 2024-02 sent" in out
         assert "eve@example.com" not in out
-    assert room.handler.recipients == ["ann@example.com", "ben@example.com", "eve@example.com"]
+    assert mail_server.handler.recipients == ["ann@example.com", "ben@example.com", "eve@example.com"]
     first, second = server.taken
-    assert first.said["facts"]["alerts"][0]["when"] == "active_customers > 0"
+    assert first.payload["facts"]["alerts"][0]["when"] == "active_customers > 0"
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("mail_server")
 def test_run_without_an_address_of_a_webhook_builds_nothing(project, monkeypatch, capsys):
     monkeypatch.delenv("RETENTION_KIT_WEBHOOK_CRM", raising=False)
     (project / "retention.toml").write_text(TOML + MAIL + ALERT, "utf-8")
@@ -323,7 +323,7 @@ def test_run_without_mail_builds_nothing(project, monkeypatch, capsys, toml, url
     assert not (project / "reports").exists()
 
 
-def test_status_of_what_was_done(pack, room, capsys, monkeypatch):
+def test_status_of_what_was_done(pack, mail_server, capsys, monkeypatch):
     monkeypatch.setattr("retention_kit.delivery.send.today", lambda _: date(2024, 2, 2))
     assert main(["status"]) == 1
     out, err = output(capsys)
@@ -338,7 +338,7 @@ def test_status_of_what_was_done(pack, room, capsys, monkeypatch):
     ]
     assert out.strip().splitlines()[2].split() == ["2024-01", "2", "ok", "0", "0", "0", "0"]
     assert err == "retention-kit: 2 of 2 messages of 2024-01 were not sent yet: `retention-kit send reports/2024-01`.\n"
-    room.handler.rcpt = lambda address, _: "550 no" if address == "ben@example.com" else None
+    mail_server.handler.rcpt = lambda address, _: "550 no" if address == "ben@example.com" else None
     main(["send", str(pack)])
     output(capsys)
     assert main(["status"]) == 1
@@ -348,14 +348,14 @@ def test_status_of_what_was_done(pack, room, capsys, monkeypatch):
         err
         == "retention-kit: 2024-01: ben@example.com does not have it (550 no): `retention-kit send reports/2024-01`.\n"
     )
-    room.handler.rcpt = lambda *_: None
+    mail_server.handler.rcpt = lambda *_: None
     main(["send", str(pack)])
     output(capsys)
     assert main(["status"]) == 0
     assert output(capsys)[1] == ""
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("mail_server")
 def test_status_says_that_a_report_is_missing(pack, capsys, monkeypatch):
     main(["send", str(pack)])
     output(capsys)
@@ -423,13 +423,13 @@ def test_what_is_over_is_expected(day, every, period):
     assert str(last_complete(date.fromisoformat(day), every)) == period
 
 
-def test_a_ledger_that_is_broken_fails_and_sends_nothing(pack, room, capsys):
+def test_a_ledger_that_is_broken_fails_and_sends_nothing(pack, mail_server, capsys):
     (pack.parent / "outbox").mkdir()
     (pack.parent / "outbox" / "ledger.sqlite").write_bytes(b"no ledger" * 200)
     for command in (["send", str(pack)], ["status"]):
         assert main(command) == 1
         assert "cannot be used: file is not a database" in output(capsys)[1]
-    assert room.handler.taken == []
+    assert mail_server.handler.taken == []
 
 
 def test_preview_opens_the_message(project, monkeypatch, capsys):

@@ -41,7 +41,7 @@ def due_list(customers, rule=THANK, day=DAY, occasion="first purchase") -> DueLi
     return DueList(rule, day, rows)
 
 
-def make(folder: Path, *lists: DueList):
+def write(folder: Path, *lists: DueList):
     """What `make_follow_ups` does with lists that are known."""
     with writing(folder) as ledger:
         results = write_lists(ledger, choose(ledger, lists))
@@ -49,7 +49,7 @@ def make(folder: Path, *lists: DueList):
         return count_done(ledger, results)
 
 
-def named(folder: Path) -> list[tuple[str, str]]:
+def listed_customers(folder: Path) -> list[tuple[str, str]]:
     """Everybody in the files of a folder, as often as they stand there, with the file."""
     return [
         (row["customer_id"], path.name)
@@ -58,7 +58,7 @@ def named(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def known(folder: Path) -> list[str]:
+def known_customers(folder: Path) -> list[str]:
     with reading(folder) as ledger:
         return [entry.customer for entry in ledger.entries()]
 
@@ -67,43 +67,47 @@ def known(folder: Path) -> list[str]:
 
 
 def test_a_second_run_lists_nobody_again_and_leaves_the_first_list_as_it_is(tmp_path):
-    (first,) = make(tmp_path, due_list("ab"))
+    (first,) = write(tmp_path, due_list("ab"))
     content = (tmp_path / first.file).read_bytes()
     assert first.file == "2024-03-10/thank-and-ask.csv"
-    (second,) = make(tmp_path, due_list("ab"))
+    (second,) = write(tmp_path, due_list("ab"))
     assert (second.file, second.before, second.open) == ("", 2, 2)
     assert (tmp_path / first.file).read_bytes() == content
 
 
 def test_who_is_due_later_on_a_day_gets_a_list_of_their_own(tmp_path):
-    make(tmp_path, due_list("ab"))
-    (second,) = make(tmp_path, due_list("abc"))
+    write(tmp_path, due_list("ab"))
+    (second,) = write(tmp_path, due_list("abc"))
     assert second.file == "2024-03-10/thank-and-ask.2.csv"
-    assert named(tmp_path) == [("c", "thank-and-ask.2.csv"), ("a", "thank-and-ask.csv"), ("b", "thank-and-ask.csv")]
+    assert listed_customers(tmp_path) == [
+        ("c", "thank-and-ask.2.csv"),
+        ("a", "thank-and-ask.csv"),
+        ("b", "thank-and-ask.csv"),
+    ]
 
 
 def test_a_file_of_somebody_else_is_never_written_over(tmp_path):
-    make(tmp_path)
+    write(tmp_path)
     (tmp_path / "2024-03-10").mkdir()
     (tmp_path / "2024-03-10" / "thank-and-ask.csv").write_text("mine")
     (tmp_path / ledgers.NAME).unlink()
     with pytest.raises(ReportError, match="is empty although there are lists"):  # of a ledger that was lost
-        make(tmp_path, due_list("a"))
+        write(tmp_path, due_list("a"))
     (tmp_path / "2024-03-10" / "thank-and-ask.csv").rename(tmp_path / "mine.csv")
-    make(tmp_path)
+    write(tmp_path)
     (tmp_path / "mine.csv").rename(tmp_path / "2024-03-10" / "thank-and-ask.csv")
-    (one,) = make(tmp_path, due_list("a"))
+    (one,) = write(tmp_path, due_list("a"))
     assert one.file == "2024-03-10/thank-and-ask.2.csv"
     assert (tmp_path / "2024-03-10" / "thank-and-ask.csv").read_text() == "mine"
 
 
 def test_a_cap_is_for_the_lists_of_a_day_and_the_others_come_on_the_next(tmp_path):
     rule = FollowUp("Few", "7 days after first purchase", cap=2)
-    (first,) = make(tmp_path, due_list("abcd", rule))
-    (again,) = make(tmp_path, due_list("abcd", rule))
-    (next_day,) = make(tmp_path, due_list("abcd", rule, DAY + timedelta(days=1)))
+    (first,) = write(tmp_path, due_list("abcd", rule))
+    (again,) = write(tmp_path, due_list("abcd", rule))
+    (next_day,) = write(tmp_path, due_list("abcd", rule, DAY + timedelta(days=1)))
     assert ([len(one.rows) for one in (first, again, next_day)], first.beyond, again.beyond) == ([2, 0, 2], 2, 2)
-    assert sorted(known(tmp_path)) == [*"abcd"]
+    assert sorted(known_customers(tmp_path)) == [*"abcd"]
 
 
 def test_after_a_list_customers_have_their_quiet(tmp_path):
@@ -111,7 +115,7 @@ def test_after_a_list_customers_have_their_quiet(tmp_path):
     thank = FollowUp("Thank", "7 days after first purchase")
     back = FollowUp("Back", "no purchase for 60 days")
     sorry = FollowUp("Sorry", "detractor within 2 days")
-    written = make(
+    written = write(
         tmp_path, due_list("a", thank), due_list("ab", back), due_list("ab", sorry, occasion="nps 2024-03-10")
     )
     assert [[row.customer_id for row in one.rows] for one in written] == [["a"], ["b"], ["a", "b"]]
@@ -126,14 +130,14 @@ def test_two_tickets_of_one_customer_are_two_rows_unless_quiet_is_asked_for(tmp_
     rows = tuple(Due("a", f"ticket {number}", DAY, "Why.") for number in range(2))
     for days, expected in ((None, 2), (7, 1)):
         rule = FollowUp(f"Tickets {days}", "ticket open 2 days", quiet_days=days)
-        (one,) = make(tmp_path / str(days), DueList(rule, DAY, rows))
+        (one,) = write(tmp_path / str(days), DueList(rule, DAY, rows))
         assert (len(one.rows), one.quiet) == (expected, 2 - expected)
 
 
 def test_lists_may_lie_among_packs(tmp_path):
     (tmp_path / "2024-02").mkdir()
     (tmp_path / "2024-02" / "scorecard.csv").write_text("metric\n")
-    (one,) = make(tmp_path, due_list("a"))
+    (one,) = write(tmp_path, due_list("a"))
     assert one.file == "2024-03-10/thank-and-ask.csv"
 
 
@@ -149,11 +153,11 @@ def test_whatever_runs_and_restatements_follow_each_customer_stands_once(tmp_pat
     seen: dict[str, set[str]] = {THANK.name: set(), other.name: set()}
     for days, first, second in runs:
         day = DAY + timedelta(days=days)
-        for one in make(folder, due_list(first, day=day), due_list(second, other, day)):
+        for one in write(folder, due_list(first, day=day), due_list(second, other, day)):
             new = {row.customer_id for row in one.rows}
             assert not new & seen[one.name]
             seen[one.name] |= new
-    stands = [(who, "other" in file) for who, file in named(folder)]
+    stands = [(who, "other" in file) for who, file in listed_customers(folder)]
     assert len(stands) == len(set(stands))
     assert {who for who, is_other in stands if not is_other} == seen[THANK.name]
     assert seen[THANK.name] == {who for _, first, _ in runs for who in first}
@@ -198,12 +202,12 @@ def test_killed_before_any_line_of_ours_each_customer_is_listed_once(tmp_path):
     while True:
         folder = tmp_path / str(step)
         one, two = due_list("ab"), due_list("ac")
-        is_killed = killed_at(step, lambda folder=folder, one=one: make(folder, one))
-        known_then = {*known(folder)} if (folder / ledgers.NAME).is_file() else set()
-        killed_at(step // 2, lambda folder=folder, two=two: make(folder, two))
-        make(folder, two)
-        stands = [who for who, _ in named(folder)]
-        assert sorted(stands) == sorted(known(folder)), step
+        is_killed = killed_at(step, lambda folder=folder, one=one: write(folder, one))
+        known_then = {*known_customers(folder)} if (folder / ledgers.NAME).is_file() else set()
+        killed_at(step // 2, lambda folder=folder, two=two: write(folder, two))
+        write(folder, two)
+        stands = [who for who, _ in listed_customers(folder)]
+        assert sorted(stands) == sorted(known_customers(folder)), step
         assert len(stands) == len(set(stands)), step
         assert {"a", "c"} | known_then == set(stands), step
         assert not [*folder.glob("*/.*")], step
@@ -217,17 +221,17 @@ def test_killed_before_any_line_of_ours_each_customer_is_listed_once(tmp_path):
 
 def test_two_runs_at_once_are_told_so(tmp_path):
     with writing(tmp_path), ThreadPoolExecutor() as others, pytest.raises(SettingsError, match="Another run"):
-        others.submit(make, tmp_path, due_list("a")).result()
-    make(tmp_path, due_list("a"))
-    assert known(tmp_path) == ["a"]
+        others.submit(write, tmp_path, due_list("a")).result()
+    write(tmp_path, due_list("a"))
+    assert known_customers(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all, but long enough to be taken for one" * 20])
 def test_a_ledger_that_was_lost_or_broken_lists_nobody_again(tmp_path, content):
-    make(tmp_path, due_list("a"))
+    write(tmp_path, due_list("a"))
     (tmp_path / ledgers.NAME).write_bytes(content)
     with pytest.raises(ReportError, match=r"The ledger in .* (is empty although there are lists|cannot be used)"):
-        make(tmp_path, due_list("a"))
+        write(tmp_path, due_list("a"))
 
 
 # What stands in the files
@@ -237,7 +241,7 @@ def test_no_cell_begins_a_formula_and_the_folder_is_for_its_owner_alone(tmp_path
     rule = FollowUp("Write", "7 days after first purchase", contact="email", text="{name}", quiet_days=0)
     row = Due("=1+1", "first purchase", DAY, "Why.", "@SUM(A1)", "-2+3\r\n=cmd", {"name": "+49 30\t=x"})
     folder = tmp_path / "lists"
-    make(folder, DueList(rule, DAY, (row,)))
+    write(folder, DueList(rule, DAY, (row,)))
     (path,) = folder.glob("*/*.csv")
     (cells,) = csv.DictReader(path.open(encoding="utf-8", newline=""))
     assert cells["customer_id"] == "'=1+1"
@@ -247,7 +251,7 @@ def test_no_cell_begins_a_formula_and_the_folder_is_for_its_owner_alone(tmp_path
         assert {oct(one.stat().st_mode)[-3:] for one in (folder, path.parent)} == {"700"}
         assert {oct(one.stat().st_mode)[-3:] for one in (path, folder / ledgers.NAME)} == {"600"}
         tmp_path.chmod(0o755)
-        make(tmp_path, due_list("a"))
+        write(tmp_path, due_list("a"))
         assert oct(tmp_path.stat().st_mode)[-3:] == "755", "a folder of the user's stays as it is"
 
 
@@ -255,7 +259,7 @@ def test_the_calendar_has_an_event_for_each_list_and_due_day_and_names_nobody(tm
     from icalendar import Calendar
 
     rows = [Due(f"customer-{number}", "x", DAY + timedelta(days=number % 2), "Why.") for number in range(5)]
-    make(tmp_path, DueList(THANK, DAY, tuple(rows)))
+    write(tmp_path, DueList(THANK, DAY, tuple(rows)))
     path = tmp_path / "2024-03-10" / "follow-ups.ics"
     text = path.read_text("utf-8")
     events = Calendar.from_ical(text).walk("VEVENT")
@@ -266,7 +270,7 @@ def test_the_calendar_has_an_event_for_each_list_and_due_day_and_names_nobody(tm
     assert "for Ann" in str(events[0]["description"])
     assert "customer-" not in text
     assert len({str(one["uid"]) for one in events}) == 2
-    make(tmp_path, DueList(THANK, DAY, tuple(rows)))
+    write(tmp_path, DueList(THANK, DAY, tuple(rows)))
     assert path.read_text("utf-8") == text
 
 
@@ -274,7 +278,7 @@ def test_the_calendar_has_an_event_for_each_list_and_due_day_and_names_nobody(tm
 
 
 def test_what_was_done_is_counted_and_odd_rows_are_told(tmp_path):
-    make(tmp_path, due_list(["a", "b", "c", "=d"]))
+    write(tmp_path, due_list(["a", "b", "c", "=d"]))
     path = tmp_path / "done.csv"
     path.write_text(
         "\ufeffCustomer_ID;rule;done_at\na;Thank and ask;2024-03-12\n'=d;thank-and-ask;2024-03-12 10:00\n"
@@ -297,7 +301,7 @@ def test_a_row_speaks_of_lists_of_before_it_was_written(tmp_path):
     path = tmp_path / "done.csv"
     path.write_text("customer_id,rule,done_at\na,Thank and ask,2024-03-12\nb,Thank and ask,\n")
     for day, occasion in ((DAY, "purchase 1"), (DAY + timedelta(days=30), "purchase 2")):
-        make(tmp_path, due_list("ab", day=day, occasion=occasion))
+        write(tmp_path, due_list("ab", day=day, occasion=occasion))
         with writing(tmp_path) as ledger:
             apply_done(ledger, read_done(path), [THANK], path)
     with reading(tmp_path) as ledger:
@@ -357,7 +361,7 @@ def test_the_command_writes_once_and_says_what_it_did(shop, capsys):
     assert (shop / "follow_ups" / "2024-03-10" / "thank-and-ask.csv").is_file()
     assert main(["follow-ups"]) == 0
     assert "Thank and ask      2               2" in capsys.readouterr().out, "open, and listed before"
-    assert len(known(shop / "follow_ups")) == 2
+    assert len(known_customers(shop / "follow_ups")) == 2
 
 
 def test_without_follow_ups_the_command_says_how_to_ask(shop, capsys):
@@ -421,7 +425,7 @@ def test_run_writes_the_lists_after_its_report(shop, monkeypatch, capsys):
     monkeypatch.setattr(commands, "_build", lambda *_: SimpleNamespace(path=shop / "reports", failures=()))
     for _ in range(2):
         assert main(["run"]) == 0
-        assert named(shop / "follow_ups") == [("b", "thank-and-ask.csv"), ("a", "thank-and-ask.csv")]
+        assert listed_customers(shop / "follow_ups") == [("b", "thank-and-ask.csv"), ("a", "thank-and-ask.csv")]
     (shop / "retention.toml").write_text(TOML.format(then='"webhook:crm"'))
     capsys.readouterr()
     assert main(["run", "--output", "elsewhere"]) == 2

@@ -50,12 +50,12 @@ def gate_by_state(monkeypatch):
 @pytest.fixture(scope="module")
 def running():
     """One server for all tests that leave it as it is."""
-    with serving() as room:
-        yield room
+    with serving() as mail_server:
+        yield mail_server
 
 
 @pytest.fixture
-def room(running):
+def mail_server(running):
     """The server, all well and with nothing taken yet."""
     running.handler.__init__()
     return running
@@ -66,8 +66,8 @@ def pack(tmp_path) -> Path:
     return write_pack(tmp_path / "2011-11")
 
 
-def send(pack, room, to=None, *, settings=None, **options):
-    return rk.send_report(pack, to, settings=settings or mail_settings(), smtp_url=room.server, **options)
+def send(pack, mail_server, to=None, *, settings=None, **options):
+    return rk.send_report(pack, to, settings=settings or mail_settings(), smtp_url=mail_server.server, **options)
 
 
 def states(outcome) -> dict[str, str]:
@@ -87,25 +87,25 @@ def body(raw: bytes) -> bytes:
     return raw.partition(b"\r\n\r\n")[2]
 
 
-def test_everybody_gets_their_own_message(pack, room):
-    outcome = send(pack, room)
+def test_everybody_gets_their_own_message(pack, mail_server):
+    outcome = send(pack, mail_server)
     assert states(outcome) == {ANN: "sent", BEN: "sent", CY: "sent"}
     assert outcome.is_done
     assert list(outcome.outcomes.columns) == ["recipient", "language", "segment", "state", "reply"]
-    assert room.handler.recipients == [ANN, BEN, CY]
-    assert {taken.sender for taken in room.handler.taken} == {"reports@example.com"}
-    messages = [parsed(taken) for taken in room.handler.taken]
+    assert mail_server.handler.recipients == [ANN, BEN, CY]
+    assert {taken.sender for taken in mail_server.handler.taken} == {"reports@example.com"}
+    messages = [parsed(taken) for taken in mail_server.handler.taken]
     assert [str(one["To"]) for one in messages] == ["Ann Lee <ann@example.com>", BEN, CY], "nobody sees the others"
     assert len({one["Message-ID"] for one in messages}) == 3
     assert all(one["Message-ID"].endswith("@example.com>") for one in messages)
     assert [one["Date"].datetime.year > 2011 for one in messages] == [True] * 3, "the day it was sent"
     assert {str(one["Auto-Submitted"]) for one in messages} == {"auto-generated"}
-    assert len(room.handler.logins) == 1, "one connection for all"
+    assert len(mail_server.handler.logins) == 1, "one connection for all"
 
 
-def test_the_body_is_the_packs_to_the_byte(pack, room):
-    send(pack, room, ANN)
-    (taken,) = room.handler.taken
+def test_the_body_is_the_packs_to_the_byte(pack, mail_server):
+    send(pack, mail_server, ANN)
+    (taken,) = mail_server.handler.taken
     assert body(taken.content) == body(message())
     (picture,) = [part for part in parsed(taken).walk() if part.get_content_type() == "image/png"]
     assert picture.get_content() == PICTURE
@@ -115,101 +115,101 @@ def test_the_body_is_the_packs_to_the_byte(pack, room):
         assert outbox.content(row) == taken.content, "what is kept is what went out"
 
 
-def test_data_that_end_early_are_told_on_top(pack, room, monkeypatch):
+def test_data_that_end_early_are_told_on_top(pack, mail_server, monkeypatch):
     late = gate.Verdict("degraded", ("The data end on 2011-12-08.",), date(2011, 12, 8))
     monkeypatch.setattr(gate, "judge", lambda *_: late)
-    send(pack, room, ANN)
-    text = parsed(room.handler.taken[0]).get_body(("plain",)).get_content()
+    send(pack, mail_server, ANN)
+    text = parsed(mail_server.handler.taken[0]).get_body(("plain",)).get_content()
     assert text.startswith("! The data of this report end on 8 Dec")
 
 
-def test_again_sends_only_what_is_missing(pack, room, pauses):
-    room.handler.rcpt = lambda address, _: "550 5.1.1 No such user" if address == BEN else None
-    first = send(pack, room)
+def test_again_sends_only_what_is_missing(pack, mail_server, pauses):
+    mail_server.handler.rcpt = lambda address, _: "550 5.1.1 No such user" if address == BEN else None
+    first = send(pack, mail_server)
     assert states(first) == {ANN: "sent", BEN: "failed", CY: "sent"}
     assert not first.is_done
     assert first.results[1].reply == "550 5.1.1 No such user"
     assert pauses == [], "a refusal is no reason to wait"
-    room.handler.rcpt = lambda *_: None
-    again = send(pack, room)
+    mail_server.handler.rcpt = lambda *_: None
+    again = send(pack, mail_server)
     assert states(again) == {ANN: "already sent", BEN: "sent", CY: "already sent"}
     assert again.is_done
-    assert room.handler.recipients == [ANN, CY, BEN]
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "already sent")
-    assert len(room.handler.taken) == 3
+    assert mail_server.handler.recipients == [ANN, CY, BEN]
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "already sent")
+    assert len(mail_server.handler.taken) == 3
 
 
-def test_greylisting_is_waited_for(pack, room, pauses):
-    room.handler.rcpt = lambda _, number: "450 4.2.0 Greylisted" if number < 2 else None
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "sent")
+def test_greylisting_is_waited_for(pack, mail_server, pauses):
+    mail_server.handler.rcpt = lambda _, number: "450 4.2.0 Greylisted" if number < 2 else None
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "sent")
     assert pauses == list(dispatch.PAUSES[:2]), "once for all, not once for each"
-    assert sorted(room.handler.recipients) == [ANN, BEN, CY]
+    assert sorted(mail_server.handler.recipients) == [ANN, BEN, CY]
     with reading(pack.parent) as outbox:
         assert {row.attempts for row in outbox.rows()} == {3}
 
 
-def test_who_is_deferred_too_long_waits_for_the_next_call(pack, room, pauses):
-    room.handler.data = lambda address, _: "451 4.3.0 Try later" if address == CY else None
-    outcome = send(pack, room)
+def test_who_is_deferred_too_long_waits_for_the_next_call(pack, mail_server, pauses):
+    mail_server.handler.data = lambda address, _: "451 4.3.0 Try later" if address == CY else None
+    outcome = send(pack, mail_server)
     assert states(outcome) == {ANN: "sent", BEN: "sent", CY: "queued"}
     assert not outcome.is_done
     assert outcome.results[2].reply == "451 4.3.0 Try later"
     assert pauses == list(dispatch.PAUSES)
-    room.handler.data = lambda *_: None
-    assert states(send(pack, room)) == {ANN: "already sent", BEN: "already sent", CY: "sent"}
-    assert sorted(room.handler.recipients) == [ANN, BEN, CY]
+    mail_server.handler.data = lambda *_: None
+    assert states(send(pack, mail_server)) == {ANN: "already sent", BEN: "already sent", CY: "sent"}
+    assert sorted(mail_server.handler.recipients) == [ANN, BEN, CY]
 
 
-def test_all_refused(pack, room):
-    room.handler.rcpt = lambda *_: "550 5.7.1 Not here"
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "failed")
-    assert room.handler.taken == []
+def test_all_refused(pack, mail_server):
+    mail_server.handler.rcpt = lambda *_: "550 5.7.1 Not here"
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "failed")
+    assert mail_server.handler.taken == []
 
 
 def hang(*_):
     raise Fault
 
 
-def test_a_connection_lost_before_the_content_is_made_again(pack, room, pauses):
-    room.handler.rcpt = lambda address, number: hang() if (address, number) == (BEN, 0) else None
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "sent")
-    assert sorted(room.handler.recipients) == [ANN, BEN, CY]
+def test_a_connection_lost_before_the_content_is_made_again(pack, mail_server, pauses):
+    mail_server.handler.rcpt = lambda address, number: hang() if (address, number) == (BEN, 0) else None
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "sent")
+    assert sorted(mail_server.handler.recipients) == [ANN, BEN, CY]
     assert len(pauses) == 1
 
 
-def test_what_may_have_arrived_is_never_repeated_unasked(pack, room, pauses):
-    room.handler.after = lambda address, _: hang() if address == BEN else None
-    first = send(pack, room)
+def test_what_may_have_arrived_is_never_repeated_unasked(pack, mail_server, pauses):
+    mail_server.handler.after = lambda address, _: hang() if address == BEN else None
+    first = send(pack, mail_server)
     assert states(first) == {ANN: "sent", BEN: "unknown", CY: "sent"}
     assert "after the message was sent" in first.results[1].reply
-    room.handler.after = lambda *_: None
+    mail_server.handler.after = lambda *_: None
     for options in ({}, {"resend": True}, {"to": BEN}):
-        outcome = send(pack, room, **options)
+        outcome = send(pack, mail_server, **options)
         assert states(outcome)[BEN] == "unknown"
         assert not outcome.is_done
         assert "--resend --to ben@example.com sends it again" in outcome.results[-1 if "to" in options else 1].reply
-    assert room.handler.recipients == [ANN, BEN, CY]
-    repeated = send(pack, room, BEN, resend=True)
+    assert mail_server.handler.recipients == [ANN, BEN, CY]
+    repeated = send(pack, mail_server, BEN, resend=True)
     assert states(repeated) == {BEN: "sent"}
     assert "it may be there twice" in repeated.results[0].reply
-    twice = [parsed(taken)["Message-ID"] for taken in room.handler.taken if taken.recipient == BEN]
+    twice = [parsed(taken)["Message-ID"] for taken in mail_server.handler.taken if taken.recipient == BEN]
     assert twice[0] == twice[1], "so that a mailbox may tell"
     assert pauses == []
 
 
-def test_no_connection_leaves_all_queued_and_says_why(pack, room, pauses):
+def test_no_connection_leaves_all_queued_and_says_why(pack, mail_server, pauses):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    closed = room._replace(server=room.url(port=port))
+    closed = mail_server._replace(server=mail_server.url(port=port))
     outcome = send(pack, closed)
     assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "queued")
     assert "cannot be reached" in outcome.results[0].reply
     assert len(pauses) == len(dispatch.PAUSES)
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "sent")
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "sent")
 
 
-def test_a_wrong_password_stops_at_once_and_is_nowhere(pack, room, pauses):
-    wrong = room._replace(server=room.url(password="hunter2"))
+def test_a_wrong_password_stops_at_once_and_is_nowhere(pack, mail_server, pauses):
+    wrong = mail_server._replace(server=mail_server.url(password="hunter2"))
     with pytest.raises(SettingsError, match="refused the user name or password"):
         send(pack, wrong)
     assert pauses == []
@@ -217,19 +217,19 @@ def test_a_wrong_password_stops_at_once_and_is_nowhere(pack, room, pauses):
         assert {(row.state, row.attempts) for row in outbox.rows()} == {("queued", 0)}
         assert all("refused the user name or password" in row.reply for row in outbox.rows())
     assert [path for path in pack.parent.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()] == []
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "sent")
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "sent")
     assert [path for path in pack.parent.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()] == []
 
 
-def test_a_changed_report_goes_out_only_as_a_correction(pack, room):
-    send(pack, room, ANN)
+def test_a_changed_report_goes_out_only_as_a_correction(pack, mail_server):
+    send(pack, mail_server, ANN)
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
-    refused = send(pack, room, ANN)
+    refused = send(pack, mail_server, ANN)
     assert states(refused) == {ANN: "changed"}
     assert not refused.is_done
-    assert len(room.handler.taken) == 1
-    assert states(send(pack, room, resend=True)) == {ANN: "sent", BEN: "sent", CY: "sent"}
-    first, again, new = [parsed(taken) for taken in room.handler.taken[:3]]
+    assert len(mail_server.handler.taken) == 1
+    assert states(send(pack, mail_server, resend=True)) == {ANN: "sent", BEN: "sent", CY: "sent"}
+    first, again, new = [parsed(taken) for taken in mail_server.handler.taken[:3]]
     assert again["Subject"] == f"Correction: {first['Subject']}"
     assert (again["References"], again["In-Reply-To"]) == (first["Message-ID"], first["Message-ID"])
     assert again["Message-ID"] != first["Message-ID"]
@@ -237,61 +237,61 @@ def test_a_changed_report_goes_out_only_as_a_correction(pack, room):
         text = again.get_body((kind,)).get_content()
         assert text.index("Correction: this replaces the report for November 2011") < text.index("46.1%")
     assert "Correction" not in new["Subject"], "Ben had none before"
-    assert states(send(pack, room, resend=True)) == dict.fromkeys([ANN, BEN, CY], "already sent")
+    assert states(send(pack, mail_server, resend=True)) == dict.fromkeys([ANN, BEN, CY], "already sent")
 
 
-def test_a_correction_that_did_not_go_out_is_still_one(pack, room):
-    send(pack, room, ANN)
+def test_a_correction_that_did_not_go_out_is_still_one(pack, mail_server):
+    send(pack, mail_server, ANN)
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
-    room.handler.rcpt = lambda *_: "550 no"
-    assert states(send(pack, room, ANN, resend=True)) == {ANN: "failed"}
-    room.handler.rcpt = lambda *_: None
-    assert states(send(pack, room, ANN)) == {ANN: "sent"}
-    assert parsed(room.handler.taken[-1])["Subject"].startswith("Correction: ")
-    assert len({parsed(taken)["Message-ID"] for taken in room.handler.taken}) == 2
+    mail_server.handler.rcpt = lambda *_: "550 no"
+    assert states(send(pack, mail_server, ANN, resend=True)) == {ANN: "failed"}
+    mail_server.handler.rcpt = lambda *_: None
+    assert states(send(pack, mail_server, ANN)) == {ANN: "sent"}
+    assert parsed(mail_server.handler.taken[-1])["Subject"].startswith("Correction: ")
+    assert len({parsed(taken)["Message-ID"] for taken in mail_server.handler.taken}) == 2
 
 
-def test_months_make_a_thread(tmp_path, room):
+def test_months_make_a_thread(tmp_path, mail_server):
     for month in ("2011-10", "2011-11", "2011-12"):
-        send(write_pack(tmp_path / month), room, [ANN, BEN])
-    anns = [parsed(taken) for taken in room.handler.taken if taken.recipient == ANN]
+        send(write_pack(tmp_path / month), mail_server, [ANN, BEN])
+    anns = [parsed(taken) for taken in mail_server.handler.taken if taken.recipient == ANN]
     assert [one["References"] for one in anns] == [None, anns[0]["Message-ID"], anns[0]["Message-ID"]]
     assert len({one["Message-ID"] for one in anns}) == 3
-    bens = [parsed(taken) for taken in room.handler.taken if taken.recipient == BEN]
+    bens = [parsed(taken) for taken in mail_server.handler.taken if taken.recipient == BEN]
     assert bens[1]["References"] == bens[0]["Message-ID"] != anns[0]["Message-ID"]
 
 
-def test_another_name_of_the_company_sends_nothing_again(pack, room):
-    send(pack, room)
+def test_another_name_of_the_company_sends_nothing_again(pack, mail_server):
+    send(pack, mail_server)
     write_pack(pack, company="Example Limited")
-    assert states(send(pack, room)) == dict.fromkeys([ANN, BEN, CY], "already sent")
+    assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "already sent")
 
 
-def test_two_projects_are_told_apart(tmp_path, room):
+def test_two_projects_are_told_apart(tmp_path, mail_server):
     """A mailbox may drop the second of two messages with one Message-ID."""
     for name in ("toys", "books"):
-        send(write_pack(tmp_path / name / "2011-11", {"en": message(text=name)}), room, ANN)
-    assert len({parsed(taken)["Message-ID"] for taken in room.handler.taken}) == 2
+        send(write_pack(tmp_path / name / "2011-11", {"en": message(text=name)}), mail_server, ANN)
+    assert len({parsed(taken)["Message-ID"] for taken in mail_server.handler.taken}) == 2
 
 
-def test_listed_twice_is_sent_once(pack, room):
+def test_listed_twice_is_sent_once(pack, mail_server):
     settings = mail_settings(ANN, recipients=[{"to": ["Ann@example.com"], "language": "en"}])
-    assert len(send(pack, room, settings=settings).results) == 1
-    assert room.handler.recipients == [ANN]
+    assert len(send(pack, mail_server, settings=settings).results) == 1
+    assert mail_server.handler.recipients == [ANN]
 
 
-def test_from_inside_the_pack_it_is_the_same_outbox(pack, room, monkeypatch):
-    send(pack, room, ANN)
+def test_from_inside_the_pack_it_is_the_same_outbox(pack, mail_server, monkeypatch):
+    send(pack, mail_server, ANN)
     monkeypatch.chdir(pack)
-    assert states(send(".", room, ANN)) == {ANN: "already sent"}
+    assert states(send(".", mail_server, ANN)) == {ANN: "already sent"}
     assert not (pack / "outbox").exists()
 
 
-def test_what_is_waited_for_is_told(pack, room, pauses):
+def test_what_is_waited_for_is_told(pack, mail_server, pauses):
     messages = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    send(pack, room._replace(server=room.url(port=port)), ANN, progress=messages.append)
+    send(pack, mail_server._replace(server=mail_server.url(port=port)), ANN, progress=messages.append)
     assert messages[0] == f"127.0.0.1:{port} cannot be reached (Connection refused); trying again in 10 s"
     assert len(messages) == len(dispatch.PAUSES)
     pauses.clear()
@@ -301,7 +301,7 @@ def test_what_is_waited_for_is_told(pack, room, pauses):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dispatch, "connect", lost)
-        assert states(send(pack, room, ANN)) == {ANN: "queued"}
+        assert states(send(pack, mail_server, ANN)) == {ANN: "queued"}
     assert pauses == [10], "a name that nobody knows is more likely a slip"
 
 
@@ -317,38 +317,38 @@ def test_a_server_that_wants_a_login_is_a_wrong_setting(pack, code):
     assert ledger(pack) == dict.fromkeys([ANN, BEN, CY], "queued")
 
 
-def test_each_segment_and_language_its_own(tmp_path, room):
+def test_each_segment_and_language_its_own(tmp_path, mail_server):
     packed = {"en": message(), "ar": message("ar"), "en.country=France": message(text="France")}
     pack = write_pack(tmp_path / "2011-11", packed)
     groups = [{"to": [ANN], "segment": "country=France"}, {"to": ["ali@example.com"], "language": "ar"}]
     settings = mail_settings(ANN, recipients=groups)
-    outcome = send(pack, room, settings=settings)
+    outcome = send(pack, mail_server, settings=settings)
     assert [one[:4] for one in outcome.results] == [
         (ANN, "en", "", "sent"),
         (ANN, "en", "country=France", "sent"),
         ("ali@example.com", "ar", "", "sent"),
     ]
-    bodies = [body(taken.content) for taken in room.handler.taken]
+    bodies = [body(taken.content) for taken in mail_server.handler.taken]
     assert bodies == [body(packed[name]) for name in ("en", "en.country=France", "ar")]
-    assert states(send(pack, room, "Ali@Example.com", settings=settings)) == {"ali@example.com": "already sent"}
+    assert states(send(pack, mail_server, "Ali@Example.com", settings=settings)) == {"ali@example.com": "already sent"}
     spain = [{"to": ["di@example.com"], "segment": "country=South Spain"}]
-    outcome = send(pack, room, settings=mail_settings(recipients=spain))
+    outcome = send(pack, mail_server, settings=mail_settings(recipients=spain))
     assert states(outcome) == {ANN: "already sent", BEN: "sent", CY: "sent", "di@example.com": "failed"}, (
         "one stops nobody"
     )
     how = "`retention-kit report --period 2011-11 --language en --segment 'country=South Spain'`"
     assert f"has no message in 'en' for country=South Spain: build it with {how}" in outcome.results[-1].reply
     with pytest.raises(SettingsError, match="has no message in 'en' for country=South Spain"):
-        send(pack, room, "di@example.com", settings=mail_settings(recipients=spain))
+        send(pack, mail_server, "di@example.com", settings=mail_settings(recipients=spain))
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, room, monkeypatch):
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, mail_server, monkeypatch):
     monkeypatch.delenv("RETENTION_KIT_SMTP_URL", raising=False)
     outcome = rk.send_report(pack, settings=mail_settings(), dry_run=True)
     assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "to be sent")
     assert outcome.is_done
     assert not (pack.parent / "outbox").exists()
-    send(pack, room, ANN)
+    send(pack, mail_server, ANN)
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
     planned = rk.send_report(pack, settings=mail_settings(), dry_run=True, resend=True)
     assert [(one.state, one.reply) for one in planned.results] == [
@@ -356,13 +356,13 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, room, monkeypa
         ("to be sent", ""),
         ("to be sent", ""),
     ]
-    assert len(room.handler.taken) == 1
+    assert len(mail_server.handler.taken) == 1
 
 
-def test_who_is_named_gets_it_and_nobody_else(pack, room):
-    assert states(send(pack, room, ["Zoë <zoe@example.com>", CY])) == {"zoe@example.com": "sent", CY: "sent"}
-    assert str(parsed(room.handler.taken[0])["To"]) == "Zoë <zoe@example.com>"
-    assert sorted(room.handler.recipients) == [CY, "zoe@example.com"]
+def test_who_is_named_gets_it_and_nobody_else(pack, mail_server):
+    assert states(send(pack, mail_server, ["Zoë <zoe@example.com>", CY])) == {"zoe@example.com": "sent", CY: "sent"}
+    assert str(parsed(mail_server.handler.taken[0])["To"]) == "Zoë <zoe@example.com>"
+    assert sorted(mail_server.handler.recipients) == [CY, "zoe@example.com"]
 
 
 @pytest.mark.parametrize(
@@ -376,9 +376,9 @@ def test_who_is_named_gets_it_and_nobody_else(pack, room):
         ("李" * 60, None),
     ],
 )
-def test_names_of_any_letters(pack, room, name, expected):
-    send(pack, room, f"{name} <a@münchen.example>")
-    (taken,) = room.handler.taken
+def test_names_of_any_letters(pack, mail_server, name, expected):
+    send(pack, mail_server, f"{name} <a@münchen.example>")
+    (taken,) = mail_server.handler.taken
     head = taken.content.partition(b"\r\n\r\n")[0]
     assert head.isascii()
     assert max(map(len, head.split(b"\r\n"))) <= 200
@@ -392,26 +392,26 @@ def test_names_of_any_letters(pack, room, name, expected):
     assert len(parsed(taken).get_all("To")) == 1
 
 
-def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, room):
+def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, mail_server):
     evil = "Shop\r\nBcc: eve@example.org\r\n\r\n<script>alert(1)</script>"
     pack = write_pack(tmp_path / "2011-11", company=evil)
     settings = make_settings(
         {"report": {"company": evil}, "mail": {"from": "R <r@example.com>", "to": [ANN], "owner": "own@example.com"}}
     )
-    room.handler.rcpt = lambda address, _: "550 no\x00\r\n" if address == ANN else None
-    send(pack, room, settings=settings)
-    (taken,) = room.handler.taken
+    mail_server.handler.rcpt = lambda address, _: "550 no\x00\r\n" if address == ANN else None
+    send(pack, mail_server, settings=settings)
+    (taken,) = mail_server.handler.taken
     mail = parsed(taken)
     assert taken.recipient == "own@example.com"
     assert mail["Bcc"] is None
     assert "Bcc: eve@example.org" in mail["Subject"], "a part of the subject's only line"
     for wrong in ("Ann\r\nBcc: eve@example.org <a@example.com>", "a@example.com\nRCPT TO:<eve@example.org>"):
         with pytest.raises(SettingsError, match="is no email address"):
-            send(pack, room, wrong, settings=settings)
+            send(pack, mail_server, wrong, settings=settings)
     lines = message().replace(b"From:", b"Bcc: eve@example.org\r\nReturn-Path: <>\r\nTo: eve@example.org\r\nFrom:", 1)
     pack = write_pack(tmp_path / "2011-12", {"en": lines})
-    send(pack, room, BEN, settings=settings)
-    head = room.handler.taken[-1].content.partition(b"\r\n\r\n")[0]
+    send(pack, mail_server, BEN, settings=settings)
+    head = mail_server.handler.taken[-1].content.partition(b"\r\n\r\n")[0]
     assert b"eve@" not in head, "a pack's message names nobody"
     assert b"Return-Path" not in head
 
@@ -428,48 +428,50 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, room):
         ),
     ],
 )
-def test_how_to_leave(pack, room, unsubscribe, lines):
-    send(pack, room, ANN, settings=mail_settings(**({"unsubscribe": unsubscribe} if unsubscribe else {})))
-    mail = parsed(room.handler.taken[0])
+def test_how_to_leave(pack, mail_server, unsubscribe, lines):
+    send(pack, mail_server, ANN, settings=mail_settings(**({"unsubscribe": unsubscribe} if unsubscribe else {})))
+    mail = parsed(mail_server.handler.taken[0])
     assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == lines
 
 
-def test_a_blocked_pack_reaches_the_owner_alone_and_once(tmp_path, room):
+def test_a_blocked_pack_reaches_the_owner_alone_and_once(tmp_path, mail_server):
     pack = write_pack(tmp_path / "2011-11", state="failed")
     settings = mail_settings(owner="Own <own@example.com>")
     for _ in range(2):
-        outcome = send(pack, room, settings=settings)
+        outcome = send(pack, mail_server, settings=settings)
         assert (outcome.verdict.state, outcome.is_done) == ("blocked", False)
         assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "blocked")
-    assert room.handler.recipients == ["own@example.com"]
-    mail = parsed(room.handler.taken[0])
+    assert mail_server.handler.recipients == ["own@example.com"]
+    mail = parsed(mail_server.handler.taken[0])
     assert mail["Subject"] == "Not sent: report for November 2011"
     assert "- a part of the report failed\r\n" in mail.get_content()
     outcome = rk.send_report(pack, settings=settings, dry_run=True)
     assert outcome.verdict.reasons == ("a part of the report failed",)
-    assert states(send(write_pack(pack), room, settings=settings)) == dict.fromkeys([ANN, BEN, CY], "sent")
+    assert states(send(write_pack(pack), mail_server, settings=settings)) == dict.fromkeys([ANN, BEN, CY], "sent")
 
 
-def test_the_owner_hears_of_other_reasons_again(tmp_path, room, monkeypatch):
+def test_the_owner_hears_of_other_reasons_again(tmp_path, mail_server, monkeypatch):
     settings = mail_settings(owner="own@example.com")
     pack = write_pack(tmp_path / "2011-11")
     for reason in ("the chart is missing", "the chart is missing", "a figure differs"):
         monkeypatch.setattr(gate, "judge", lambda *_, reason=reason: gate.Verdict("blocked", (reason,)))
-        send(pack, room, settings=settings)
+        send(pack, mail_server, settings=settings)
     assert [
         reason in parsed(taken).get_content()
-        for taken, reason in zip(room.handler.taken, ("the chart is missing", "a figure differs"), strict=True)
+        for taken, reason in zip(mail_server.handler.taken, ("the chart is missing", "a figure differs"), strict=True)
     ] == [True, True]
 
 
-def test_the_owner_hears_whom_it_did_not_reach(pack, room):
+def test_the_owner_hears_whom_it_did_not_reach(pack, mail_server):
     settings = mail_settings(owner="own@example.com")
-    room.handler.rcpt = lambda address, number: f"550 5.1.1 No such user, id {number}" if address == BEN else None
-    room.handler.after = lambda address, _: hang() if address == CY else None
+    mail_server.handler.rcpt = lambda address, number: (
+        f"550 5.1.1 No such user, id {number}" if address == BEN else None
+    )
+    mail_server.handler.after = lambda address, _: hang() if address == CY else None
     for _ in range(2):
-        send(pack, room, settings=settings)
-    assert room.handler.recipients == [ANN, CY, "own@example.com"], "once, though the server words it otherwise"
-    text = parsed(room.handler.taken[-1]).get_content()
+        send(pack, mail_server, settings=settings)
+    assert mail_server.handler.recipients == [ANN, CY, "own@example.com"], "once, though the server words it otherwise"
+    text = parsed(mail_server.handler.taken[-1]).get_content()
     assert "(1 of 3 have it)" in text
     assert "- ben@example.com: failed. 550 5.1.1 No such user, id 0" in text
     assert f"retention-kit send {pack} --resend --to cy@example.com" in text
@@ -499,15 +501,15 @@ def test_a_sender_is_named_beyond_this_machine(tmp_path):
         rk.send_report(pack, ANN, settings=make_settings({}), smtp_url="smtp://mail.invalid")
 
 
-def test_a_message_that_is_not_the_packs_is_not_sent(pack, room):
+def test_a_message_that_is_not_the_packs_is_not_sent(pack, mail_server):
     (pack / "message.en.eml").write_bytes(message(text="Retention is 99%."))
     with pytest.raises(ReportError, match="is not what was written there"):
-        send(pack, room)
-    assert room.handler.taken == []
+        send(pack, mail_server)
+    assert mail_server.handler.taken == []
 
 
 @pytest.mark.parametrize("named", ["{shop}/retention.toml", "{shop}", "shop/retention.toml", "{pack}/retention.toml"])
-def test_recipients_are_never_those_of_settings_that_a_pack_names(tmp_path, room, monkeypatch, named):
+def test_recipients_are_never_those_of_settings_that_a_pack_names(tmp_path, mail_server, monkeypatch, named):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop").mkdir()
     pack = write_pack(tmp_path / "2011-11")
@@ -516,29 +518,29 @@ def test_recipients_are_never_those_of_settings_that_a_pack_names(tmp_path, room
     write_pack(pack, data={"origin": named.format(shop=tmp_path / "shop", pack=pack)})
     for to in (None, ANN):
         with pytest.raises(SettingsError, match=r"names the settings .* with --data"):
-            rk.send_report(pack, to, smtp_url=room.server)
-    assert room.handler.taken == []
-    assert states(rk.send_report(pack, settings=tmp_path / "shop", smtp_url=room.server)) == {BEN: "sent"}
+            rk.send_report(pack, to, smtp_url=mail_server.server)
+    assert mail_server.handler.taken == []
+    assert states(rk.send_report(pack, settings=tmp_path / "shop", smtp_url=mail_server.server)) == {BEN: "sent"}
 
 
-def test_recipients_are_those_of_the_project_in_which_the_command_runs(tmp_path, room, monkeypatch):
+def test_recipients_are_those_of_the_project_in_which_the_command_runs(tmp_path, mail_server, monkeypatch):
     (tmp_path / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
     monkeypatch.chdir(tmp_path)
     for origin in ("retention.toml", str(tmp_path), ".", "orders.csv", "/nowhere/retention.toml"):
         pack = write_pack(tmp_path / "reports" / "2011-11", data={"origin": origin})
-        assert states(rk.send_report(pack, smtp_url=room.server, dry_run=True)) == {BEN: "to be sent"}
+        assert states(rk.send_report(pack, smtp_url=mail_server.server, dry_run=True)) == {BEN: "to be sent"}
 
 
 @pytest.mark.usefixtures("pauses")
-def test_what_was_edited_in_the_outbox_is_queued_anew_from_the_pack(pack, room):
-    room.handler.rcpt = lambda *_: "451 later"
-    send(pack, room, [ANN, BEN])
-    room.handler.rcpt = lambda *_: None
+def test_what_was_edited_in_the_outbox_is_queued_anew_from_the_pack(pack, mail_server):
+    mail_server.handler.rcpt = lambda *_: "451 later"
+    send(pack, mail_server, [ANN, BEN])
+    mail_server.handler.rcpt = lambda *_: None
     (shared,) = (pack.parent / "outbox").glob("*.eml")
     shared.write_bytes(shared.read_bytes().replace(b"45.6", b"99.9"))
-    assert states(send(pack, room, [ANN, BEN])) == {ANN: "sent", BEN: "sent"}
-    assert len(room.handler.taken) == 2
-    assert all(b"99.9" not in one.content and b"45.6" in one.content for one in room.handler.taken)
+    assert states(send(pack, mail_server, [ANN, BEN])) == {ANN: "sent", BEN: "sent"}
+    assert len(mail_server.handler.taken) == 2
+    assert all(b"99.9" not in one.content and b"45.6" in one.content for one in mail_server.handler.taken)
 
 
 SENDER = """
@@ -567,11 +569,11 @@ for line in sys.stdin:
 class PostOffice:
     """A plain server, a pack, settings that name many, and processes that send it when asked."""
 
-    def __init__(self, folder: Path, room, count: int):
-        self.handler, self.many = room.handler, [f"p{number:03}@example.com" for number in range(count)]
+    def __init__(self, folder: Path, mail_server, count: int):
+        self.handler, self.many = mail_server.handler, [f"p{number:03}@example.com" for number in range(count)]
         self.pack, self.toml = write_pack(folder / "reports" / "2011-11"), folder / "retention.toml"
         self.toml.write_text(f'[mail]\nfrom = "r@example.com"\nto = {self.many}\n', "utf-8")
-        self.url = f"smtp://127.0.0.1:{room.server.port}?starttls=false"
+        self.url = f"smtp://127.0.0.1:{mail_server.server.port}?starttls=false"
 
     @contextmanager
     def sender(self) -> Iterator[subprocess.Popen]:
@@ -604,8 +606,8 @@ def in_memory():
 def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
     """SIGKILL while the queue is made, and then some milliseconds after the server saw so many more messages begin."""
     chance, lives = random.Random(7), 0
-    with serving("none", with_login=False) as room:
-        office = PostOffice(in_memory, room, 120)
+    with serving("none", with_login=False) as mail_server:
+        office = PostOffice(in_memory, mail_server, 120)
         office.handler.pause = 0.004  # so that some die while the server has the message and has not said so
 
         def kill(child: int) -> None:
@@ -638,7 +640,7 @@ def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
                 lives += 1
             office.handler.rcpt = office.handler.after = ignore
             office.life(process)
-    outcomes, taken = ledger(office.pack), room.handler.recipients
+    outcomes, taken = ledger(office.pack), mail_server.handler.recipients
     assert lives >= 5
     assert sorted(outcomes) == office.many, "nothing is lost"
     assert len(taken) == len(set(taken)), "nothing is sent twice"
@@ -651,8 +653,8 @@ def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.long
 def test_two_senders_at_once_send_everything_once(in_memory):
-    with serving("none", with_login=False) as room:
-        office = PostOffice(in_memory, room, 30)
+    with serving("none", with_login=False) as mail_server:
+        office = PostOffice(in_memory, mail_server, 30)
         with office.sender() as one, office.sender() as other:
             threads = [threading.Thread(target=office.life, args=(process,)) for process in (one, other)]
             for thread in threads:
@@ -660,5 +662,5 @@ def test_two_senders_at_once_send_everything_once(in_memory):
             for thread in threads:
                 thread.join()
             office.life(one)  # whoever came second has left it to the first; afterwards nothing is missing
-    assert sorted(room.handler.recipients) == office.many
+    assert sorted(mail_server.handler.recipients) == office.many
     assert set(ledger(office.pack).values()) == {"sent"}

@@ -26,11 +26,11 @@ ANN = "ann@example.com"
 SECRET = "smtp://me:hunter2%40home@mail.example.com"
 
 
-def one(room, content: bytes = b"Subject: a\r\n\r\nb\r\n", commit=lambda: None):
+def one(mail_server, content: bytes = b"Subject: a\r\n\r\nb\r\n", commit=lambda: None):
     """The outcome of one message to Ann."""
-    smtp = connect(room.server)
+    smtp = connect(mail_server.server)
     try:
-        return send_message(smtp, room.server, "reports@example.com", ANN, content, commit)
+        return send_message(smtp, mail_server.server, "reports@example.com", ANN, content, commit)
     finally:
         quit_connection(smtp)
 
@@ -78,19 +78,19 @@ def test_a_wrong_url_is_one_sentence_that_keeps_the_secret(url, message):
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_a_message_arrives_to_the_byte(tls):
     raw, steps = message(), []
-    with serving(tls) as room:
-        outcome = one(room, raw, lambda: steps.append(len(room.handler.taken)))
+    with serving(tls) as mail_server:
+        outcome = one(mail_server, raw, lambda: steps.append(len(mail_server.handler.taken)))
     assert outcome.state == "sent"
     assert outcome.reply == "250 Taken"
-    assert [tuple(taken) for taken in room.handler.taken] == [("reports@example.com", ANN, raw)]
+    assert [tuple(taken) for taken in mail_server.handler.taken] == [("reports@example.com", ANN, raw)]
     assert steps == [0], "it was committed once, before the server had it"
     assert b"\r\n..\r\n" not in raw.replace(b"\r\n.. dots", b"")
     assert b"\r\n.\r\n" in raw, "a line that is a dot alone is in the message, and does not end it"
 
 
 def test_plain_is_for_this_machine():
-    with serving("none", with_login=False) as room:
-        assert one(room).state == "sent"
+    with serving("none", with_login=False) as mail_server:
+        assert one(mail_server).state == "sent"
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
@@ -103,41 +103,47 @@ def test_plain_is_for_this_machine():
     ids=["untrusted", "another's"],
 )
 def test_a_certificate_is_verified_before_anything_is_said(tls, options, reason):
-    with serving(tls, **options) as room, pytest.raises(SettingsError, match=f"is not trusted \\(.*{reason}") as raised:
-        one(room)
-    assert room.handler.logins == room.handler.taken == []
+    with (
+        serving(tls, **options) as mail_server,
+        pytest.raises(SettingsError, match=f"is not trusted \\(.*{reason}") as raised,
+    ):
+        one(mail_server)
+    assert mail_server.handler.logins == mail_server.handler.taken == []
     assert PASSWORD not in "".join(traceback.format_exception(raised.value))
 
 
 def test_without_starttls_nothing_is_said():
-    with serving("none") as room, pytest.raises(SettingsError, match="does not offer STARTTLS: nothing is sent there"):
-        connect(room.url(tls="starttls"))
-    assert room.handler.logins == []
+    with (
+        serving("none") as mail_server,
+        pytest.raises(SettingsError, match="does not offer STARTTLS: nothing is sent there"),
+    ):
+        connect(mail_server.url(tls="starttls"))
+    assert mail_server.handler.logins == []
 
 
 def test_a_server_that_speaks_no_tls():
     with (
-        serving("none") as room,
+        serving("none") as mail_server,
         pytest.raises(SettingsError, match="we found no common TLS"),
     ):
-        connect(room.url(tls="tls"))
+        connect(mail_server.url(tls="tls"))
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_a_wrong_password_is_refused_once_and_shown_nowhere(tls, caplog):
     wrong = "wrong horse/battery"
     refused = pytest.raises(SettingsError, match="refused the user name or password")
-    with serving(tls) as room, refused as raised, caplog.at_level(logging.DEBUG):
-        connect(room.url(password=wrong))
-    assert set(room.handler.logins) == {wrong.encode()}
+    with serving(tls) as mail_server, refused as raised, caplog.at_level(logging.DEBUG):
+        connect(mail_server.url(password=wrong))
+    assert set(mail_server.handler.logins) == {wrong.encode()}
     assert wrong not in "".join(traceback.format_exception(raised.value)) + caplog.text
     assert VARIABLE in str(raised.value)
 
 
 def test_a_server_without_logins():
     none = {"auth_exclude_mechanism": ["LOGIN", "PLAIN"]}
-    with serving(**none) as room, pytest.raises(SettingsError, match="does not offer a way to log in"):
-        connect(room.server)
+    with serving(**none) as mail_server, pytest.raises(SettingsError, match="does not offer a way to log in"):
+        connect(mail_server.server)
 
 
 class Echo(Protocol):
@@ -149,8 +155,8 @@ class Echo(Protocol):
 
 
 def test_what_a_server_repeats_of_a_password_is_not_kept():
-    with serving(protocol=Echo) as room:
-        assert one(room) == ("failed", "550 you are *** , are you not")
+    with serving(protocol=Echo) as mail_server:
+        assert one(mail_server) == ("failed", "550 you are *** , are you not")
 
 
 @pytest.mark.parametrize(
@@ -165,24 +171,24 @@ def test_what_a_server_repeats_of_a_password_is_not_kept():
     ],
 )
 def test_a_reply_decides(part, reply, state):
-    with serving() as room:
-        setattr(room.handler, part, lambda *_: reply)
-        outcome = one(room)
+    with serving() as mail_server:
+        setattr(mail_server.handler, part, lambda *_: reply)
+        outcome = one(mail_server)
     assert outcome.state == state
     assert outcome.reply == reply
 
 
 def test_a_connection_serves_again_after_a_refusal():
-    with serving() as room:
-        room.handler.rcpt = lambda address, _: "550 No" if address == ANN else None
-        smtp = connect(room.server)
+    with serving() as mail_server:
+        mail_server.handler.rcpt = lambda address, _: "550 No" if address == ANN else None
+        smtp = connect(mail_server.server)
         states = [
-            send_message(smtp, room.server, "r@example.com", address, b"a: b\r\n\r\n", lambda: None).state
+            send_message(smtp, mail_server.server, "r@example.com", address, b"a: b\r\n\r\n", lambda: None).state
             for address in (ANN, "ben@example.com", ANN, "cy@example.com")
         ]
         quit_connection(smtp)
     assert states == ["failed", "sent", "failed", "sent"]
-    assert len(room.handler.logins) == 1
+    assert len(mail_server.handler.logins) == 1
 
 
 def hang(*_):
@@ -213,10 +219,10 @@ class HangsUpAtData(Protocol):
 )
 def test_a_lost_connection_is_unknown_only_after_the_content(options, fault, state, committed):
     commits = []
-    with serving(**options) as room:
+    with serving(**options) as mail_server:
         if fault:
-            setattr(room.handler, *fault)
-        quick = room._replace(server=room.url(timeout=0.3, data_timeout=0.3))
+            setattr(mail_server.handler, *fault)
+        quick = mail_server._replace(server=mail_server.url(timeout=0.3, data_timeout=0.3))
         outcome = one(quick, commit=lambda: commits.append(1))
     assert outcome.state == state
     assert bool(commits) is committed
@@ -224,26 +230,26 @@ def test_a_lost_connection_is_unknown_only_after_the_content(options, fault, sta
 
 
 def test_what_the_server_announces_is_too_large():
-    with serving(data_size_limit=2000) as room:
-        outcome = one(room, b"a: b\r\n\r\n" + b"c" * 3000)
+    with serving(data_size_limit=2000) as mail_server:
+        outcome = one(mail_server, b"a: b\r\n\r\n" + b"c" * 3000)
     assert outcome.state == "failed"
     assert "takes 2,000 bytes at most; the message has 3,008" in outcome.reply
-    assert room.handler.asked == {}, "nothing of it was sent"
+    assert mail_server.handler.asked == {}, "nothing of it was sent"
 
 
 def test_what_the_server_finds_too_large():
-    with serving() as room:
-        room.handler.data = lambda *_: "552 5.3.4 Too much mail data"
-        assert one(room) == ("failed", "552 5.3.4 Too much mail data")
+    with serving() as mail_server:
+        mail_server.handler.data = lambda *_: "552 5.3.4 Too much mail data"
+        assert one(mail_server) == ("failed", "552 5.3.4 Too much mail data")
 
 
 def test_a_commit_that_fails_keeps_the_message_back():
     def full():
         raise OSError("disk full")
 
-    with serving() as room, pytest.raises(OSError, match="disk full"):
-        one(room, commit=full)
-    assert room.handler.taken == []
+    with serving() as mail_server, pytest.raises(OSError, match="disk full"):
+        one(mail_server, commit=full)
+    assert mail_server.handler.taken == []
 
 
 @contextmanager
@@ -300,8 +306,8 @@ def test_a_name_server_that_never_answers_is_left(function, tls, monkeypatch):
 def test_old_tls_is_refused():
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    with serving("none") as room, pytest.raises(SettingsError):
-        connect(room.url(context=context, tls="starttls"))
+    with serving("none") as mail_server, pytest.raises(SettingsError):
+        connect(mail_server.url(context=context, tls="starttls"))
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
@@ -309,12 +315,12 @@ def test_interrupted_after_the_content_waits_for_no_goodbye(monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    with serving() as room:
-        smtp = connect(room.server)
+    with serving() as mail_server:
+        smtp = connect(mail_server.server)
         monkeypatch.setattr(smtp, "getreply", lambda: interrupt() if committed else type(smtp).getreply(smtp))
         committed = []
         with pytest.raises(KeyboardInterrupt):
-            send_message(smtp, room.server, "r@example.com", ANN, b"a: b\r\n\r\n", lambda: committed.append(1))
+            send_message(smtp, mail_server.server, "r@example.com", ANN, b"a: b\r\n\r\n", lambda: committed.append(1))
         assert smtp.sock is None, "it is closed: `quit_connection` says nothing more"
 
 
@@ -365,8 +371,8 @@ def test_a_message_has_a_deadline_too():
                 self._writer.write(b"2")
                 await asyncio.sleep(0.02)
 
-    with serving("none", with_login=False, protocol=Drips) as room:
-        smtp = connect(room.server)
-        slow = replace(room.server, deadline=0.1, data_timeout=0.2)
+    with serving("none", with_login=False, protocol=Drips) as mail_server:
+        smtp = connect(mail_server.server)
+        slow = replace(mail_server.server, deadline=0.1, data_timeout=0.2)
         outcome = send_message(smtp, slow, "a@example.com", "b@example.com", b"Subject: a\r\n\r\nb\r\n", lambda: None)
     assert (outcome.state, smtp.sock) == ("deferred", None)

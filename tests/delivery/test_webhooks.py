@@ -65,7 +65,7 @@ def test_a_message_is_posted_once(tmp_path, tls):
     assert taken.path == f"/services/{SECRET}?sig={SECRET}q"
     assert taken.headers["Content-Type"] == "application/json; charset=utf-8"
     assert len(taken.headers["Idempotency-Key"]) == 32
-    assert taken.said == {
+    assert taken.payload == {
         "title": "Churn above plan",
         "lines": ["Churn is 6.1%, above 5%"],
         "link": "https://example.com/r",
@@ -103,7 +103,7 @@ def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
 def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, requests, waited):
     server.answer = lambda _: (status, headers, b"so it is")
     row = posted_row(tmp_path, server.hook())
-    assert (row.state, server.asked, pauses) == (state, requests, waited)
+    assert (row.state, server.requests, pauses) == (state, requests, waited)
     assert str(status) in row.reply
 
 
@@ -126,7 +126,7 @@ def test_after_a_fault_it_is_the_same_message(tmp_path, server):
 def test_what_was_refused_is_asked_again_by_the_next_call(tmp_path, server):
     server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
     assert [posted_row(tmp_path, server.hook()).state for _ in range(3)] == ["failed", "sent", "sent"]
-    assert server.asked == 2
+    assert server.requests == 2
 
 
 def test_what_waits_and_is_gone_is_made_anew(tmp_path, server):
@@ -137,14 +137,14 @@ def test_what_waits_and_is_gone_is_made_anew(tmp_path, server):
     assert posted_row(tmp_path, server.hook()).state == "sent"
     path.unlink()
     assert posted_row(tmp_path, server.hook()).state == "sent"
-    assert server.asked == 2
+    assert server.requests == 2
 
 
 def test_what_is_lost_after_the_body_is_unknown_and_not_repeated(tmp_path, server, pauses):
     server.after = lambda _: True
     rows = [posted_row(tmp_path, server.hook()) for _ in range(2)]
     assert [row.state for row in rows] == ["unknown", "unknown"]
-    assert (server.asked, pauses) == (1, [])
+    assert (server.requests, pauses) == (1, [])
     assert rows[0].reply == "webhook:CRM was lost after the message was sent, before it said that it has it"
 
 
@@ -235,7 +235,7 @@ def test_a_huge_answer_is_not_read(tmp_path, server):
 def test_a_certificate_is_verified_before_anything_is_said(tmp_path, options):
     with hook_server(True, **options) as server:
         row = posted_row(tmp_path, server.hook())
-    assert (row.state, server.asked) == ("failed", 0)
+    assert (row.state, server.requests) == ("failed", 0)
     assert row.reply.startswith("the certificate of webhook:CRM is not trusted")
 
 
@@ -247,7 +247,7 @@ def test_one_that_fails_keeps_no_other_from_it(tmp_path, server):
     with sending(tmp_path) as outbox:
         posts = [Post(name, "alerts/a", "2025-12", SAID) for name in hooks]
         states = [row.state for row in post(outbox, posts, hooks=hooks.__getitem__)]
-    assert (states, server.asked) == (["queued", "sent"], 1)
+    assert (states, server.requests) == (["queued", "sent"], 1)
 
 
 def test_a_url_comes_from_the_environment(monkeypatch):
@@ -360,8 +360,8 @@ def test_apprise_posts_for_us(tmp_path, server, caplog, capfd, is_well):
     address = server.url.replace("http://", "json://").partition("?")[0]
     row = posted_row(tmp_path, Webhook("apprise", "ALL", address), pauses=())
     assert row.state == ("sent" if is_well else "failed")
-    assert server.taken[0].said["title"] == "Churn above plan"
-    assert "• Churn is 6.1%, above 5%" in server.taken[0].said["message"]
+    assert server.taken[0].payload["title"] == "Churn above plan"
+    assert "• Churn is 6.1%, above 5%" in server.taken[0].payload["message"]
     assert SECRET not in row.reply + caplog.text + "".join(capfd.readouterr())
 
 

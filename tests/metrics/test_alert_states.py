@@ -25,7 +25,7 @@ LETTERS = {"ok": ".", "pending": "p", "firing": "F", "resolved": "r", "no data":
 HOLDS = {"+": True, "-": False, "?": None}
 
 
-def folded(when: str, reset: str = "", **keys) -> str:
+def state_letters(when: str, reset: str = "", **keys) -> str:
     """The states of a condition that holds (+), does not (-) or has no data (?), a letter a period."""
     outcomes = [(str(at), HOLDS[sign], HOLDS[reset[at]] if reset else None) for at, sign in enumerate(when)]
     return "".join(LETTERS[state] for state, _ in states(outcomes, has_reset=bool(reset), **keys))
@@ -49,7 +49,7 @@ def folded(when: str, reset: str = "", **keys) -> str:
     ],
 )
 def test_states_follow_what_the_condition_says(when, keys, expected):
-    assert folded(when, **keys) == expected
+    assert state_letters(when, **keys) == expected
 
 
 def test_a_state_says_since_when():
@@ -64,7 +64,7 @@ signs = st.text("+-?", max_size=30)
 @given(signs, st.integers(1, 4))
 def test_a_firing_begins_after_so_many_in_a_row_and_ends_with_the_first_that_fails(when, for_):
     is_firing, runs = False, ""
-    for sign, state in zip(when, folded(when, for_=for_), strict=True):
+    for sign, state in zip(when, state_letters(when, for_=for_), strict=True):
         runs += sign
         if sign != "?":
             is_firing = sign == "+" and (is_firing or runs.endswith("+" * for_))
@@ -75,7 +75,7 @@ def test_a_firing_begins_after_so_many_in_a_row_and_ends_with_the_first_that_fai
 @given(signs, st.integers(1, 3), st.integers(0, 4), st.data())
 def test_firings_are_apart_and_resolve_by_reset_alone(when, for_, cooldown, data):
     reset = data.draw(st.text("+-?", min_size=len(when), max_size=len(when)))
-    states = folded(when, reset, for_=for_, cooldown=cooldown)
+    states = state_letters(when, reset, for_=for_, cooldown=cooldown)
     known = states.replace("?", "")
     assert "Fp" not in known
     assert "F." not in known
@@ -97,7 +97,7 @@ def company():
     return rk.sample()
 
 
-def spelled(history) -> str:
+def letters_of(history) -> str:
     return "".join(LETTERS[one.state] for one in history)
 
 

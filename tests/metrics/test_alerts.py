@@ -151,12 +151,12 @@ conditions = st.recursive(
 )
 
 
-def written(condition) -> str:
+def formula(condition) -> str:
     match condition:
         case ("not", part):
-            return f"NOT({written(part)})"
+            return f"NOT({formula(part)})"
         case ("and" | "or" as word, parts):
-            return f" {word} ".join(f"({written(part)})" for part in parts)
+            return f" {word} ".join(f"({formula(part)})" for part in parts)
         case (left, sign, right):
             return f"{left}{sign} {right}"
 
@@ -177,7 +177,7 @@ def expected(condition, values) -> bool | None:
 
 @given(conditions, st.fixed_dictionaries(dict.fromkeys(COUNTS, st.none() | st.integers(-6, 6))))
 def test_random_conditions_say_what_a_second_evaluator_does(condition, values):
-    text = written(condition)
+    text = formula(condition)
     assume(len(text) <= MOST_CHARACTERS)
     figures = {name: Point(value) for name, value in values.items()}
     assert holds(text, certain=False, **figures) is expected(condition, values)
@@ -186,7 +186,7 @@ def test_random_conditions_say_what_a_second_evaluator_does(condition, values):
 
 @given(conditions, st.fixed_dictionaries(dict.fromkeys(COUNTS, st.tuples(*[st.integers(-6, 6)] * 3))), st.data())
 def test_what_is_certain_holds_wherever_in_their_intervals_the_figures_are(condition, intervals, data):
-    text = written(condition)
+    text = formula(condition)
     assume(len(text) <= MOST_CHARACTERS)
     triples = {name: sorted(three) for name, three in intervals.items()}
     figures = {name: Point(value, low, high) for name, (low, value, high) in triples.items()}

@@ -88,7 +88,7 @@ STANDS = {
 }
 
 
-def stands(data, cut: date = CUT) -> dict[str, list[tuple[str, str, int]]]:
+def outcomes(data, cut: date = CUT) -> dict[str, list[tuple[str, str, int]]]:
     """What the query says of each customer, each being a segment value of its own."""
     frame = renewals(data, cut, "who")
     by_value: dict[str, list[tuple[str, str, int]]] = {}
@@ -110,7 +110,7 @@ def company():
 
 
 def test_renewals_by_hand(pencil):
-    assert stands(pencil) == {name: rows for name, rows in STANDS.items() if rows}
+    assert outcomes(pencil) == {name: rows for name, rows in STANDS.items() if rows}
 
 
 @pytest.mark.parametrize("at", ["2024-01-01", "2024-02-26", "2024-02-29", "2024-05-15", "2024-09-01"])
@@ -126,7 +126,7 @@ def test_what_happens_after_the_date_changes_nothing(pencil):
     known = spells[spells["started_at"] < str(CUT)]
     frame = known.assign(subscription_id=[str(index) for index in range(len(known))], who=known["customer_id"])
     earlier = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of=CUT)
-    assert stands(earlier) == stands(pencil)
+    assert outcomes(earlier) == outcomes(pencil)
 
 
 def test_survival_times_by_hand(pencil):

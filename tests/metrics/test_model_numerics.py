@@ -35,7 +35,7 @@ def model(r: float, alpha: float, a: float, b: float) -> BgNbd:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> np.ndarray:
+def draws() -> np.ndarray:
     """10,000 random customers of random models, as benchmarks/sixty_digits.py draws them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE.parents[1] / "benchmarks"))
@@ -44,16 +44,16 @@ def drawn() -> np.ndarray:
         return draw()
 
 
-def test_expected_purchases_are_those_of_sixty_digits(drawn):
+def test_expected_purchases_are_those_of_sixty_digits(draws):
     exact = pd.read_csv(HERE / "expected_purchases.csv")
-    assert exact.iloc[:, :8].to_numpy() == pytest.approx(drawn[::50], rel=1e-12), "200 of the 10,000"
+    assert exact.iloc[:, :8].to_numpy() == pytest.approx(draws[::50], rel=1e-12), "200 of the 10,000"
     for r, alpha, a, b, x, t_x, T, t, expected in exact.itertuples(index=False):
         actual = model(r, alpha, a, b).expected_purchases(t, x, t_x, T)
         assert actual == pytest.approx(expected, rel=1e-8, abs=1e-300), (r, alpha, a, b, x, t_x, T, t)
 
 
-def test_random_customers_get_finite_answers_within_bounds(drawn):
-    for r, alpha, a, b, x, t_x, T, t in drawn:
+def test_random_customers_get_finite_answers_within_bounds(draws):
+    for r, alpha, a, b, x, t_x, T, t in draws:
         one = model(r, alpha, a, b)
         alive, nothing = one.probability_alive(x, t_x, T), one.probability_no_purchase(t, x, t_x, T)
         expected = one.expected_purchases(t, x, t_x, T)
@@ -64,9 +64,9 @@ def test_random_customers_get_finite_answers_within_bounds(drawn):
         assert expected >= (1 - nothing) * (1 - 1e-9) - 1e-12
 
 
-def test_beyond_what_series_reach_expectations_still_grow(drawn):
+def test_beyond_what_series_reach_expectations_still_grow(draws):
     tau = np.concatenate((np.linspace(50.001, 60, 20), 10.0 ** np.arange(2, 13)))
-    for r, _, a, b, x, *_ in drawn[:400]:
+    for r, _, a, b, x, *_ in draws[:400]:
         purchases = purchases_while_alive(r, a, b, x, tau)
         assert np.isfinite(purchases).all()
         assert (np.diff(purchases) >= 0).all()
@@ -74,9 +74,9 @@ def test_beyond_what_series_reach_expectations_still_grow(drawn):
         assert purchases[0] >= purchases_while_alive(r, a, b, x, np.array(50.0)) * (1 - 1e-9)
 
 
-def test_expectations_never_fall_along_the_way(drawn):
+def test_expectations_never_fall_along_the_way(draws):
     tau = 10.0 ** np.linspace(-9, 2, 60)
-    for r, _, a, b, x, *_ in drawn[:300]:
+    for r, _, a, b, x, *_ in draws[:300]:
         purchases = purchases_while_alive(r, a, b, x, tau)
         assert (np.diff(purchases) >= -1e-9 * purchases[1:]).all()
 

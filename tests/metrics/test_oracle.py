@@ -18,7 +18,7 @@ from pencil import table
 # The oracle itself, where it is subtle
 
 
-def read(basis: str, as_of: date = date(2024, 7, 1), **options):
+def read_books(basis: str, as_of: date = date(2024, 7, 1), **options):
     """Tables on paper as the oracle reads them."""
     named = ("orders", "subscriptions", "responses", "rates")
     return oracle_tables.read("UTC", as_of, basis, **{k: table(v) if k in named else v for k, v in options.items()})
@@ -26,7 +26,7 @@ def read(basis: str, as_of: date = date(2024, 7, 1), **options):
 
 def test_pencil_refunds():
     """Order 1 is given back in part, 2 more than in full: 3.00 of the second refund name none, as r4 and r5 do."""
-    books = read(
+    books = read_books(
         "orders",
         orders="""
         customer_id  order_id  ordered_at  amount  refund_of
@@ -67,8 +67,8 @@ def test_pencil_inactivity():
         B            4         2024-03-31  10.00
         C            5         2024-03-22  10.00
         """
-    assert customers(read("orders", orders=orders, inactivity_days=10), "2024-03") == (1, 1, 0, 0, 1, 2)
-    books = read("orders", orders=orders, inactivity_days=10, churn_mode="event")
+    assert customers(read_books("orders", orders=orders, inactivity_days=10), "2024-03") == (1, 1, 0, 0, 1, 2)
+    books = read_books("orders", orders=orders, inactivity_days=10, churn_mode="event")
     # A is new on the 5th and C on the 22nd; B is lost on 6 March (25 February and 10 days), A on the 22nd
     assert customers(books, "2024-03") == (1, 2, 1, 2, 1, 2)
     assert oracle.early_churned(books, "2024-03") == 1  # A
@@ -90,11 +90,11 @@ SPELLS = """
 
 def test_pencil_events():
     """March: A leaves and comes back dearer, C only visits, D's dearer spell ends first, E's gap of a day is none."""
-    endpoint = read("subscriptions", subscriptions=SPELLS)
+    endpoint = read_books("subscriptions", subscriptions=SPELLS)
     assert customers(endpoint, "2024-03") == (4, 0, 0, 3, 1, 1)
     assert mrr(endpoint, "2024-03", "snapshot") == (125, 0, 5, 0, 115, 0, 0, 15)
     assert churn_reasons(endpoint, "2024-03") == {"(paused)": (1, 20), "price": (1, 55), "(none)": (1, 40)}
-    by_event = read("subscriptions", subscriptions=SPELLS, churn_mode="event", mrr_mode="event")
+    by_event = read_books("subscriptions", subscriptions=SPELLS, churn_mode="event", mrr_mode="event")
     by_reason = {"(paused)": (1, 20), "price": (2, 10 + 5), "(none)": (2, 30 + 40)}  # D's 50 went while D stayed
     assert churn_reasons(by_event, "2024-03") == by_reason
     assert customers(by_event, "2024-03") == (4, 1, 1, 5, 1, 1)
@@ -127,7 +127,7 @@ def test_pencil_currencies():
         C            4                2024-03-10  -           30.00   EUR
         D            5                2024-01-10  -           7.00    -
         """
-    books = read("subscriptions", subscriptions=subscriptions, rates=RATES)
+    books = read_books("subscriptions", subscriptions=subscriptions, rates=RATES)
     assert mrr(books, "2024-03", "snapshot") == (34, 30, 2, 0, 18, 0, 1, 49)
     # By event all of it goes at the day's .95, and fx is on A's 10 and 2, on B's 20 until then, on C's 30 since.
     fx = Fraction("1.00") + Fraction("0.10") + Fraction("1.00") + Fraction("1.50")
@@ -147,7 +147,7 @@ def test_pencil_orders_in_currencies():
         A            r1        2024-04-01  -10.00  1          EUR
         A            r2        2024-04-01  -1.00   -          EUR
         """
-    books = read("orders", orders=orders, rates=RATES)
+    books = read_books("orders", orders=orders, rates=RATES)
     assert [p.cents for p in books.purchases] == [950, 1000]
     assert [r.cents for r in books.refunds] == [100]
 
@@ -165,7 +165,7 @@ def test_pencil_lines():
         A            3         2024-03-07 10:00  -2.00   France
         A            3         2024-03-07 10:00  2.00    Spain
         """
-    books = read("orders", orders=lines, lines=True, zero_orders="purchase")
+    books = read_books("orders", orders=lines, lines=True, zero_orders="purchase")
     purchases = sorted((p.at.minute, p.day.day, p.customer, p.cents, p.columns["country"]) for p in books.purchases)
     assert purchases == [(0, 5, "A", 700, "Spain"), (0, 6, "A", 800, "Spain"), (0, 7, "A", 0, "(several)")]
 

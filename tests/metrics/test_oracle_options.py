@@ -74,12 +74,12 @@ TOGETHER = [
 ]
 
 
-def named(case) -> str:
+def case_name(case) -> str:
     basis, options, _ = case
     return f"{basis} {options}"
 
 
-@pytest.mark.parametrize("case", MOVING + TOGETHER, ids=named)
+@pytest.mark.parametrize("case", MOVING + TOGETHER, ids=case_name)
 def test_hard_cases(case):
     basis, options, metrics = case
     data, books = cases.tricky(range(6), basis, **options)
@@ -91,7 +91,7 @@ def test_hard_cases(case):
             assert cases.reason_differences(data, books, every) == []
 
 
-@pytest.mark.parametrize("case", [MOVING[2], MOVING[-1]], ids=named)
+@pytest.mark.parametrize("case", [MOVING[2], MOVING[-1]], ids=case_name)
 def test_sample(case):
     basis, options, metrics = case
     data, books = cases.company(basis, **options)
@@ -106,7 +106,7 @@ def hard_figures(basis: str, **options) -> list[dict]:
     return [oracle.figures(books, label)[""] for label in cases.TRICKY_PERIODS]
 
 
-@pytest.mark.parametrize("case", MOVING + STILL, ids=named)
+@pytest.mark.parametrize("case", MOVING + STILL, ids=case_name)
 def test_options_matter(case):
     """An option that moves no figure of the hard cases would be compared with nothing."""
     basis, options, metrics = case

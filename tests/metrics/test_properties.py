@@ -310,13 +310,13 @@ def test_a_table_in_two_files_is_one_table(history, cut):
 def test_instants_may_be_told_in_any_zone(history, zone):
     history = one_instant_each(history)
 
-    def told(frame: pd.DataFrame) -> pd.DataFrame:
+    def in_zone(frame: pd.DataFrame) -> pd.DataFrame:
         times = frame.columns.intersection(["ordered_at", "started_at", "ended_at"])
         return frame.assign(
             **{name: pd.to_datetime(frame[name]).dt.tz_localize("UTC").dt.tz_convert(zone) for name in times}
         )
 
-    pd.testing.assert_frame_equal(figures({name: told(frame) for name, frame in history.items()}), figures(history))
+    pd.testing.assert_frame_equal(figures({name: in_zone(frame) for name, frame in history.items()}), figures(history))
 
 
 @pytest.mark.long

@@ -119,7 +119,7 @@ def built(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def once(tmp_path_factory) -> Path:
+def brief_pack(tmp_path_factory) -> Path:
     """Such a pack, only for reading and copying."""
     with pytest.MonkeyPatch.context() as patch:
         return _built(tmp_path_factory.mktemp("once"), patch)
@@ -173,8 +173,8 @@ def test_the_mail_brings_the_page_along(built, link, attached):
         ),
     ],
 )
-def test_the_gate_reads_the_brief(once, tmp_path, spoil, message):
-    pack = Path(shutil.copytree(once, tmp_path / once.name))
+def test_the_gate_reads_the_brief(brief_pack, tmp_path, spoil, message):
+    pack = Path(shutil.copytree(brief_pack, tmp_path / brief_pack.name))
     spoil(pack)
     reasons = [one.reason for one in gate.check_report(pack, manifest.read(pack), "en")]
     assert any(message in reason for reason in reasons)

@@ -34,9 +34,9 @@ BLANK = """svgs => svgs.filter(svg => [...svg.querySelectorAll('path, line, text
 
 
 @pytest.fixture
-def report(either) -> Path:
+def report(any_pack) -> Path:
     """The HTML of a whole pack."""
-    return either / "report.en.html"
+    return any_pack / "report.en.html"
 
 
 class Opened:
@@ -44,10 +44,10 @@ class Opened:
 
     def __init__(self, page, path: Path):
         self.page, self.address = page, path.as_uri()
-        self.asked, self.said = [], []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.requests, self.console = [], []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("pageerror", lambda error: self.console.append(str(error)))
         page.goto(self.address)
         self.charts = page.locator("figure.chart").count()
         assert self.charts > 3
@@ -67,8 +67,8 @@ def test_it_opens_alone_and_every_chart_comes_alive(opened):
     assert opened.page.locator("figure.chart .picture > svg").count() == 0
     assert opened.page.locator(".live.ready > svg").count() == opened.charts
     assert opened.page.eval_on_selector_all(".live.ready > svg", UNMARKED) == 0
-    assert opened.asked == [opened.address]
-    assert opened.said == []
+    assert opened.requests == [opened.address]
+    assert opened.console == []
 
 
 def test_nothing_is_wider_than_the_page(opened):
@@ -87,7 +87,7 @@ def test_contents_lead_to_their_sections(opened):
         name = opened.page.evaluate("decodeURIComponent(location.hash.slice(1))")
         assert opened.page.locator(f"[id='{name}']").inner_text() == links.nth(number).inner_text()
         assert opened.page.evaluate("name => document.getElementById(name).getBoundingClientRect().top >= -1", name)
-    assert opened.asked == [opened.address]
+    assert opened.requests == [opened.address]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -97,7 +97,7 @@ def test_it_follows_the_readers_light(chromium, report, scheme):
     contrast = page.evaluate(CONTRAST)
     assert (contrast["ground"] > 0.5) == (scheme == "light")
     assert contrast["ratio"] > 7
-    assert opened.said == []
+    assert opened.console == []
     page.close()
 
 
@@ -127,8 +127,8 @@ def test_the_static_report_is_small_still_and_whole(chromium, static_report, siz
     assert page.locator(".picture > svg").count() == opened.charts
     assert page.eval_on_selector_all(".picture > svg", BLANK) == 0
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
-    assert opened.asked == [opened.address]
-    assert opened.said == []
+    assert opened.requests == [opened.address]
+    assert opened.console == []
     page.close()
 
 

@@ -38,7 +38,7 @@ pytestmark = [
 TOLD = "import os, pathlib, signal, time\npathlib.Path({place!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}.')\n"
 
 
-class Place:
+class Workspace:
     """A folder of orders, where a report of one section can be built; `slow` is a section that never ends."""
 
     def __init__(self, folder: Path):
@@ -70,16 +70,16 @@ class Place:
     def kernel_and_server(self) -> list[int]:
         return [int(pid) for pid in self.told.read_text().rstrip(".").split()]
 
-    def left(self) -> list[str]:
+    def names(self) -> list[str]:
         return sorted(path.name for path in self.output.iterdir()) if self.output.exists() else []
 
 
 @pytest.fixture
-def place(tmp_path) -> Place:
-    return Place(tmp_path)
+def workspace(tmp_path) -> Workspace:
+    return Workspace(tmp_path)
 
 
-def elsewhere(function, *arguments):
+def in_another_run(function, *arguments):
     """As another run would do it: in this process, a thread is one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *arguments).result()
@@ -93,151 +93,151 @@ def is_taken(output: Path) -> bool:
             pass
 
     try:
-        elsewhere(ask)
+        in_another_run(ask)
     except SettingsError:
         return True
     return False
 
 
-def succeeds(place: Place) -> None:
-    assert main(place.command("overview")) == 0
-    assert manifest.read(place.pack)["state"] == "ok"
-    assert place.left() == ["2024-02", "index.html"]
+def succeeds(workspace: Workspace) -> None:
+    assert main(workspace.command("overview")) == 0
+    assert manifest.read(workspace.pack)["state"] == "ok"
+    assert workspace.names() == ["2024-02", "index.html"]
 
 
-def test_a_killed_kernel_ends_its_own_section_only(place, capsys):
-    assert main(place.command("killed", "overview")) == 1
+def test_a_killed_kernel_ends_its_own_section_only(workspace, capsys):
+    assert main(workspace.command("killed", "overview")) == 1
     assert "Failed: killed (en): DeadKernelError: The Python that ran it ended" in capsys.readouterr().err
-    contents = manifest.read(place.pack)
+    contents = manifest.read(workspace.pack)
     assert (contents["state"], contents["sections"]) == ("failed", {"killed.en": "failed", "overview.en": "ok"})
-    assert "This section could not be made" in (place.pack / "report.en.html").read_text("utf-8")
+    assert "This section could not be made" in (workspace.pack / "report.en.html").read_text("utf-8")
     for name in ("killed", "slow"):
-        (place.own / f"{name}.ipynb").unlink()
-    (place.own / "mended.ipynb").write_text(notebook(), "utf-8")
-    succeeds(place)
+        (workspace.own / f"{name}.ipynb").unlink()
+    (workspace.own / "mended.ipynb").write_text(notebook(), "utf-8")
+    succeeds(workspace)
 
 
 @pytest.mark.parametrize("sent", ["Ctrl-C", "SIGTERM", "SIGKILL"])
-def test_an_interrupt_leaves_no_process_and_no_half_pack(place, sent, capsys):
-    running = place.start("slow")
+def test_an_interrupt_leaves_no_process_and_no_half_pack(workspace, sent, capsys):
+    running = workspace.start("slow")
     if sent == "Ctrl-C":  # a terminal tells all processes of the run
         os.killpg(running.pid, signal.SIGINT)
     else:
         running.send_signal(signal.Signals[sent])
     _, err = running.communicate(timeout=60)
-    for pid in place.kernel_and_server():
+    for pid in workspace.kernel_and_server():
         assert is_gone(pid)
     if sent == "SIGKILL":
-        assert [name.startswith(".2024-02-") or name == LOCK for name in place.left()] == [True, True]
+        assert [name.startswith(".2024-02-") or name == LOCK for name in workspace.names()] == [True, True]
     else:
         assert running.returncode == 130
         assert err.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
-        assert place.left() == []
-    succeeds(place)
+        assert workspace.names() == []
+    succeeds(workspace)
     assert "Traceback" not in err + capsys.readouterr().err
 
 
-def test_an_interrupt_ends_the_notebooks_of_the_next_pack(place):
+def test_an_interrupt_ends_the_notebooks_of_the_next_pack(workspace):
     """While February's wait, January's pack takes its place."""
-    source = (
-        f"if period == '2024-02':\n    {TOLD.format(place=str(place.told)).strip().replace(chr(10), chr(10) + '    ')}"
-    )
-    (place.own / "late.ipynb").write_text(notebook(f"{source}\n    time.sleep(600)"), "utf-8")
-    running = place.start("late", options=("--from", "2024-01", "--to", "2024-02"))
-    assert running.stdout.readline() == f"{place.output / '2024-01'}\n"
+    source = f"if period == '2024-02':\n    {TOLD.format(place=str(workspace.told)).strip().replace(chr(10), chr(10) + '    ')}"
+    (workspace.own / "late.ipynb").write_text(notebook(f"{source}\n    time.sleep(600)"), "utf-8")
+    running = workspace.start("late", options=("--from", "2024-01", "--to", "2024-02"))
+    assert running.stdout.readline() == f"{workspace.output / '2024-01'}\n"
     os.killpg(running.pid, signal.SIGINT)
     _, err = running.communicate(timeout=60)
-    for pid in place.kernel_and_server():
+    for pid in workspace.kernel_and_server():
         assert is_gone(pid)
     assert running.returncode == 130
     message = "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
     assert err.splitlines()[-1] == message
-    assert place.left() == ["2024-01", "index.html"]
+    assert workspace.names() == ["2024-01", "index.html"]
 
 
-def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
-    with staging_dir(place.pack):
-        assert elsewhere(main, place.command("overview")) == 2
-        message = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
+def test_of_two_runs_at_once_the_second_is_refused(workspace, capsys):
+    with staging_dir(workspace.pack):
+        assert in_another_run(main, workspace.command("overview")) == 2
+        message = (
+            f"retention-kit: Another run (process {os.getpid()}) is writing to {str(workspace.output)!r}: wait until"
+        )
         assert capsys.readouterr().err.splitlines()[-1].startswith(message)
-        assert not place.pack.exists()
-    assert place.left() == []
-    succeeds(place)
+        assert not workspace.pack.exists()
+    assert workspace.names() == []
+    succeeds(workspace)
 
 
-def test_the_second_run_is_refused_before_anything_is_computed(place, monkeypatch):
-    data = rk.load(place.folder)
+def test_the_second_run_is_refused_before_anything_is_computed(workspace, monkeypatch):
+    data = rk.load(workspace.folder)
     for name in ("_is_current", "start_pack"):
         monkeypatch.setattr(packing, name, lambda *_: pytest.fail("something was computed"))
-    with output_lock(place.output), pytest.raises(SettingsError, match="Another run"):
-        elsewhere(partial(rk.build_report, data, "2024-02", output=place.output))
+    with output_lock(workspace.output), pytest.raises(SettingsError, match="Another run"):
+        in_another_run(partial(rk.build_report, data, "2024-02", output=workspace.output))
 
 
-def test_nothing_is_computed_without_the_lock(place, monkeypatch):
+def test_nothing_is_computed_without_the_lock(workspace, monkeypatch):
     """Neither what tells an unchanged pack nor what any pack needs."""
     locked = []
 
     def ask(*_) -> None:
-        locked.append(is_taken(place.output))
+        locked.append(is_taken(workspace.output))
         raise KeyboardInterrupt
 
     for module, name in ((packing, "_is_current"), (figures, "identities")):
         monkeypatch.setattr(module, name, ask)
         with pytest.raises(KeyboardInterrupt):
-            rk.build_report(rk.load(place.folder), "2024-02", output=place.output, force=name == "identities")
+            rk.build_report(rk.load(workspace.folder), "2024-02", output=workspace.output, force=name == "identities")
     assert locked == [True, True]
-    assert not place.output.exists()
+    assert not workspace.output.exists()
 
 
-def test_a_run_of_many_periods_is_one(place, monkeypatch):
+def test_a_run_of_many_periods_is_one(workspace, monkeypatch):
     """Nobody slips in between two packs."""
     locked = []
 
     def start(plan, folder, *_) -> SimpleNamespace:
-        locked.append(is_taken(place.output))
+        locked.append(is_taken(workspace.output))
         return SimpleNamespace(finish=lambda: packing.Pack(folder, str(plan.page.period)), cancel=lambda: None)
 
     monkeypatch.setattr(packing, "start_pack", start)
-    assert main([*place.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
+    assert main([*workspace.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
     assert locked == [True, True]
-    assert not is_taken(place.output)
+    assert not is_taken(workspace.output)
 
 
-def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
+def test_what_is_wrong_with_a_lock_is_told(workspace, monkeypatch, capsys):
     monkeypatch.setattr(places, "_try_lock", lambda _: refuse(errno.EIO))
-    assert main(place.command("overview")) == 2
+    assert main(workspace.command("overview")) == 2
     message = capsys.readouterr().err.splitlines()[-1]
-    assert message == f"retention-kit: No pack can be written to {str(place.output)!r}: {os.strerror(errno.EIO)}."
+    assert message == f"retention-kit: No pack can be written to {str(workspace.output)!r}: {os.strerror(errno.EIO)}."
 
 
-def test_where_there_are_no_locks_a_run_goes_on_without(place, monkeypatch):
+def test_where_there_are_no_locks_a_run_goes_on_without(workspace, monkeypatch):
     """And takes nothing away that may be another's."""
     monkeypatch.setattr(places, "_try_lock", lambda _: refuse(errno.ENOLCK))
-    leftover = place.output / ".2024-02-abcd1234"
+    leftover = workspace.output / ".2024-02-abcd1234"
     leftover.mkdir(parents=True)
-    with staging_dir(place.pack) as staging:
+    with staging_dir(workspace.pack) as staging:
         assert staging.is_dir()
-    assert place.left() == [leftover.name]
+    assert workspace.names() == [leftover.name]
 
 
 def refuse(number: int) -> None:
     raise OSError(number, os.strerror(number))
 
 
-def test_a_run_that_comes_to_nothing_leaves_nothing(place, capsys):
-    assert main([*place.command("overview"), "--period", "1999-01"]) == 2
+def test_a_run_that_comes_to_nothing_leaves_nothing(workspace, capsys):
+    assert main([*workspace.command("overview"), "--period", "1999-01"]) == 2
     assert "1999-01" in capsys.readouterr().err
-    assert not place.output.exists()
+    assert not workspace.output.exists()
 
 
-def test_only_what_is_not_written_is_told_as_not_written(place, monkeypatch, capsys):
+def test_only_what_is_not_written_is_told_as_not_written(workspace, monkeypatch, capsys):
     monkeypatch.setattr(figures, "identities", lambda *_: refuse(errno.ECONNRESET))
-    assert main(place.command("overview")) == 1
+    assert main(workspace.command("overview")) == 1
     assert capsys.readouterr().err.splitlines()[-1] == f"retention-kit: {os.strerror(errno.ECONNRESET)}."
-    assert not place.output.exists()
+    assert not workspace.output.exists()
 
 
-def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkeypatch):
+def test_the_summaries_are_handed_over_where_nobody_else_can_write(workspace, monkeypatch):
     """They are a pickle, and the folder of packs may be a share."""
     result = []
 
@@ -247,31 +247,31 @@ def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner.library, "run", run)
-    assert main(place.command("overview")) == 130
+    assert main(workspace.command("overview")) == 130
     (handover, mode), *_ = result
     assert mode == 0o700
-    assert not handover.is_relative_to(place.output)
+    assert not handover.is_relative_to(workspace.output)
     assert not handover.parent.exists()
 
 
-def test_a_pack_that_was_about_to_be_replaced_comes_back(place):
+def test_a_pack_that_was_about_to_be_replaced_comes_back(workspace):
     """A run killed between two renames has left the pack beside its place."""
-    succeeds(place)
-    before, leftover = contents(place.pack), place.output / ".2024-02-abcd1234"
+    succeeds(workspace)
+    before, leftover = contents(workspace.pack), workspace.output / ".2024-02-abcd1234"
     leftover.mkdir()
-    place.pack.rename(leftover / BEFORE)
-    with staging_dir(place.pack) as staging:
-        assert contents(place.pack) == before
-        assert {*place.left()} == {LOCK, staging.name, "2024-02", "index.html"}
+    workspace.pack.rename(leftover / BEFORE)
+    with staging_dir(workspace.pack) as staging:
+        assert contents(workspace.pack) == before
+        assert {*workspace.names()} == {LOCK, staging.name, "2024-02", "index.html"}
 
 
-def test_what_is_not_ours_is_left_alone(place):
+def test_what_is_not_ours_is_left_alone(workspace):
     paths = [
-        place.output / name for name in (".git-abcd1234", ".2024-02-notes", ".2024-13-abcd1234", "2024-02-abcd1234")
+        workspace.output / name for name in (".git-abcd1234", ".2024-02-notes", ".2024-13-abcd1234", "2024-02-abcd1234")
     ]
     for path in paths:
         path.mkdir(parents=True)
-    with staging_dir(place.pack):
+    with staging_dir(workspace.pack):
         pass
     assert [path for path in paths if not path.is_dir()] == []
 
@@ -283,16 +283,16 @@ def limited(command: list[str], size: int) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 
-def test_a_file_that_cannot_be_written_leaves_the_pack_before(place):
-    succeeds(place)
-    before = contents(place.pack)
-    result = limited(place.command("overview"), 50_000)  # figures fit, the message does not
+def test_a_file_that_cannot_be_written_leaves_the_pack_before(workspace):
+    succeeds(workspace)
+    before = contents(workspace.pack)
+    result = limited(workspace.command("overview"), 50_000)  # figures fit, the message does not
     assert (result.returncode, "Traceback" in result.stderr) == (1, False)
     assert result.stderr.splitlines()[-1] == (
-        f"retention-kit: The pack could not be written to {str(place.pack)!r}: File too large."
+        f"retention-kit: The pack could not be written to {str(workspace.pack)!r}: File too large."
     )
-    assert contents(place.pack) == before
-    succeeds(place)
+    assert contents(workspace.pack) == before
+    succeeds(workspace)
 
 
 def test_tables_that_find_no_room_on_disk_are_told_in_a_sentence(tmp_path):
@@ -319,21 +319,23 @@ def test_a_disk_that_fills_up_while_figures_are_made_names_the_limit(tmp_path):
 
 
 @pytest.mark.server
-def test_a_full_disk_leaves_nothing_behind(place):
-    place.output.mkdir()
+def test_a_full_disk_leaves_nothing_behind(workspace):
+    workspace.output.mkdir()
     mount = shutil.which("mount") or pytest.skip("there is no mount here")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", place.output], capture_output=True).returncode:
+    if subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", workspace.output], capture_output=True
+    ).returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
-        command = [sys.executable, "-m", "retention_kit.cli", *place.command("overview")]
+        command = [sys.executable, "-m", "retention_kit.cli", *workspace.command("overview")]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 1
         assert result.stderr.splitlines()[-1] == (
-            f"retention-kit: The pack could not be written to {str(place.pack)!r}: No space left on device."
+            f"retention-kit: The pack could not be written to {str(workspace.pack)!r}: No space left on device."
         )
         assert "Traceback" not in result.stderr
-        assert place.left() == []
-        subprocess.run([mount, "-o", "remount,size=20m", place.output], check=True)
-        succeeds(place)
+        assert workspace.names() == []
+        subprocess.run([mount, "-o", "remount,size=20m", workspace.output], check=True)
+        succeeds(workspace)
     finally:
-        subprocess.run(["umount", place.output], check=True)
+        subprocess.run(["umount", workspace.output], check=True)

@@ -53,15 +53,15 @@ def edit(path: Path, old: str, new: str, count: int = 1) -> None:
     path.write_text(text.replace(old, new, count), "utf-8", newline="")
 
 
-def retell(pack: Path, **changes) -> None:
+def update_manifest(pack: Path, **changes) -> None:
     path = pack / "manifest.json"
     path.write_text(json.dumps(manifest.read(pack) | changes), "utf-8")
 
 
-def settle(pack: Path) -> None:
+def update_digests(pack: Path) -> None:
     """Let the manifest know the files as they are, so that only what is in them can tell of a defect."""
     contents = manifest.read(pack)
-    retell(pack, files={name: manifest.digest_of(pack / name) for name in contents["files"]})
+    update_manifest(pack, files={name: manifest.digest_of(pack / name) for name in contents["files"]})
 
 
 def built(data, output: Path, period: str | None = None, **options) -> Path:
@@ -78,9 +78,9 @@ def gate_of(pack: Path, name: str = "en") -> gate.Verdict:
 
 
 @pytest.mark.long
-def test_whole_packs_pass(either):
-    assert gate_of(either) == SOUND
-    assert gate.judge(either) == SOUND
+def test_whole_packs_pass(any_pack):
+    assert gate_of(any_pack) == SOUND
+    assert gate.judge(any_pack) == SOUND
 
 
 @pytest.mark.long
@@ -99,7 +99,7 @@ def test_a_segment_value_passes_beside_the_whole(tmp_path):
     assert sorted(manifest.read(pack)["gate"]) == ["en", "en.channel-web"]
     assert gate.judge(pack) == SOUND
     edit(pack / "scorecard.csv", "Customer retention,2025-12,,,0.96", "Customer retention,2025-12,,,0.86")
-    settle(pack)
+    update_digests(pack)
     (reason,) = gate.judge(pack).reasons
     assert reason == "Scorecard and manifest.json tell different figures: 'customer_retention_rate'.", (
         "the sibling, too"
@@ -209,7 +209,7 @@ def test_the_sample_company_is_never_late(sample_pack):
 
 
 def fail_section(pack: Path) -> None:
-    retell(pack, sections=manifest.read(pack)["sections"] | {"retention.en": "failed"})
+    update_manifest(pack, sections=manifest.read(pack)["sections"] | {"retention.en": "failed"})
 
 
 def raise_error(pack: Path) -> None:
@@ -222,10 +222,10 @@ def raise_error(pack: Path) -> None:
 def break_identity(pack: Path) -> None:
     checks = manifest.read(pack)["identities"]
     checks[0]["broken"] = ["2025-11"]
-    retell(pack, identities=checks)
+    update_manifest(pack, identities=checks)
 
 
-def undraw(pack: Path) -> None:
+def remove_drawing(pack: Path) -> None:
     path = pack / "report.en.html"
     page = path.read_text("utf-8")
     match = re.search(r'(?s)(<figure class="chart.*?<div class="picture"[^>]*>)<svg.*?</svg>', page)
@@ -237,7 +237,7 @@ def drop_chart(pack: Path) -> None:
     path.write_text(re.sub(r'(?s)<figure class="chart.*?</figure>', "", path.read_text("utf-8"), count=1), "utf-8")
 
 
-def undescribe(pack: Path) -> None:
+def remove_description(pack: Path) -> None:
     path = pack / "report.en.html"
     path.write_text(re.sub(r'(class="picture" role="img" aria-label=")[^"]+', r"\1", path.read_text("utf-8"), count=1))
 
@@ -265,9 +265,9 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "error output": (raise_error, "A notebook of en ended with an error: ValueError."),
     "broken identity": (break_identity, "The identity of customers does not hold in 2025-11."),
     "empty period": (empty, "Nobody was active in 2025-12: its report is empty."),
-    "chart not drawn": (undraw, r"report\.en\.html lacks 1 of its \d+ charts\."),
+    "chart not drawn": (remove_drawing, r"report\.en\.html lacks 1 of its \d+ charts\."),
     "chart gone": (drop_chart, r"report\.en\.html lacks 1 of its \d+ charts\."),
-    "chart without description": (undescribe, "report.en.html has a chart without a description."),
+    "chart without description": (remove_description, "report.en.html has a chart without a description."),
     "HTML cut off": (
         lambda pack: (pack / "report.en.html").write_bytes((pack / "report.en.html").read_bytes()[:-2000]),
         "The words of report.en.html changed after it was built: build the report again.",
@@ -335,7 +335,7 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda pack: (pack / "notebooks" / "cohorts.en.ipynb").write_text("{"),
         "The content of notebooks/cohorts.en.ipynb changed after it was built",
     ),
-    "failed somewhere": (lambda pack: retell(pack, state="failed"), "A part of the report failed"),
+    "failed somewhere": (lambda pack: update_manifest(pack, state="failed"), "A part of the report failed"),
 }
 
 
@@ -345,10 +345,10 @@ def test_a_defect_of_a_pack_is_caught(pack, name):
     sow, expected = PACK_DEFECTS[name]
     sow(pack)
     for path in [pack / one for one in manifest.read(pack)["files"] if not (pack / one).exists()]:
-        retell(
+        update_manifest(
             pack, files={one: "" for one in manifest.read(pack)["files"] if one != path.relative_to(pack).as_posix()}
         )
-    settle(pack)
+    update_digests(pack)
     verdict = gate.judge(pack)
     assert verdict.state == "blocked"
     pattern = expected if "\\" in expected else re.escape(expected)
@@ -359,7 +359,7 @@ def test_a_defect_of_a_pack_is_caught(pack, name):
 def test_the_same_paper_made_anew_passes(pack):
     """So it was the figure that was caught."""
     change_pdf(pack, "nothing", "nothing")
-    settle(pack)
+    update_digests(pack)
     assert gate.check_report(pack, manifest.read(pack), "en") == []
 
 
@@ -381,7 +381,7 @@ def test_what_is_no_pack_is_blocked(tmp_path):
 
 
 def test_what_the_build_found_still_holds(pack):
-    retell(pack, gate={"en": {"state": "blocked", "reasons": ["It was raining."]}})
+    update_manifest(pack, gate={"en": {"state": "blocked", "reasons": ["It was raining."]}})
     assert gate.judge(pack) == gate.Verdict("blocked", ("It was raining.",))
 
 
@@ -401,7 +401,7 @@ def rewrite(pack: Path, html: Callable[[str], str] = str, text: Callable[[str], 
     path.write_bytes(to_bytes(message))
 
 
-def put(what: str) -> Callable[[Path], None]:
+def append_html(what: str) -> Callable[[Path], None]:
     """Something more at the end of the HTML part."""
     return lambda pack: rewrite(pack, html=lambda body: body.replace("</body>", f"{what}</body>"))
 
@@ -444,7 +444,7 @@ def without(kind: str) -> Callable[[Path], None]:
     return change
 
 
-def both(old: str, new: str) -> Callable[[Path], None]:
+def replace_in_both(old: str, new: str) -> Callable[[Path], None]:
     """The same wrong figure everywhere in the message."""
     return lambda pack: rewrite(
         pack, html=lambda body: body.replace(old, new), text=lambda body: body.replace(old, new)
@@ -452,36 +452,39 @@ def both(old: str, new: str) -> Callable[[Path], None]:
 
 
 MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "script": (put("<script>alert(1)</script>"), "it has a <script>"),
-    "style sheet": (put('<link rel="stylesheet" href="https://example.com/x.css">'), "it has a <link>"),
+    "script": (append_html("<script>alert(1)</script>"), "it has a <script>"),
+    "style sheet": (append_html('<link rel="stylesheet" href="https://example.com/x.css">'), "it has a <link>"),
     "imported style": (swap("</style>\n</head>", "@import 'x.css';</style></head>"), "its style loads something"),
-    "SVG": (put('<svg width="1" height="1"></svg>'), "it has a <svg>"),
-    "iframe": (put('<iframe src="https://example.com"></iframe>'), "it has a <iframe>"),
-    "form": (put('<form action="https://example.com"></form>'), "it has a <form>"),
+    "SVG": (append_html('<svg width="1" height="1"></svg>'), "it has a <svg>"),
+    "iframe": (append_html('<iframe src="https://example.com"></iframe>'), "it has a <iframe>"),
+    "form": (append_html('<form action="https://example.com"></form>'), "it has a <form>"),
     "data: picture": (resub(r'src="cid:[^"]+"', 'src="data:image/png;base64,AAAA"'), "a <img> loads 'data:image/png"),
     "external picture": (
         resub(r'src="cid:[^"]+"', 'src="https://example.com/x.png"'),
         "a <img> loads 'https://example.com",
     ),
     "tracking pixel": (
-        put('<img src="http://example.com/p" width="1" height="1" alt="">'),
+        append_html('<img src="http://example.com/p" width="1" height="1" alt="">'),
         "loads 'http://example.com/p'",
     ),
     "background picture": (
-        put('<table background="//example.com/x"></table>'),
+        append_html('<table background="//example.com/x"></table>'),
         "loads '//example.com/x' in its background",
     ),
-    "style that loads": (put('<p style="background:url(//example.com/x)">.</p>'), "the style of a <p> loads something"),
+    "style that loads": (
+        append_html('<p style="background:url(//example.com/x)">.</p>'),
+        "the style of a <p> loads something",
+    ),
     "event handler": (resub("<h1", '<h1 onclick="x()"'), "a <h1> has onclick"),
-    "javascript: link": (put('<p><a href=" java\nscript:alert(1)">x</a></p>'), "a link leads to ' java"),
-    "page that moves on": (put('<meta http-equiv="refresh" content="0">'), "a <meta> that loads another page"),
+    "javascript: link": (append_html('<p><a href=" java\nscript:alert(1)">x</a></p>'), "a link leads to ' java"),
+    "page that moves on": (append_html('<meta http-equiv="refresh" content="0">'), "a <meta> that loads another page"),
     "missing alt": (resub(r'(<img[^>]*?) alt="[^"]*"', r"\1"), "has no alt text"),
     "empty alt": (resub(r'(<img[^>]*?) alt="[^"]*"', r'\1 alt=" "'), "has an empty alt text"),
-    "over 80 KB": (put("<p>" + "long " * 10_000 + "</p>"), "its HTML has more than 80 KB"),
-    "unclosed tag": (put("<p><b>x</p>"), "nested wrongly, or one is not closed: </p> comes while <b> is open"),
+    "over 80 KB": (append_html("<p>" + "long " * 10_000 + "</p>"), "its HTML has more than 80 KB"),
+    "unclosed tag": (append_html("<p><b>x</p>"), "nested wrongly, or one is not closed: </p> comes while <b> is open"),
     "unclosed at the end": (swap("</body>", ""), "is not closed"),
-    "closed twice": (put("</div>"), "it closes a <div> that is not open"),
-    "wrong nesting": (put("<b><i>x</b></i>"), "</b> comes while <i> is open"),
+    "closed twice": (append_html("</div>"), "it closes a <div> that is not open"),
+    "wrong nesting": (append_html("<b><i>x</b></i>"), "</b> comes while <i> is open"),
     "no text part": (without("plain"), "it has no text part"),
     "no HTML part": (without("html"), "it has no HTML part"),
     "no subject": (head(b"Subject: ", b"Subject: =?utf-8?q?_?=\r\nKeywords: "), "it has no subject"),
@@ -503,19 +506,19 @@ MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
         swap("Customer retention: 96.9%", "Customer retention: 69.9%", "text"),
         "its text tells other figures than the scorecard, which has: 'Customer retention 96.9%'",
     ),
-    "share in both": (both("1,119 of 1,155", "1,155 of 1,119"), "which has: '1,119 of 1,155'"),
-    "interval in both": (both("95.7% to 97.7%", "95.9% to 97.7%"), "which has: '95% 95.7% to 97.7%'"),
-    "change in both": (both("+3.5% vs Nov 2025", "+5.3% vs Nov 2025"), "which has: '+3.5% vs Nov 2025'"),
+    "share in both": (replace_in_both("1,119 of 1,155", "1,155 of 1,119"), "which has: '1,119 of 1,155'"),
+    "interval in both": (replace_in_both("95.7% to 97.7%", "95.9% to 97.7%"), "which has: '95% 95.7% to 97.7%'"),
+    "change in both": (replace_in_both("+3.5% vs Nov 2025", "+5.3% vs Nov 2025"), "which has: '+3.5% vs Nov 2025'"),
     "figure of a chart's alt text": (
         swap("Highest 97.3%", "Highest 99.3%"),
         "its text and its HTML tell other figures: '97.3', '99.3'",
     ),
     "finding in both": (
-        both(FINDING, FINDING.replace("96.9", "97.9")),
+        replace_in_both(FINDING, FINDING.replace("96.9", "97.9")),
         f"its headline is not the finding of the report, '{FINDING}'",
     ),
     "customer id": (
-        both("Needs attention", "Needs attention: C0828"),
+        replace_in_both("Needs attention", "Needs attention: C0828"),
         "it names 1 of the customers that the lists hold",
     ),
 }
@@ -536,15 +539,15 @@ def test_a_defect_of_a_message_is_caught(pack, name):
 # What nothing but a change after the build can do to a message.
 LATER_DEFECTS: dict[str, Callable[[Path], object]] = {
     "imported style for Outlook": swap("</style><![endif]", "@import 'x.css';</style><![endif]"),
-    "comment that loads": put('<!--[if mso]><img src="http://example.com/x"><![endif]-->'),
+    "comment that loads": append_html('<!--[if mso]><img src="http://example.com/x"><![endif]-->'),
     "size not set": resub(r'(<img[^>]*?) height="[^"]*"', r"\1"),
     "dangling cid": resub(r'src="cid:[^"]+"', 'src="cid:gone@example.com"'),
     "unused picture": resub(r"<img[^>]*>", ""),
     "unused attachment": attach(b"x", "application/zip", "x.zip"),
     "customer list": attach(b"customer_id\nC1\n", "text/csv", "lost.csv"),
     "another PDF": attach(b"%PDF-1.7", "application/pdf", "x.pdf"),
-    "table in a paragraph": put("<p><table></table></p>"),
-    "cell without a row": put("<table><td>x</td></table>"),
+    "table in a paragraph": append_html("<p><table></table></p>"),
+    "cell without a row": append_html("<table><td>x</td></table>"),
     "cut off": lambda pack: rewrite(pack, html=lambda body: body[:-500]),
     "bare line feed": head(b"\r\n\r\n", b"\r\n\n"),
     "not ASCII": head(b"Subject: ", "Subject: é".encode()),
@@ -555,7 +558,7 @@ LATER_DEFECTS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", LATER_DEFECTS)
 def test_a_message_changed_after_the_build_is_caught(pack, name):
     LATER_DEFECTS[name](pack)
-    settle(pack)
+    update_digests(pack)
     verdict = gate.judge(pack)
     assert verdict.state == "blocked"
     assert all("of message.en.eml changed after it was built" in reason for reason in verdict.reasons)
@@ -564,10 +567,10 @@ def test_a_message_changed_after_the_build_is_caught(pack, name):
 def test_a_message_written_anew_passes(pack):
     """So it was the defects that were caught."""
     rewrite(pack)
-    settle(pack)
+    update_digests(pack)
     assert gate.judge(pack) == SOUND
-    put("<script></script>")(pack)
-    settle(pack)
+    append_html("<script></script>")(pack)
+    update_digests(pack)
     (reason,) = [one.reason for one in gate.check_message(pack, manifest.read(pack), "en")]
     assert reason == "message.en.eml: it has a <script>."
     assert gate.judge(pack).state == "blocked"
@@ -615,9 +618,9 @@ PLACES = {
     "notebooks/cohorts.en.ipynb": lambda pack: edit(
         pack / "notebooks" / "cohorts.en.ipynb", '"cells": [', f'"x": {json.dumps(SECRET)}, "cells": ['
     ),
-    "manifest.json": lambda pack: retell(pack, parameters={"templates": SECRET}),
+    "manifest.json": lambda pack: update_manifest(pack, parameters={"templates": SECRET}),
     "report.en.pdf": lambda pack: change_pdf(pack, FINDING, 'p&ss w\\"rd/7'),
-    "message.en.eml": put("<p>p&amp;ss w&quot;rd/7</p>"),
+    "message.en.eml": append_html("<p>p&amp;ss w&quot;rd/7</p>"),
 }
 
 

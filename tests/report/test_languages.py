@@ -42,7 +42,7 @@ def packs(tmp_path_factory):
     """The packs of both companies in both languages, from one run each."""
 
     def make(name):
-        def made(folder):
+        def build(folder):
             if name == "sample":
                 data = rk.sample(languages=["en", "ar"])
             else:
@@ -54,7 +54,7 @@ def packs(tmp_path_factory):
                 )
             return rk.build_report(data, PERIODS[name], output=folder / "reports").path
 
-        return built_once(tmp_path_factory, f"languages-{name}", made)
+        return built_once(tmp_path_factory, f"languages-{name}", build)
 
     return make
 
@@ -175,8 +175,8 @@ def as_toml(table, prefix=""):
     return "\n".join([*head, *lines, *tables])
 
 
-def turned(table):
-    return {name: turned(value) if isinstance(value, dict) else pseudo(value) for name, value in table.items()}
+def pseudo_table(table):
+    return {name: pseudo_table(value) if isinstance(value, dict) else pseudo(value) for name, value in table.items()}
 
 
 def test_a_third_language_is_one_file(tmp_path):
@@ -184,7 +184,7 @@ def test_a_third_language_is_one_file(tmp_path):
     shutil.copytree(package, tmp_path / "retention_kit", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(templates_dir(), tmp_path / "templates")
     english = tomllib.loads(FOLDER.joinpath("en.toml").read_text("utf-8"))
-    words = turned(english) | {"locale": "he", "direction": "rtl"}
+    words = pseudo_table(english) | {"locale": "he", "direction": "rtl"}
     forms = ("one", "two", "other")
     words["metrics"] = {
         name: {what: pseudo(getattr(one, what)) for what in ("label", "definition", "formula", "competing", "source")}

@@ -36,7 +36,7 @@ from test_templates import ORDERS
 LINK, LEAVE = "https://intranet.example.com/reports?a=1&b=2", "https://example.com/leave"
 
 
-class Read:
+class ComposedMail:
     """A message as it arrives: its bytes, parsed, and both of its texts."""
 
     def __init__(self, message: EmailMessage | bytes):
@@ -46,7 +46,7 @@ class Read:
         self.text = self.parsed.get_body(("plain",)).get_content().replace("\r\n", "\n")
         self.page = BeautifulSoup(self.html, "html.parser")
         self.preheader = self.page.select_one(".preheader").get_text(strip=True)
-        self.shown = self.page.select_one(".sheet").get_text(" ", strip=True)
+        self.html_text = self.page.select_one(".sheet").get_text(" ", strip=True)
         self.types = [part.get_content_type() for part in self.parsed.walk()]
         self.images = {
             str(part["Content-ID"]).strip("<>"): part.get_content()
@@ -87,13 +87,13 @@ def sample():
 
 
 @pytest.fixture(scope="module")
-def whole(sample) -> Page:
+def page(sample) -> Page:
     return Page("2025-12", "month", "channel", "en", sample)
 
 
 @pytest.fixture(scope="module")
-def read(whole) -> Read:
-    return Read(compose(whole))
+def composed(page) -> ComposedMail:
+    return ComposedMail(compose(page))
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +102,21 @@ def retail(shared, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def goals(retail) -> Read:
+def goals(retail) -> ComposedMail:
     targets = {
         "customer_retention_rate": Goal(0.45, "2011-11"),  # 45.6%: reached
         "repeat_purchase_rate": Goal(0.35, "2011-12"),  # 32.5%, a month before the end: open
         "average_revenue_per_customer": Goal(750.0),  # 698.21: missed
     }
-    return Read(compose(Page("2011-11", "month", "", "en", with_mail(retail, goals=targets, link=LINK))))
+    return ComposedMail(compose(Page("2011-11", "month", "", "en", with_mail(retail, goals=targets, link=LINK))))
 
 
 @pytest.mark.long
-def test_it_is_built_as_programs_expect_it(whole, tmp_path):
+def test_it_is_built_as_programs_expect_it(page, tmp_path):
     report = tmp_path / "report.en.pdf"
     report.write_bytes(b"%PDF-1.7 small")
-    read = Read(compose(whole, report=report))
-    assert read.types == [
+    composed = ComposedMail(compose(page, report=report))
+    assert composed.types == [
         "multipart/mixed",
         "multipart/alternative",
         "text/plain",
@@ -127,28 +127,28 @@ def test_it_is_built_as_programs_expect_it(whole, tmp_path):
         "image/png",
         "application/pdf",
     ]
-    assert read.files == {"retention-2025-12.en.pdf": b"%PDF-1.7 small"}
-    assert read.parsed["From"] == "retention-kit <reports@localhost>"
-    assert read.parsed["Content-Language"] == "en"
-    assert (read.parsed["To"], read.parsed["Message-ID"]) == (None, None)
-    assert str(read.parsed["Date"]) == "Thu, 01 Jan 2026 00:00:00 +0000"
-    assert read.raw.isascii()
-    assert max(map(len, read.raw.split(b"\r\n"))) < 100
-    assert b"\n" not in read.raw.replace(b"\r\n", b"")
+    assert composed.files == {"retention-2025-12.en.pdf": b"%PDF-1.7 small"}
+    assert composed.parsed["From"] == "retention-kit <reports@localhost>"
+    assert composed.parsed["Content-Language"] == "en"
+    assert (composed.parsed["To"], composed.parsed["Message-ID"]) == (None, None)
+    assert str(composed.parsed["Date"]) == "Thu, 01 Jan 2026 00:00:00 +0000"
+    assert composed.raw.isascii()
+    assert max(map(len, composed.raw.split(b"\r\n"))) < 100
+    assert b"\n" not in composed.raw.replace(b"\r\n", b"")
 
 
-def test_it_asks_for_nothing_and_holds_what_it_shows(read):
-    sources = [image["src"] for image in read.page("img")]
-    assert sources == [f"cid:{cid}" for cid in read.images]
+def test_it_asks_for_nothing_and_holds_what_it_shows(composed):
+    sources = [image["src"] for image in composed.page("img")]
+    assert sources == [f"cid:{cid}" for cid in composed.images]
     assert len(set(sources)) == len(sources) == 3
-    assert read.page(["script", "svg", "link", "object", "iframe", "form"]) == []
-    assert re.findall(r"(?i)url\(|@import|https?:|data:|javascript:|\son\w+=", read.html) == []
-    assert len(read.html.encode()) <= MOST_HTML == 80_000
+    assert composed.page(["script", "svg", "link", "object", "iframe", "form"]) == []
+    assert re.findall(r"(?i)url\(|@import|https?:|data:|javascript:|\son\w+=", composed.html) == []
+    assert len(composed.html.encode()) <= MOST_HTML == 80_000
 
 
-def test_every_tag_is_closed(read, goals):
+def test_every_tag_is_closed(composed, goals):
     """No browser minds, and many a mail program does: closing tags are optional only for the void ones."""
-    for html in (read.html, goals.html):
+    for html in (composed.html, goals.html):
         bare = re.sub(r"(?s)<!--.*?-->|<!DOCTYPE[^>]*>|<style>.*?</style>", "", html)
         still_open = []
         for closing, tag in re.findall(r"<(/?)([a-z][a-z0-9]*)[^>]*>", bare):
@@ -160,8 +160,8 @@ def test_every_tag_is_closed(read, goals):
         assert bare.count("<tr") > 30
 
 
-def test_pictures_have_twice_their_size_and_few_colours(read):
-    for tag, png in zip(read.page("img"), read.images.values(), strict=True):
+def test_pictures_have_twice_their_size_and_few_colours(composed):
+    for tag, png in zip(composed.page("img"), composed.images.values(), strict=True):
         picture = Image.open(BytesIO(png))
         assert picture.size == (2 * int(tag["width"]), 2 * int(tag["height"]))
         assert int(tag["width"]) == 592
@@ -179,7 +179,7 @@ def test_alt_texts_tell_the_figures(goals):
 
 
 def test_cards_are_the_scorecard(sample_pack):
-    read = Read((sample_pack / "message.en.eml").read_bytes())
+    composed = ComposedMail((sample_pack / "message.en.eml").read_bytes())
     with (sample_pack / "scorecard.csv").open(encoding="utf-8", newline="") as file:
         now = {row["label"]: row for row in csv.DictReader(file) if row["period"] == "2025-12" and not row["segment"]}
     printed = {
@@ -188,10 +188,10 @@ def test_cards_are_the_scorecard(sample_pack):
         "count": lambda value: f"{value:,.0f}",
         "money": lambda value: f"£{value:,.2f}" if value < 100 else f"£{value:,.0f}",
     }
-    expected = {label: printed[now[label]["unit"]](float(now[label]["value"])) for label in read.cards()}
-    assert read.cards() == expected
+    expected = {label: printed[now[label]["unit"]](float(now[label]["value"])) for label in composed.cards()}
+    assert composed.cards() == expected
     assert len(expected) == 6
-    assert all(f"{label}: {value}\n" in read.text for label, value in expected.items())
+    assert all(f"{label}: {value}\n" in composed.text for label, value in expected.items())
 
 
 def test_the_published_figures_arrive(goals):
@@ -205,29 +205,29 @@ def test_the_published_figures_arrive(goals):
     }
     for text in ("622 of 1,364 · 95% 43.0% to 48.3%", "+7.0 points vs Oct 2011", "95% +3.2 to +10.7"):
         assert text in goals.text
-        assert text in goals.shown
-    assert "1,664 = 622 kept + 719 back + 323 new" in goals.shown
+        assert text in goals.html_text
+    assert "1,664 = 622 kept + 719 back + 323 new" in goals.html_text
 
 
-def test_both_texts_say_the_same_figures(read, goals):
-    for one in (read, goals):
+def test_both_texts_say_the_same_figures(composed, goals):
+    for one in (composed, goals):
         figures = re.compile(r"[−+±]?£?\d[\d,.]*\d|\d")
-        in_html, in_text = set(figures.findall(one.shown)), set(figures.findall(one.text))
+        in_html, in_text = set(figures.findall(one.html_text)), set(figures.findall(one.text))
         assert in_html - in_text <= {"6"}  # the column after which a narrow screen shows no more
         assert len(in_html) > 80
 
 
-def test_the_cohort_table_is_that_of_the_scorecards_cohorts(read, sample):
+def test_the_cohort_table_is_that_of_the_scorecards_cohorts(composed, sample):
     cells = rk.cohorts(sample, every="month")
     cells = cells[cells["cohort"] == "2025-03"].sort_values("age")
-    row = next(row for row in read.page.select(".cohorts tr") if row.th.get_text() == "Mar 2025")
+    row = next(row for row in composed.page.select(".cohorts tr") if row.th.get_text() == "Mar 2025")
     size, *percents = [cell.get_text() for cell in row("td")]
     assert size == str(cells["size"].iloc[0])
     assert [int(one) for one in percents if one] == [int(100 * value + 0.5) for value in cells["retention"]]
     assert "background" not in row("td")[-1]["style"]  # what has not been seen has no fill, which would glare by night
 
 
-def test_subject_and_preheader_carry_the_finding(read, goals):
+def test_subject_and_preheader_carry_the_finding(composed, goals):
     assert goals.parsed["Subject"] == (
         "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45.0% – Online Retail, November 2011"
     )
@@ -236,18 +236,20 @@ def test_subject_and_preheader_carry_the_finding(read, goals):
         goals.page.h1.get_text() == "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45.0%"
     )
     # Of those who read the subject alone, nobody is told that a figure rose where that may be chance.
-    assert "Customer retention steady at 96.9% – Sample Company, December 2025" in str(read.parsed["Subject"])
-    assert "synthetic data" in read.shown
+    assert "Customer retention steady at 96.9% – Sample Company, December 2025" in str(composed.parsed["Subject"])
+    assert "synthetic data" in composed.html_text
 
 
-def test_two_sentences_say_how_sure_it_is_and_why(read, goals):
+def test_two_sentences_say_how_sure_it_is_and_why(composed, goals):
     assert goals.page.select_one(".lead").get_text() == (
         "The rise is larger than chance explains (95% interval of the change: +3.2 to +10.7). "
         # 1.60 × £437.39 = £698; a month before 1.42 × £538.51 = £762
         "Revenue per customer at £698, no clear change: 1.60 purchases each (+0.18) at £437 a purchase (−18.8%)."
     )
     assert (
-        read.page.select_one(".lead").get_text().endswith(" of the 36 customers who stopped paying in December 2025.")
+        composed.page.select_one(".lead")
+        .get_text()
+        .endswith(" of the 36 customers who stopped paying in December 2025.")
     )
 
 
@@ -264,33 +266,38 @@ def test_goals_show_how_far_they_are(goals):
 
 
 def test_an_incomplete_period_says_so_everywhere(retail):
-    read = Read(compose(Page("2011-12", "month", "", "en", retail)))
-    assert "so far in December 2011" in str(read.parsed["Subject"])
-    for text in (read.shown, read.text):
+    composed = ComposedMail(compose(Page("2011-12", "month", "", "en", retail)))
+    assert "so far in December 2011" in str(composed.parsed["Subject"])
+    for text in (composed.html_text, composed.text):
         assert "Incomplete: data to 9 Dec 2011" in text
         assert "its figures run to 9 Dec 2011, without change or verdict" in text
-    assert read.page.select(".change") == []
+    assert composed.page.select(".change") == []
 
 
-def test_notices_stand_above_all_else(whole):
-    read = Read(compose(whole, notices=["The data end early: on <9 Dec>.", "Second."]))
-    for text, first in ((read.shown, read.page.h1.get_text()), (read.text, read.page.h1.get_text())):
+def test_notices_stand_above_all_else(page):
+    composed = ComposedMail(compose(page, notices=["The data end early: on <9 Dec>.", "Second."]))
+    for text, first in (
+        (composed.html_text, composed.page.h1.get_text()),
+        (composed.text, composed.page.h1.get_text()),
+    ):
         assert 0 < text.index("Read with care") < text.index("on <9 Dec>.") < text.index("Second.") < text.index(first)
-    assert "display" not in read.page.select_one(".fault")["style"]
-    assert "Read with care" not in Read(compose(whole)).text
+    assert "display" not in composed.page.select_one(".fault")["style"]
+    assert "Read with care" not in ComposedMail(compose(page)).text
 
 
-def test_a_correction_is_the_same_message_under_a_sentence(read, whole):
-    again = Read(add_notice(compose(whole), "This corrects the report sent <before>."))
-    assert again.shown.index("This corrects the report sent <before>.") < again.shown.index(again.page.h1.get_text())
-    assert again.text == f"! This corrects the report sent <before>.\n\n{read.text}"
-    assert (again.images, again.types) == (read.images, read.types)
-    assert again.shown.replace("This corrects the report sent <before>. ", "") == read.shown
+def test_a_correction_is_the_same_message_under_a_sentence(composed, page):
+    again = ComposedMail(add_notice(compose(page), "This corrects the report sent <before>."))
+    assert again.html_text.index("This corrects the report sent <before>.") < again.html_text.index(
+        again.page.h1.get_text()
+    )
+    assert again.text == f"! This corrects the report sent <before>.\n\n{composed.text}"
+    assert (again.images, again.types) == (composed.images, composed.types)
+    assert again.html_text.replace("This corrects the report sent <before>. ", "") == composed.html_text
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("environment", [{"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "LC_ALL": "C"}])
-def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment):
+def test_the_same_bytes_on_another_day_in_another_place(composed, page, environment):
     program = (
         "import sys, hashlib, retention_kit as rk\nfrom retention_kit.report.page import Page\n"
         "from retention_kit.report.message.mail import compose, to_bytes\n"
@@ -300,8 +307,8 @@ def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ, **environment}
     )
-    assert result.stdout.strip() == hashlib.sha256(read.raw).hexdigest()
-    assert to_bytes(compose(whole)) == read.raw
+    assert result.stdout.strip() == hashlib.sha256(composed.raw).hexdigest()
+    assert to_bytes(compose(page)) == composed.raw
 
 
 @pytest.mark.long
@@ -318,14 +325,14 @@ def test_sixty_cohorts_and_fifty_segments_fit(monkeypatch):
         for month in range(number % 60, 60, 1 + number % 3)
     ]
     page = orders_of(rows, segment="country")
-    read = Read(compose(page))
-    assert len(read.page.select(".cohorts tr")) == 14
-    assert 30_000 < len(read.html.encode()) < MOST_HTML
+    composed = ComposedMail(compose(page))
+    assert len(composed.page.select(".cohorts tr")) == 14
+    assert 30_000 < len(composed.html.encode()) < MOST_HTML
     monkeypatch.setattr(mail, "MOST_HTML", 30_000)
-    small = Read(compose(page))
+    small = ComposedMail(compose(page))
     assert len(small.html.encode()) < 30_000
     assert small.page.select(".cohorts") == []
-    assert small.images == read.images
+    assert small.images == composed.images
 
 
 HOSTILE = {
@@ -356,8 +363,8 @@ def test_hostile_names_are_words_and_nothing_else(name):
     weak.data = with_mail(weak.data, company=name)
     alone = Page("2024-02", "month", f"country={segment}", "en", weak.data)
     for page in (weak, alone):
-        read = Read(compose(page, notices=[name]))
-        assert sorted(read.parsed.keys()) == [
+        composed = ComposedMail(compose(page, notices=[name]))
+        assert sorted(composed.parsed.keys()) == [
             "Auto-Submitted",
             "Content-Language",
             "Content-Type",
@@ -366,16 +373,16 @@ def test_hostile_names_are_words_and_nothing_else(name):
             "MIME-Version",
             "Subject",
         ]
-        subject = str(read.parsed["Subject"])
+        subject = str(composed.parsed["Subject"])
         assert len(subject) < 300
-        for text in (subject, read.html, read.text):
+        for text in (subject, composed.html, composed.text):
             assert not set(text) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00\x1b\x85\u2028")
         assert brief(name) in subject
-        assert read.page(["script", "a"]) == []
-        assert len(read.page("img")) == len(read.images)
+        assert composed.page(["script", "a"]) == []
+        assert len(composed.page("img")) == len(composed.images)
         assert "49" not in subject
-        assert len(read.html.encode()) < MOST_HTML
-        assert "65.0%" in read.text  # 26 of 40: the figure itself, however long the names beside it
+        assert len(composed.html.encode()) < MOST_HTML
+        assert "65.0%" in composed.text  # 26 of 40: the figure itself, however long the names beside it
 
 
 def test_a_hostile_reason_and_plan_are_words():
@@ -388,12 +395,12 @@ def test_a_hostile_reason_and_plan_are_words():
     columns = ["customer_id", "started_at", "ended_at", "amount", "cancel_reason", "plan"]
     frame = pd.DataFrame(rows, columns=columns)
     data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1))
-    read = Read(compose(Page("2024-02", "month", "plan", "en", data)))
+    composed = ComposedMail(compose(Page("2024-02", "month", "plan", "en", data)))
     text = "</td></table><script>alert(1)</script> Bcc: all@example.com: the reason of 30 of the 30 customers"
-    assert text in read.page.select_one(".lead").get_text()
-    assert text in read.text
-    assert read.page("script") == []
-    assert read.parsed["Bcc"] is None
+    assert text in composed.page.select_one(".lead").get_text()
+    assert text in composed.text
+    assert composed.page("script") == []
+    assert composed.parsed["Bcc"] is None
 
 
 def test_customers_are_never_named():
@@ -401,10 +408,12 @@ def test_customers_are_never_named():
         [(f"kunde-{number}@example.com", f"2024-0{month}-03", 10.0) for number in range(40) for month in (1, 2)],
         columns=["customer_id", "ordered_at", "amount"],
     )
-    read = Read(compose(Page("2024-02", "month", "", "en", rk.load(orders=orders, timezone="UTC", currency="GBP"))))
-    decoded = b"".join(part.get_payload(decode=True) or b"" for part in read.parsed.walk())
+    composed = ComposedMail(
+        compose(Page("2024-02", "month", "", "en", rk.load(orders=orders, timezone="UTC", currency="GBP")))
+    )
+    decoded = b"".join(part.get_payload(decode=True) or b"" for part in composed.parsed.walk())
     assert b"kunde" not in decoded
-    assert b"kunde" not in read.raw
+    assert b"kunde" not in composed.raw
     assert b"GBP" not in decoded
     assert b"\xc2\xa3400" in decoded  # 40 × £10
 
@@ -428,28 +437,28 @@ def test_each_basis_has_its_message(shared, tmp_path):
         (buying, "2024-02", "Customer retention was 66.7% in February 2024", 3),
         (weighted, "2017-05", "Net promoter score was 40.4 in May 2017", 3),
     ):
-        read = Read(compose(Page(period, "month", "", "en", data)))
+        composed = ComposedMail(compose(Page(period, "month", "", "en", data)))
         if data is paying:  # at its start a and b pay, at its end a and c
-            assert read.page.h1.get_text() == "Customer retention was 50.0% in February 2024"
-            assert "£30.00 at the start + £30.00 new" in read.shown.replace("£30 ", "£30.00 ")
+            assert composed.page.h1.get_text() == "Customer retention was 50.0% in February 2024"
+            assert "£30.00 at the start + £30.00 new" in composed.html_text.replace("£30 ", "£30.00 ")
         else:
-            assert read.page.h1.get_text() == finding
-        assert len(read.images) == charts
+            assert composed.page.h1.get_text() == finding
+        assert len(composed.images) == charts
 
 
 def test_a_period_without_figures_still_has_a_message():
     late = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of=date(2024, 6, 1))
-    read = Read(compose(Page("2024-05", "month", "", "en", late)))
-    assert read.page.h1.get_text() in read.text
-    assert "May 2024" in str(read.parsed["Subject"])
+    composed = ComposedMail(compose(Page("2024-05", "month", "", "en", late)))
+    assert composed.page.h1.get_text() in composed.text
+    assert "May 2024" in str(composed.parsed["Subject"])
 
 
 def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_path):
     report = tmp_path / "report.en.country-France.pdf"
     report.write_bytes(b"%PDF" * 1000)
 
-    def made(**options) -> Read:
-        return Read(compose(Page("2025-12", "month", "", "en", with_mail(sample, **options)), report=report))
+    def made(**options) -> ComposedMail:
+        return ComposedMail(compose(Page("2025-12", "month", "", "en", with_mail(sample, **options)), report=report))
 
     linked = made(link=LINK)
     assert linked.page.select_one(".button a")["href"] == LINK
@@ -457,10 +466,10 @@ def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_p
     assert linked.files == {}
     attached = made(attach_limit="4KB")
     assert list(attached.files) == ["retention-2025-12.en.country-France.pdf"]
-    assert "attached as a PDF" in attached.shown
+    assert "attached as a PDF" in attached.html_text
     large = made(attach_limit="3.9KB")
     assert large.files == {}
-    assert "with the sender of this message" in large.shown
+    assert "with the sender of this message" in large.html_text
     assert "attached" not in large.text
 
 
@@ -473,32 +482,33 @@ def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_p
         (None, None, "To leave the list, answer this message."),
     ],
 )
-def test_one_reads_why_one_receives_it_and_how_to_leave(whole, monkeypatch, unsubscribe, href, message):
-    monkeypatch.setattr(whole, "data", with_mail(whole.data, unsubscribe=unsubscribe))
-    read = Read(compose(whole))
-    links = [link["href"] for link in read.page.select(".foot a")]
+def test_one_reads_why_one_receives_it_and_how_to_leave(page, monkeypatch, unsubscribe, href, message):
+    monkeypatch.setattr(page, "data", with_mail(page.data, unsubscribe=unsubscribe))
+    composed = ComposedMail(compose(page))
+    links = [link["href"] for link in composed.page.select(".foot a")]
     assert links == ([href] if href else [])
-    assert message in read.text
+    assert message in composed.text
     assert (
-        "You receive this because your address is on the list for the retention reports of Sample Company." in read.text
+        "You receive this because your address is on the list for the retention reports of Sample Company."
+        in composed.text
     )
 
 
-def test_the_sender_keeps_its_letters(whole, monkeypatch):
-    monkeypatch.setattr(whole, "data", with_mail(whole.data, sender="Zoë, 報告 <reports@münchen.example>"))
-    sender = Read(compose(whole)).parsed["From"].addresses[0]
+def test_the_sender_keeps_its_letters(page, monkeypatch):
+    monkeypatch.setattr(page, "data", with_mail(page.data, sender="Zoë, 報告 <reports@münchen.example>"))
+    sender = ComposedMail(compose(page)).parsed["From"].addresses[0]
     assert (sender.display_name, sender.addr_spec) == ("Zoë, 報告", "reports@xn--mnchen-3ya.example")
 
 
-def test_it_opens_as_a_page(read):
-    files = preview_files(read.raw)
+def test_it_opens_as_a_page(composed):
+    files = preview_files(composed.raw)
     page = BeautifulSoup(files["index.html"], "html.parser")
     assert page.body["style"].startswith("margin:0")
-    assert list(page.body.stripped_strings)[:2] == ["Subject:", read.parsed["Subject"]]
+    assert list(page.body.stripped_strings)[:2] == ["Subject:", composed.parsed["Subject"]]
     assert [image["src"] for image in page("img")] == ["chart-1.png", "chart-2.png", "chart-3.png"]
-    assert [files[image["src"]] for image in page("img")] == list(read.images.values())
+    assert [files[image["src"]] for image in page("img")] == list(composed.images.values())
     assert b"cid:" not in files["index.html"]
-    assert files["message.txt"].decode().replace("\r\n", "\n") == read.text
+    assert files["message.txt"].decode().replace("\r\n", "\n") == composed.text
 
 
 def test_a_pack_holds_its_message(sample_pack, sample):
@@ -506,7 +516,7 @@ def test_a_pack_holds_its_message(sample_pack, sample):
     raw = (sample_pack / "message.en.eml").read_bytes()
     files = manifest.read(sample_pack)["files"]
     assert files["message.en.eml"] == hashlib.sha256(raw).hexdigest()
-    assert Read(raw).files == {"retention-2025-12.en.pdf": (sample_pack / "report.en.pdf").read_bytes()}
+    assert ComposedMail(raw).files == {"retention-2025-12.en.pdf": (sample_pack / "report.en.pdf").read_bytes()}
     page = Page("2025-12", "month", ",".join(sample.settings.report.segments), "en", sample)
     assert to_bytes(compose(page, report=sample_pack / "report.en.pdf")) == raw
 
@@ -525,11 +535,11 @@ def test_a_chart_that_cannot_be_drawn_leaves_no_older_message(monkeypatch, tmp_p
     assert (pack.path / "report.en.country-France.html").is_file()
 
 
-def test_a_message_beside_no_pdf_is_written_all_the_same(whole, tmp_path):
-    assert write_message(whole, tmp_path, "en", ["Late."]) == []
-    read = Read((tmp_path / "message.en.eml").read_bytes())
-    assert "Late." in read.text
-    assert read.files == {}
+def test_a_message_beside_no_pdf_is_written_all_the_same(page, tmp_path):
+    assert write_message(page, tmp_path, "en", ["Late."]) == []
+    composed = ComposedMail((tmp_path / "message.en.eml").read_bytes())
+    assert "Late." in composed.text
+    assert composed.files == {}
 
 
 # Every text on the page against what it stands on, as WCAG 2.2 counts it; the worst, and how many there are.

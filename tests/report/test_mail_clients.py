@@ -45,8 +45,8 @@ def judged(modules: Path, html: str) -> dict:
     return json.loads(result.stdout)
 
 
-def test_programs_miss_nothing_that_matters_and_the_markup_is_sound(modules, either):
-    message = message_from_bytes((either / "message.en.eml").read_bytes(), policy=policy.default)
+def test_programs_miss_nothing_that_matters_and_the_markup_is_sound(modules, any_pack):
+    message = message_from_bytes((any_pack / "message.en.eml").read_bytes(), policy=policy.default)
     result = judged(modules, message.get_body(("html",)).get_content())
     assert result["markup"] == []
     assert len(result["clients"]) > 30

@@ -259,7 +259,7 @@ def test_a_card_says_whether_a_change_is_good_and_whether_it_may_be_chance(metri
     assert (change["text"], change["detail"], change["direction"], change["good"]) == CARDS[metric]
 
 
-def kept(start: str, following: str, customers: range, leave: range) -> pd.DataFrame:
+def two_months(start: str, following: str, customers: range, leave: range) -> pd.DataFrame:
     """Orders of £10 in one month and the next, but for those who leave."""
     rows = [(f"{start}-{number}", f"{start}-10", 10.0) for number in customers]
     rows += [(f"{start}-{number}", f"{following}-10", 10.0) for number in customers if number not in leave]
@@ -268,7 +268,7 @@ def kept(start: str, following: str, customers: range, leave: range) -> pd.DataF
 
 # A hundred customers of a January, of whom 90 buy again in February; of a year later only 40 do.
 TWO_YEARS = pd.concat(
-    [kept("2023-01", "2023-02", range(100), range(10)), kept("2024-01", "2024-02", range(100), range(60))]
+    [two_months("2023-01", "2023-02", range(100), range(10)), two_months("2024-01", "2024-02", range(100), range(60))]
 )
 
 
@@ -291,7 +291,10 @@ def test_a_card_looks_back_a_month_and_a_year():
 )
 def test_a_change_since_last_year_may_be_chance_as_well(stay, good, detail):
     orders = pd.concat(
-        [kept("2023-01", "2023-02", range(100), range(10)), kept("2024-01", "2024-02", range(100), range(stay, 100))]
+        [
+            two_months("2023-01", "2023-02", range(100), range(10)),
+            two_months("2024-01", "2024-02", range(100), range(stay, 100)),
+        ]
     )
     (card,) = page("2024-02", orders, as_of="2024-03-01").cards("customer_retention_rate").data["cards"]
     assert [change["good"] for change in card["changes"]] == [good], "of January nobody was a customer before"
@@ -313,8 +316,10 @@ def test_of_years_the_one_before_is_said_once():
 
 def test_what_worsened_by_more_than_chance_wants_attention_and_its_mirror_image_does_not():
     """Retention 90% of a hundred after 100% of a hundred: churn says the same."""
-    later = kept("2024-01", "2024-03", range(100), range(10))
-    orders = pd.concat([kept("2024-01", "2024-02", range(100), range(0)), later[later["ordered_at"] == "2024-03-10"]])
+    later = two_months("2024-01", "2024-03", range(100), range(10))
+    orders = pd.concat(
+        [two_months("2024-01", "2024-02", range(100), range(0)), later[later["ordered_at"] == "2024-03-10"]]
+    )
     items = page("2024-03", orders, as_of="2024-04-01").attention().data["items"]
     worse = [item for item in items if "more than chance" in item]
     assert worse == [

@@ -136,24 +136,24 @@ def contents(folder: Path) -> dict[str, bytes]:
 # Whole packs, made by kernels.
 
 
-def test_the_pack_holds_what_the_contract_names(either):
-    sections = json.loads((either / "manifest.json").read_text("utf-8"))["sections"]
+def test_the_pack_holds_what_the_contract_names(any_pack):
+    sections = json.loads((any_pack / "manifest.json").read_text("utf-8"))["sections"]
     notebooks = {f"notebooks/{stem}.ipynb" for stem in sections}
-    listed = json.loads((either / "manifest.json").read_text("utf-8"))["lists"]
+    listed = json.loads((any_pack / "manifest.json").read_text("utf-8"))["lists"]
     lists = {f"lists/{name}.csv" for name in LISTS} | {*listed}
     assert {*listed} - {f"lists/{name}.csv" for name in RISK_LISTS} == {f"lists/{name}.csv" for name in LISTS}
     reports = {"report.en.html", "report.en.pdf", "message.en.eml"}
-    assert set(contents(either)) == {"manifest.json", "scorecard.csv"} | reports | notebooks | lists
+    assert set(contents(any_pack)) == {"manifest.json", "scorecard.csv"} | reports | notebooks | lists
 
 
-def test_the_manifest_is_true(either):
-    manifest = json.loads((either / "manifest.json").read_text("utf-8"))
+def test_the_manifest_is_true(any_pack):
+    manifest = json.loads((any_pack / "manifest.json").read_text("utf-8"))
     assert manifest["state"] == "ok"
     assert set(manifest["sections"].values()) == {"ok"}
-    assert manifest["period"] == either.name
+    assert manifest["period"] == any_pack.name
     assert manifest["files"] == {
         name: hashlib.sha256(content).hexdigest()
-        for name, content in contents(either).items()
+        for name, content in contents(any_pack).items()
         if name != "manifest.json"
     }
     assert not [check for check in manifest["identities"] if check["broken"]]
@@ -201,24 +201,24 @@ def test_every_format_prints_the_published_figures(retail_pack):
         assert sentence in in_pdf
 
 
-def test_every_value_of_the_scorecard_is_on_the_page(either):
-    currency = json.loads((either / "manifest.json").read_text("utf-8"))["settings"]["report"]["currency"]
-    words, by_label = Words("en", currency), figures(either)
-    whole = [row for row in scorecard(either) if row["period"] == either.name and not row["segment"]]
+def test_every_value_of_the_scorecard_is_on_the_page(any_pack):
+    currency = json.loads((any_pack / "manifest.json").read_text("utf-8"))["settings"]["report"]["currency"]
+    words, by_label = Words("en", currency), figures(any_pack)
+    whole = [row for row in scorecard(any_pack) if row["period"] == any_pack.name and not row["segment"]]
     assert len(whole) > 10
     for row in whole:
         if (
             not row["value"] and row["label"] not in by_label
         ):  # where nothing of a table is defined, its reason stands there
-            assert f"{row['label']}: {row['note']}" in html_text(either)
+            assert f"{row['label']}: {row['note']}" in html_text(any_pack)
             continue
         value, n = (float(row[name]) if row[name] else None for name in ("value", "n"))
         printed = by_label[row["label"]]
         assert (printed[0], printed[3]) == (words.value(value, row["unit"], "full"), words.value(n, "count"))
 
 
-def test_the_html_names_no_address(either):
-    page = BeautifulSoup((either / "report.en.html").read_text("utf-8"), "html.parser")
+def test_the_html_names_no_address(any_pack):
+    page = BeautifulSoup((any_pack / "report.en.html").read_text("utf-8"), "html.parser")
     page.find_all("script")[-2].decompose()  # Vega names its own addresses but calls none
     assert set(re.findall(r"https?://[^\s\"')]+", str(page))) <= {
         "http://www.w3.org/2000/svg",
@@ -228,8 +228,8 @@ def test_the_html_names_no_address(either):
 
 @pytest.mark.long
 @pytest.mark.parametrize("text_of", [html_text, pdf_text])
-def test_no_code_leaks(either, text_of):
-    text = text_of(either)
+def test_no_code_leaks(any_pack, text_of):
+    text = text_of(any_pack)
     templates = [nbformat.read(path, as_version=4) for path in templates_dir().glob("*.ipynb")]
     code = {line.strip() for nb in templates for cell in nb.cells for line in cell.source.splitlines() if line.strip()}
     assert [line for line in code if line in text] == []
@@ -243,10 +243,10 @@ def test_synthetic_figures_are_labelled_on_every_page(sample_pack, retail_pack):
     assert SYNTHETIC not in read_html(retail_pack / "report.en.html").get_text()
 
 
-def test_the_pdf_has_contents_bookmarks_and_page_numbers(either):
-    sections = [heading.get_text() for heading in read_html(either / "report.en.html").find_all("h2")]
-    pages = pages_of(either / "report.en.pdf")
-    with pikepdf.open(either / "report.en.pdf") as document, document.open_outline() as outline:
+def test_the_pdf_has_contents_bookmarks_and_page_numbers(any_pack):
+    sections = [heading.get_text() for heading in read_html(any_pack / "report.en.html").find_all("h2")]
+    pages = pages_of(any_pack / "report.en.pdf")
+    with pikepdf.open(any_pack / "report.en.pdf") as document, document.open_outline() as outline:
         assert [item.title for item in outline.root[0].children] == sections
         assert str(document.Root.Lang) == "en"
     assert [number for number, page in enumerate(pages, 1) if f"Page {number} of {len(pages)}" not in page] == []
@@ -255,8 +255,8 @@ def test_the_pdf_has_contents_bookmarks_and_page_numbers(either):
         assert re.search(rf"Contents .*{re.escape(section)} \d+", " ".join(pages[:2]))
 
 
-def test_html_stays_within_its_budget(either):
-    assert (either / "report.en.html").stat().st_size < 1_500_000
+def test_html_stays_within_its_budget(any_pack):
+    assert (any_pack / "report.en.html").stat().st_size < 1_500_000
 
 
 @pytest.mark.long

@@ -20,15 +20,15 @@ HEAD, FOOT = PAGE - 70, 60  # between them is the text of a page
 
 
 @pytest.fixture
-def pdf(either) -> Iterator[pikepdf.Pdf]:
-    with pikepdf.open(either / "report.en.pdf") as document:
+def pdf(any_pack) -> Iterator[pikepdf.Pdf]:
+    with pikepdf.open(any_pack / "report.en.pdf") as document:
         yield document
 
 
 @pytest.fixture
-def titles(either) -> dict[str, list[str]]:
+def titles(any_pack) -> dict[str, list[str]]:
     """What the HTML calls its headings, and the titles of its charts and tables."""
-    page = read_html(either / "report.en.html")
+    page = read_html(any_pack / "report.en.html")
     elements = {"headings": page(["h1", "h2", "h3"]), "sections": page("h2"), "titles": page.select("figure > .title")}
     return {name: [" ".join(tag.get_text().split()) for tag in tags] for name, tags in elements.items()}
 
@@ -70,7 +70,7 @@ def lines(path: Path) -> list[list[tuple[float, str]]]:
     return pages
 
 
-def test_it_says_what_it_is(pdf, either):
+def test_it_says_what_it_is(pdf, any_pack):
     assert pdf.Root.MarkInfo.Marked
     assert str(pdf.Root.Lang) == "en"
     assert pdf.Root.ViewerPreferences.DisplayDocTitle
@@ -79,7 +79,7 @@ def test_it_says_what_it_is(pdf, either):
         assert about["dc:title"].endswith("ustomer retention report")
         assert about["dc:title"] == str(pdf.docinfo["/Title"])
     assert not pdf.is_encrypted
-    assert (either / "report.en.pdf").stat().st_size < 1_000_000
+    assert (any_pack / "report.en.pdf").stat().st_size < 1_000_000
 
 
 def test_all_ink_is_tagged_or_an_artifact(pdf):
@@ -103,10 +103,10 @@ def test_all_fonts_are_inside_and_can_be_read_aloud(pdf):
         assert any(name in descriptor for name in ("/FontFile2", "/FontFile3"))
 
 
-def test_every_picture_is_described_in_the_words_of_the_html(pdf, either):
+def test_every_picture_is_described_in_the_words_of_the_html(pdf, any_pack):
     described = [str(figure.get("/Alt", "")) for figure in tagged(pdf, "/Figure")]
     assert described == [
-        picture["aria-label"] for picture in read_html(either / "report.en.html").select("figure .picture")
+        picture["aria-label"] for picture in read_html(any_pack / "report.en.html").select("figure .picture")
     ]
     assert all(len(alt) > 30 for alt in described)
 
@@ -123,9 +123,9 @@ def test_headings_follow_each_other_and_the_bookmarks_them(pdf, titles):
         assert [top.title, *(item.title for item in top.children)] == [titles["headings"][0], *titles["sections"]]
 
 
-def test_every_table_has_its_header_and_equal_rows(pdf, either):
+def test_every_table_has_its_header_and_equal_rows(pdf, any_pack):
     tables = tagged(pdf, "/Table")
-    assert len(tables) == len(read_html(either / "report.en.html").main("table"))
+    assert len(tables) == len(read_html(any_pack / "report.en.html").main("table"))
     for table in tables:
         head, body = children(table)
         assert (str(head.S), str(body.S)) == ("/THead", "/TBody")
@@ -148,17 +148,17 @@ def test_pages_bear_the_numbers_that_they_print(pdf):
 
 
 @pytest.mark.long
-def test_no_page_is_near_empty_but_the_last(either):
-    pages = lines(either / "report.en.pdf")
+def test_no_page_is_near_empty_but_the_last(any_pack):
+    pages = lines(any_pack / "report.en.pdf")
     assert len(pages) > 3
     assert [number for number, page in enumerate(pages[:-1], 1) if not page or page[-1][0] > PAGE / 2] == []
 
 
 @pytest.mark.long
-def test_no_heading_and_no_title_ends_a_page(either, titles):
+def test_no_heading_and_no_title_ends_a_page(any_pack, titles):
     """Nor stands with its chart or table on the next."""
-    ends = [(number, page[-1][1]) for number, page in enumerate(lines(either / "report.en.pdf"), 1) if page]
+    ends = [(number, page[-1][1]) for number, page in enumerate(lines(any_pack / "report.en.pdf"), 1) if page]
     known = {*titles["headings"], *titles["titles"]}
     assert [(number, text) for number, text in ends if text in known] == []
-    inside = {text for page in lines(either / "report.en.pdf") for _, text in page}
+    inside = {text for page in lines(any_pack / "report.en.pdf") for _, text in page}
     assert len(known & inside) > len(known) / 2, "lines are read as they are printed"

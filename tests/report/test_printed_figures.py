@@ -59,7 +59,7 @@ class Printed:
         spelled = {words for row in self.rows for words in self._spelled(row["period"])}
         self._periods = re.compile("|".join(sorted(map(re.escape, spelled), key=len, reverse=True)))
 
-    def of(self, metric: str, *periods: str, segments: bool = False) -> list[dict]:
+    def rows_of(self, metric: str, *periods: str, segments: bool = False) -> list[dict]:
         """The rows of a metric: of some periods, or of all; of the whole, or of the segments, too."""
         return [
             row
@@ -119,8 +119,8 @@ def printed_in(pack: Path) -> Printed:
 
 
 @pytest.fixture
-def printed(either) -> Printed:
-    return printed_in(either)
+def printed(any_pack) -> Printed:
+    return printed_in(any_pack)
 
 
 def texts(tag: Tag) -> str:
@@ -140,7 +140,7 @@ def test_every_cell_of_the_tables_of_figures_is_the_scorecards(printed):
     for head, rows in tables(printed):
         assert {*COLUMNS, "interval"} <= {heads.get(label) for label in head}
         for label, *cells in rows:
-            (row,) = printed.of(printed.metric(label), printed.period)
+            (row,) = printed.rows_of(printed.metric(label), printed.period)
             kinds = dict(zip(("numerator", "denominator", "n"), (*METRICS[row["metric"]].parts, "count"), strict=True))
             for name, cell in zip((heads.get(label) for label in head[1:]), cells, strict=True):
                 if name == "change":
@@ -160,7 +160,7 @@ def test_every_figure_of_the_cards_is_the_scorecards(printed):
     cards = printed.page.select(".card")
     assert cards
     for card in cards:
-        (row,) = printed.of(printed.metric(texts(card.select_one(".label"))), printed.period)
+        (row,) = printed.rows_of(printed.metric(texts(card.select_one(".label"))), printed.period)
         assert texts(card.select_one(".value")) == printed.words.value(row["value"], row["unit"])
         numbers = printed.figures(texts(card))
         if row["metric"] == "net_promoter_score":  # told with its answers, which no scorecard holds
@@ -173,12 +173,12 @@ def test_every_figure_of_the_cards_is_the_scorecards(printed):
 
 
 @pytest.fixture
-def moved(either) -> dict[str, set[str]]:
-    return moved_in(either)
+def movements(any_pack) -> dict[str, set[str]]:
+    return movements_in(any_pack)
 
 
 @cache
-def moved_in(pack: Path) -> dict[str, set[str]]:
+def movements_in(pack: Path) -> dict[str, set[str]]:
     """What the library tells of the period's customers, MRR, reasons and why figures changed, as the words write it."""
     printed, manifest = printed_in(pack), json.loads((pack / "manifest.json").read_text("utf-8"))
     about = manifest["data"]
@@ -209,15 +209,15 @@ def moved_in(pack: Path) -> dict[str, set[str]]:
     return by_kind
 
 
-def test_the_first_words_name_figures_of_the_period_only(either, printed, moved):
+def test_the_first_words_name_figures_of_the_period_only(any_pack, printed, movements):
     """The headline, the sentences under it, why figures changed, as the library tells it, and what needs attention, with
     what the lists hold and what is usual.
     """
     first = printed.page.find("section")
-    lost = pd.read_csv(either / "lists" / "lost_customers.csv")
+    lost = pd.read_csv(any_pack / "lists" / "lost_customers.csv")
     money = [lost[name].sum() for name in ("mrr", "revenue_12_months") if name in lost]
     assert money
-    risk = either / "lists" / "at_risk.csv"
+    risk = any_pack / "lists" / "at_risk.csv"
     at_risk = pd.read_csv(risk) if risk.exists() else pd.DataFrame()
     money += [at_risk[name].sum() for name in at_risk if name.endswith("_at_stake")]
     before = [
@@ -236,15 +236,15 @@ def test_the_first_words_name_figures_of_the_period_only(either, printed, moved)
         assert (
             printed.figures(texts(part))
             - allowed
-            - moved.get("mrr", set())
-            - moved["why"]
+            - movements.get("mrr", set())
+            - movements["why"]
             - printed.figures(" ".join(listed))
             == set()
         )
     assert printed.figures(texts(first.h1))
 
 
-def test_movements_are_told_as_the_library_tells_them(printed, moved):
+def test_movements_are_told_as_the_library_tells_them(printed, movements):
     """Under the charts of customers and of MRR, where their sums are spelled out."""
     compared = []
     for name, titled in {"customers": "charts.customers.title", "mrr": "charts.mrr.title"}.items():
@@ -254,18 +254,20 @@ def test_movements_are_told_as_the_library_tells_them(printed, moved):
                 spelled = f"{picture['aria-label']} {texts(picture.find_next('figcaption'))}"
                 spelled = re.sub(rf"(?<=\s)[+{MINUS}] (?=\S)", " ", spelled)
                 unsigned = {figure.lstrip(f"+{MINUS}") for figure in printed.figures(spelled)}
-                allowed = moved[name] | printed.allowed(printed.of("customers_at_start") + printed.of("lost_customers"))
+                allowed = movements[name] | printed.allowed(
+                    printed.rows_of("customers_at_start") + printed.rows_of("lost_customers")
+                )
                 assert {one for one in unsigned if len(one) > 2} <= allowed
                 compared.append(name)
-    assert compared == [name for name in ("customers", "mrr") if name in moved]
+    assert compared == [name for name in ("customers", "mrr") if name in movements]
 
 
-def test_reasons_are_told_as_the_library_tells_them(printed, moved):
+def test_reasons_are_told_as_the_library_tells_them(printed, movements):
     reason = printed.words.text("reasons.reason")
-    tables = [table for table in printed.page("table") if texts(table.find("th")) == reason]
-    assert len(tables) == ("reasons" in moved)
-    for table in tables:
-        assert printed.figures(texts(table)) <= moved["reasons"]
+    matching = [table for table in printed.page("table") if texts(table.find("th")) == reason]
+    assert len(matching) == ("reasons" in movements)
+    for table in matching:
+        assert printed.figures(texts(table)) <= movements["reasons"]
 
 
 def charts(printed: Printed, kind: str) -> Iterator[tuple[str, str, str]]:
@@ -283,8 +285,8 @@ def test_every_trend_tells_figures_of_its_metric(printed):
     trends = list(charts(printed, "trend"))
     assert len(trends) > 2
     for metric, title, alt in trends:
-        assert printed.figures(title) - printed.allowed(printed.of(metric, printed.period)) == set(), metric
-        assert printed.figures(alt) - printed.allowed(printed.of(metric)) == set(), metric
+        assert printed.figures(title) - printed.allowed(printed.rows_of(metric, printed.period)) == set(), metric
+        assert printed.figures(alt) - printed.allowed(printed.rows_of(metric)) == set(), metric
         assert len(printed.figures(alt)) > 2
 
 
@@ -295,7 +297,7 @@ def test_every_plot_of_segments_tells_figures_of_its_metric(printed):
     for metric, title, alt in plots:
         text = re.sub(f"{more[0]}\\d+{more[2]}", "", alt)
         text = re.sub(r"\d+ small ones together \S+ · n [\d,]+", "", text)  # a sum that no scorecard holds
-        allowed = printed.allowed(printed.of(metric, printed.period, segments=True))
+        allowed = printed.allowed(printed.rows_of(metric, printed.period, segments=True))
         assert printed.figures(title) | printed.figures(text) <= allowed, metric
 
 
@@ -309,13 +311,15 @@ def test_the_pdf_says_what_the_html_says(printed):
 
 
 @pytest.mark.long
-def test_the_pdf_names_no_figure_that_the_html_does_not(either, printed):
+def test_the_pdf_names_no_figure_that_the_html_does_not(any_pack, printed):
     """From its first page up to the definitions; what charts, the contents and page numbers say left aside."""
     drawings = "|".join(sorted(map(re.escape, printed.drawn), key=len, reverse=True))
     of_charts, numbered = re.compile(rf"(?:(?:{drawings})\s*)+"), re.escape(printed.words.raw("document.page"))
     numbered = re.compile(numbered.replace(r"\{page\}", r"\d+").replace(r"\{pages\}", r"\d+"))
     lines = [
-        line.strip() for page in PdfReader(either / "report.en.pdf").pages for line in page.extract_text().splitlines()
+        line.strip()
+        for page in PdfReader(any_pack / "report.en.pdf").pages
+        for line in page.extract_text().splitlines()
     ]
     text = " ".join(line for line in lines if not of_charts.fullmatch(line) and not numbered.fullmatch(line))
     listed = "".join(rf"\s+{re.escape(title)} \d+" for title in printed.titles)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def elsewhere(sample_pack, tmp_path_factory):
+def other_pack(sample_pack, tmp_path_factory):
     """The folder of packs of the sample company, as another process makes it: another seed, zone, language, place and
     pace.
     """
@@ -29,9 +29,9 @@ def elsewhere(sample_pack, tmp_path_factory):
     return folder / "packs"
 
 
-def test_every_file_is_the_same(sample_pack, elsewhere):
+def test_every_file_is_the_same(sample_pack, other_pack):
     """Figures, pages, lists, notebooks, manifest and the index of all packs."""
-    first, second = contents(sample_pack.parent), contents(elsewhere)
+    first, second = contents(sample_pack.parent), contents(other_pack)
     assert {*first} == {*second}
     assert {"scorecard.csv", "manifest.json", "report.en.html", "report.en.pdf"} <= {
         name.split("/")[-1] for name in first

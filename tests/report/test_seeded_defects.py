@@ -17,47 +17,47 @@ from test_gate import edit, rewrite, settle
 
 pytestmark = pytest.mark.long
 HTML, PDF, EML = "report.en.html", "report.en.pdf", "message.en.eml"
-Sow = Callable[[Path], object]
+Defect = Callable[[Path], object]
 
 
-def page(pattern: str, new: str | Callable[[re.Match], str], count: int = 1) -> Sow:
+def page(pattern: str, new: str | Callable[[re.Match], str], count: int = 1) -> Defect:
     """The report with what a pattern finds replaced."""
 
-    def sow(pack: Path) -> None:
+    def apply(pack: Path) -> None:
         text = (pack / HTML).read_text("utf-8")
         changed, changes = re.subn(pattern, new, text, count=count, flags=re.DOTALL)
         assert changes, "there is nothing to change"
         assert changed != text
         (pack / HTML).write_text(changed, "utf-8", newline="")
 
-    return sow
+    return apply
 
 
-def exchanged(pattern: str) -> Sow:
+def swap(pattern: str) -> Defect:
     """The report with the first two of what a pattern finds in each other's place."""
 
-    def sow(pack: Path) -> None:
+    def apply(pack: Path) -> None:
         text = (pack / HTML).read_text("utf-8")
         one, two = [*re.finditer(pattern, text, re.DOTALL)][:2]
         changed = text[: one.start()] + two[0] + text[one.end() : two.start()] + one[0] + text[two.end() :]
         assert changed != text
         (pack / HTML).write_text(changed, "utf-8", newline="")
 
-    return sow
+    return apply
 
 
-def message(change: Callable) -> Sow:
+def message(change: Callable) -> Defect:
     """The message changed as a whole."""
 
-    def sow(pack: Path) -> None:
+    def apply(pack: Path) -> None:
         mail = message_from_bytes((pack / EML).read_bytes(), policy=POLICY)
         change(mail)
         (pack / EML).write_bytes(to_bytes(mail))
 
-    return sow
+    return apply
 
 
-def header(name: str, value: str) -> Sow:
+def header(name: str, value: str) -> Defect:
     def change(mail) -> None:
         del mail[name]
         mail[name] = value
@@ -96,7 +96,7 @@ def rename_attachment(mail) -> None:
     part.replace_header("Content-Disposition", 'attachment; filename="other.pdf"')
 
 
-def both(old: str, new: str) -> Sow:
+def replace_in_both(old: str, new: str) -> Defect:
     def change(body: str) -> str:
         assert old in body, "there is nothing to change"
         return body.replace(old, new)
@@ -104,21 +104,21 @@ def both(old: str, new: str) -> Sow:
     return lambda pack: rewrite(pack, html=change, text=change)
 
 
-def body(old: str, new: str) -> Sow:
+def body(old: str, new: str) -> Defect:
     return lambda pack: rewrite(pack, html=lambda text: text.replace(old, new, 1))
 
 
-def paper(change: Callable) -> Sow:
+def edit_pdf(change: Callable) -> Defect:
     """The PDF changed page by page."""
 
-    def sow(pack: Path) -> None:
+    def apply(pack: Path) -> None:
         import pypdfium2
 
         with pypdfium2.PdfDocument((pack / PDF).read_bytes()) as document:
             changed = change(document) or document
             changed.save(pack / PDF)
 
-    return sow
+    return apply
 
 
 def reversed_pages(document):
@@ -143,22 +143,22 @@ def without_drawings(document) -> None:
         one.gen_content()
 
 
-def lines(name: str, change: Callable[[list[str]], list[str]]) -> Sow:
-    def sow(pack: Path) -> None:
+def lines(name: str, change: Callable[[list[str]], list[str]]) -> Defect:
+    def apply(pack: Path) -> None:
         before = (pack / name).read_text("utf-8").splitlines(keepends=True)
         changed = change([*before])
         assert changed != before
         (pack / name).write_text("".join(changed), "utf-8", newline="")
 
-    return sow
+    return apply
 
 
-def beside(name: str, content: str = "x") -> Sow:
-    def sow(pack: Path) -> None:
+def add_file(name: str, content: str = "x") -> Defect:
+    def apply(pack: Path) -> None:
         (pack / name).parent.mkdir(exist_ok=True)
         (pack / name).write_text(content)
 
-    return sow
+    return apply
 
 
 def customer(pack: Path) -> str:
@@ -167,20 +167,20 @@ def customer(pack: Path) -> str:
 
 LOST, CARD, SVG = "lists/lost_customers.csv", r'<div class="card', r"<svg xmlns.*?</svg>"
 SPECIFICATION = r'<script type="application/json"[^>]*>.*?</script>'
-DEFECTS: dict[str, Sow] = {
+DEFECTS: dict[str, Defect] = {
     # The report.
     "title of the page": page("<title>.*?</title>", "<title>Another month</title>"),
     "word of the appendix": page(r'(id="definitions".*?<td[^>]*>(?:<bdi>)?)(\w+)', r"\1Not \2"),
     "row of the appendix gone": page(r'(id="quality".*?<tbody>.*?)<tr.*?</tr>', r"\1"),
     "provenance": page(r'(id="provenance".*?>)[^<>\n]*\w[^<>\n]*(?=</)', r"\1other"),
-    "two pictures exchanged": exchanged(SVG),
+    "two pictures exchanged": swap(SVG),
     "a line of a picture": page(r'(<svg xmlns.*?<path [^>]*\bd=")M', r"\1M0,0L9,9M"),
     "a colour of a picture": page(r'(<svg xmlns.*?stroke=")#[0-9a-fA-F]+', r"\1#ff0000"),
     "a picture upside down": page("<svg xmlns", '<svg style="transform:scaleY(-1)" xmlns'),
     "text in a picture": page(r"(<svg xmlns.*?<text[^>]*>)[^<]*", r"\g<1>99%"),
     "a picture twice": page(SVG, lambda found: found[0] * 2),
     "data of a specification": page(r'(<script type="application/json"[^>]*>.*?:)\d', r"\g<1>7"),
-    "two specifications exchanged": exchanged(SPECIFICATION),
+    "two specifications exchanged": swap(SPECIFICATION),
     "a specification gone": page(SPECIFICATION, ""),
     "a sentence hidden": page('<p class="', '<p style="display:none" class="'),
     "a style that hides": page("</style>", ".notice,.interval{visibility:hidden}</style>"),
@@ -202,10 +202,10 @@ DEFECTS: dict[str, Sow] = {
     "a customer in a comment": lambda pack: page("</main>", f"<!-- {customer(pack)} --></main>")(pack),
     "a sentence more": page("</h1>", "</h1><p>All is well.</p>"),
     # The PDF.
-    "a page of the PDF gone": paper(lambda document: document.del_page(len(document) - 1)),
-    "pages of the PDF turned around": paper(reversed_pages),
-    "a file in the PDF": paper(with_attachment),
-    "drawings of the PDF gone": paper(without_drawings),
+    "a page of the PDF gone": edit_pdf(lambda document: document.del_page(len(document) - 1)),
+    "pages of the PDF turned around": edit_pdf(reversed_pages),
+    "a file in the PDF": edit_pdf(with_attachment),
+    "drawings of the PDF gone": edit_pdf(without_drawings),
     "a script in the PDF": lambda pack: (pack / PDF).write_bytes(
         (pack / PDF).read_bytes() + b"\n999 0 obj<</S/JavaScript/JS(app.alert(1))>>endobj\n"
     ),
@@ -220,7 +220,7 @@ DEFECTS: dict[str, Sow] = {
     "a picture of the message": message(recolour),
     "name of the attachment": message(rename_attachment),
     "words beside the subject": body('class="preheader" style="', 'class="preheader" title="x" style="'),
-    "a sentence turned around": both("Needs attention", "Needs no attention"),
+    "a sentence turned around": replace_in_both("Needs attention", "Needs no attention"),
     "text of no size": body("</body>", '<p style="font-size:0">hidden</p></body>'),
     "text in the colour of the ground": body("</body>", '<p style="color:#ffffff">x</p></body>'),
     "a link of the message": lambda pack: rewrite(
@@ -242,9 +242,9 @@ DEFECTS: dict[str, Sow] = {
         pack / "notebooks" / "revenue.en.ipynb", '"source": [', '"source": ["1 + 1\\n",'
     ),
     # What does not belong.
-    "a file beside": beside("notes.txt"),
-    "a hidden file": beside(".htaccess", "Options +Indexes"),
-    "a notebook beside": beside("notebooks/extra.ipynb", "{}"),
+    "a file beside": add_file("notes.txt"),
+    "a hidden file": add_file(".htaccess", "Options +Indexes"),
+    "a notebook beside": add_file("notebooks/extra.ipynb", "{}"),
     "a link beside": lambda pack: (pack / "more.csv").symlink_to("/etc/passwd"),
 }
 

@@ -27,7 +27,7 @@ class Taken(NamedTuple):
     body: bytes
 
     @property
-    def said(self) -> Any:
+    def payload(self) -> Any:
         return json.loads(self.body)
 
 
@@ -40,7 +40,7 @@ class HookServer:
     def __init__(self, url: str, context: ssl.SSLContext | None):
         self.url, self.context = url, context
         self.taken: list[Taken] = []
-        self.asked = 0
+        self.requests = 0
         self.answer: Callable[[int], tuple[int, dict[str, str], bytes]] = lambda _: (200, {}, b"ok")
         self.after: Callable[[int], bool] = lambda _: False
 
@@ -55,7 +55,7 @@ def hook_server(tls: bool = False, name: str = "127.0.0.1", trusted: bool = True
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            number, server.asked = server.asked, server.asked + 1
+            number, server.requests = server.requests, server.requests + 1
             length = int(self.headers["Content-Length"])
             body = self.rfile.read(length)
             if len(body) < length:  # the sender ended between headers and body: nothing was said

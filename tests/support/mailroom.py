@@ -140,7 +140,7 @@ def hang_up(server: Protocol) -> str:
     return "421 too late"
 
 
-class Room(NamedTuple):
+class MailServer(NamedTuple):
     """A running server, and how to reach it."""
 
     handler: Handler
@@ -159,7 +159,7 @@ def serving(
     with_login: bool = True,
     protocol: type[Protocol] = Protocol,
     **options,
-) -> Iterator[Room]:
+) -> Iterator[MailServer]:
     """An SMTP server on the loopback, with a certificate for `name`, that asks for user and password."""
     authority, handler = trustme.CA(), Handler()
     inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -189,6 +189,6 @@ def serving(
         authority.configure_trust(outside)
     user = ("reports", PASSWORD) if with_login else ("", "")
     try:
-        yield Room(handler, Server("127.0.0.1", port, tls, *user, 2, 2, outside), authority)
+        yield MailServer(handler, Server("127.0.0.1", port, tls, *user, 2, 2, outside), authority)
     finally:
         controller.stop()

@@ -90,7 +90,7 @@ def active_in(books: Books, label: str) -> set[str]:
     return {s.customer for s in books.spells if s.day < end and s.end > midnight}
 
 
-def turns(books: Books, start: date, end: date) -> Counter:
+def movement_counts(books: Books, start: date, end: date) -> Counter:
     """How often a customer came or went on some day from start to before end, judged at the ends of the days."""
     counts = Counter()
     for customer, first in books.first_paid.items():
@@ -136,7 +136,7 @@ def customer_movements(books: Books, label: str) -> dict[str, int]:
     }
     by_state = books.rules.basis == "subscriptions" or books.rules.inactivity_days
     if books.rules.churn_mode == "event" and by_state:
-        counted = turns(books, start, min(end, books.as_of))
+        counted = movement_counts(books, start, min(end, books.as_of))
         movements = {kind: counted[kind] for kind in movements}
     return {"start": len(at_start), **movements, "retained": len(at_start & at_end), "end": len(at_end)}
 
@@ -170,10 +170,10 @@ def _figures(books: Books, label: str, segment: str | None) -> dict[str, dict[st
             if row.day < end or name == "pauses":
                 getattr(parts[part_of(row)], name).append(row)
     data_begin = label_of(books.begin, "month")
-    return {part: whole(own, label, start, end, data_begin) for part, own in parts.items()}
+    return {part: metric_values(own, label, start, end, data_begin) for part, own in parts.items()}
 
 
-def whole(books: Books, label: str, start: date, end: date, data_begin: str) -> dict[str, Fraction | None]:
+def metric_values(books: Books, label: str, start: date, end: date, data_begin: str) -> dict[str, Fraction | None]:
     movements = customer_movements(books, label)
     values = {
         "customers_at_start": movements["start"],

@@ -168,60 +168,60 @@ def differences(
         for name in ("as_of", "starts", "tables", "segments", "scale", "foreign", "basis")
         if getattr(data, name) != getattr(other, name)
     ]
-    lines += _unlike("quality", data.quality, other.quality)
+    lines += _unequal("quality", data.quality, other.quality)
     for name, rows in data.quarantine.items():
-        lines += _unlike(f"quarantine of {name}", rows, other.quarantine[name], types=False)
+        lines += _unequal(f"quarantine of {name}", rows, other.quarantine[name], types=False)
     segments = list(segments)
     for length in every:
         last = [str(period) for period in periods_of(data, length)][-FEW[length] :]
         metrics = [metric for metric in rk.METRICS if metric not in LIFETIME]
         for segment in (None, *segments):
             options = {"every": length, "segment": segment}
-            lines += _both("scorecard", data, other, rk.scorecard, periods=last, metrics=metrics, **options)
-            lines += _both("lifetimes", data, other, rk.scorecard, periods=last[-2:], metrics=LIFETIME, **options)
+            lines += _compare("scorecard", data, other, rk.scorecard, periods=last, metrics=metrics, **options)
+            lines += _compare("lifetimes", data, other, rk.scorecard, periods=last[-2:], metrics=LIFETIME, **options)
         for table in TABLES:
-            lines += _both(table.__name__, data, other, table, every=length)
-        lines += _both("identities", data, other, identities, every=length, segments=tuple(segments))
+            lines += _compare(table.__name__, data, other, table, every=length)
+        lines += _compare("identities", data, other, identities, every=length, segments=tuple(segments))
     for period in periods_of(data, "month")[-months:]:
-        lines += _both("lists", data, other, customer_lists, period=period, columns=segments)
-        lines += _both("active", data, other, active_customers, period=period, columns=segments)
-        lines += _both("concentration", data, other, concentration, period=period)
-        lines += _both("value segments", data, other, value_segments, period=period)
-    lines += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
+        lines += _compare("lists", data, other, customer_lists, period=period, columns=segments)
+        lines += _compare("active", data, other, active_customers, period=period, columns=segments)
+        lines += _compare("concentration", data, other, concentration, period=period)
+        lines += _compare("value segments", data, other, value_segments, period=period)
+    lines += _compare("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
         for ask in (renewals, survival_times):
             for cut, segment in [(cuts[0], None), *((cut, segment) for cut in cuts[1:3] for segment in segments)]:
-                lines += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
-    lines += _both("rfm", data, other, rk.rfm)
+                lines += _compare(ask.__name__, data, other, ask, cut=cut, segment=segment)
+    lines += _compare("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():
-        lines += _unlike(f"summary {key}", frame, other.summaries[key])
+        lines += _unequal(f"summary {key}", frame, other.summaries[key])
     return lines
 
 
 def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> list[str]:
     """What the two expect of customers otherwise: the fitted models, sums by segment value, the back-test, the lists."""
-    lines = _both("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
+    lines = _compare("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
     for segment in (None, *segments):
-        lines += _both("forecast", data, other, lives, period=period, segment=segment)
-    lines += _both("back-test", data, other, back_test, period=period)
+        lines += _compare("forecast", data, other, lives, period=period, segment=segment)
+    lines += _compare("back-test", data, other, back_test, period=period)
     if data.basis not in data.tables:
         return lines
     if data.basis == "orders":
-        return lines + _both("fit", data, other, cached_fit, period=period)
-    lines += _both("later retention", data, other, later_retention, period=period)
-    lines += _both("survival times", data, other, survival_times, cut=period.end)
-    return lines + _both("renewals", data, other, renewals, cut=period.end, segment=None)
+        return lines + _compare("fit", data, other, cached_fit, period=period)
+    lines += _compare("later retention", data, other, later_retention, period=period)
+    lines += _compare("survival times", data, other, survival_times, cut=period.end)
+    return lines + _compare("renewals", data, other, renewals, cut=period.end, segment=None)
 
 
-def _both(name: str, data, other, ask, **options) -> list[str]:
+def _compare(name: str, data, other, ask, **options) -> list[str]:
     answers = []
     for one in (data, other):
         try:
             answers.append(ask(one, **options))
         except RetentionKitError as error:
             answers.append(str(error))
-    return _unlike(f"{name} {options}", *answers)
+    return _unequal(f"{name} {options}", *answers)
 
 
 def _plain(value: object) -> object:
@@ -231,9 +231,9 @@ def _plain(value: object) -> object:
     )
 
 
-def _unlike(name: str, one, other, types: bool = True) -> list[str]:
+def _unequal(name: str, one, other, types: bool = True) -> list[str]:
     if isinstance(one, dict) and isinstance(other, dict):
-        return [line for key in one for line in _unlike(f"{name} {key}", one[key], other[key])]
+        return [line for key in one for line in _unequal(f"{name} {key}", one[key], other[key])]
     if dataclasses.is_dataclass(one):  # it may hold arrays
         one, other = (json.dumps(vars(each), default=_plain) for each in (one, other))
     if not (isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame)):

@@ -26,7 +26,7 @@ class SurveyServer:
 
     def __init__(self, path: Path, *options: str):
         self.path, self.port, self._options = path, 0, options
-        self.said: list[str] = []
+        self.log: list[str] = []
 
     def __enter__(self) -> SurveyServer:
         command = [sys.executable, "-m", "retention_kit.cli", "survey", "serve", "--store", str(self.path)]
@@ -38,7 +38,7 @@ class SurveyServer:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         line = self._process.stderr.readline()
-        self.said.append(line)
+        self.log.append(line)
         self.port = int(re.search(r"http://[\d.]+:(\d+)", line)[1])
         return self
 
@@ -49,7 +49,7 @@ class SurveyServer:
     def end(self, number: int) -> int:
         """The exit code after a signal."""
         self._process.send_signal(number)
-        self.said.append(self._process.communicate(timeout=30)[1])
+        self.log.append(self._process.communicate(timeout=30)[1])
         return self._process.returncode
 
     @property
@@ -123,8 +123,8 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
     counts["lost"] = len(thanked - stored.keys())
     counts["doubled"] = sum(times - 1 for times in stored.values())
     counts["altered"] = sum((score, comment) != (scores[name], name) for name, score, comment in rows)
-    counts["tracebacks"] = sum("Traceback" in line for line in server.said)
-    counts["tokens told"] = sum(token in line for line in server.said for token in tokens.values())
+    counts["tracebacks"] = sum("Traceback" in line for line in server.log)
+    counts["tokens told"] = sum(token in line for line in server.log for token in tokens.values())
     if os.name == "posix":
         counts["open to others"] = sum(bool(one.stat().st_mode & 0o077) for one in path.parent.glob(f"{path.name}*"))
     return counts

@@ -38,7 +38,7 @@ LOST_IN_MAIL = IGNORED | {
 }
 
 
-class Asked:
+class Survey:
     """A server, and the links of five customers to whom it puts some questions; they are invited while it serves."""
 
     def __init__(self, server: SurveyServer, surveys: list[str]):
@@ -78,15 +78,15 @@ def surveys() -> list[str]:
 
 
 @pytest.fixture
-def asked(server, surveys) -> Asked:
-    return Asked(server, surveys)
+def survey(server, surveys) -> Survey:
+    return Survey(server, surveys)
 
 
 @pytest.fixture
-def alone(tmp_path) -> Iterator[Asked]:
+def own_survey(tmp_path) -> Iterator[Survey]:
     """Customers of a server of the test's own, which may be ended."""
     with _served(tmp_path) as server:
-        yield Asked(server, ["nps"])
+        yield Survey(server, ["nps"])
 
 
 @pytest.mark.server
@@ -100,11 +100,11 @@ def test_no_answer_is_lost_or_doubled(tmp_path, customers, kills):
 
 
 @pytest.mark.server
-def test_what_a_killed_server_has_left_is_read_at_once(alone, tmp_path, monkeypatch):
+def test_what_a_killed_server_has_left_is_read_at_once(own_survey, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for index, token in enumerate(alone.tokens):
-        assert alone.server.ask("POST", f"/s/{token}", {"nps": str(index)})[0] == 303
-    alone.server.end(signal.SIGKILL)
+    for index, token in enumerate(own_survey.tokens):
+        assert own_survey.server.ask("POST", f"/s/{token}", {"nps": str(index)})[0] == 303
+    own_survey.server.end(signal.SIGKILL)
     assert Path("survey.sqlite-wal").stat().st_size > 0
     before = {path.name: path.read_bytes() for path in tmp_path.glob("survey.sqlite*") if path.suffix != ".sqlite-shm"}
     assert "response_count" in {*rk.scorecard(rk.load("survey.sqlite"), f"{time.gmtime().tm_year}")["metric"]}
@@ -115,22 +115,25 @@ def test_what_a_killed_server_has_left_is_read_at_once(alone, tmp_path, monkeypa
 
 
 @pytest.mark.server
-def test_it_ends_when_it_is_told_to_and_tells_no_token(alone):
-    for token in alone.tokens:
+def test_it_ends_when_it_is_told_to_and_tells_no_token(own_survey):
+    for token in own_survey.tokens:
         for path in (f"/s/{token}", f"/s/{token}?nps=9", f"/s/{token}x", f"/{token}"):
-            alone.server.ask("GET", path)
-            alone.server.ask("HEAD", path)
-    assert alone.server.ask("POST", f"/s/{alone.tokens[0]}", {"nps": "9"}, {"Sec-Fetch-Site": "cross-site"})[0] == 403
-    assert alone.rows() == []
-    assert alone.server.end(signal.SIGTERM) == 130
-    log = "".join(alone.server.said)
+            own_survey.server.ask("GET", path)
+            own_survey.server.ask("HEAD", path)
+    assert (
+        own_survey.server.ask("POST", f"/s/{own_survey.tokens[0]}", {"nps": "9"}, {"Sec-Fetch-Site": "cross-site"})[0]
+        == 403
+    )
+    assert own_survey.rows() == []
+    assert own_survey.server.end(signal.SIGTERM) == 130
+    log = "".join(own_survey.server.log)
     assert re.fullmatch(r"(retention-kit: .*\n){2}", log)
-    assert [token for token in alone.tokens if token in log] == []
+    assert [token for token in own_survey.tokens if token in log] == []
 
 
 @pytest.mark.server
-def test_a_port_that_is_taken_is_one_sentence(asked, capsys):
-    asked_for = ["survey", "serve", "--store", str(asked.server.path), "--port", str(asked.server.port)]
+def test_a_port_that_is_taken_is_one_sentence(survey, capsys):
+    asked_for = ["survey", "serve", "--store", str(survey.server.path), "--port", str(survey.server.port)]
     assert main(asked_for) == 1
     assert "cannot be served at 127.0.0.1" in capsys.readouterr().err
     assert main([*asked_for, "--host", "192.0.2.1"]) == 1
@@ -147,10 +150,10 @@ class Opened:
 
     def __init__(self, context):
         self.page = context.new_page()
-        self.asked, self.said = [], []
-        self.page.on("request", lambda request: self.asked.append(f"{request.method} {request.url}"))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.requests, self.console = [], []
+        self.page.on("request", lambda request: self.requests.append(f"{request.method} {request.url}"))
+        self.page.on("console", lambda message: self.console.append(message.text))
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
 
 
 @pytest.fixture(params=["en", "ar"])
@@ -172,43 +175,43 @@ def tab(chromium, size, language) -> Iterator[Opened]:
 
 
 @pytest.mark.browser
-def test_a_link_of_a_mail_is_confirmed_and_kept(asked, tab, language):
+def test_a_link_of_a_mail_is_confirmed_and_kept(survey, tab, language):
     page = tab.page
-    page.goto(asked.link(0, "nps=9"))
+    page.goto(survey.link(0, "nps=9"))
     assert page.locator("input:checked").get_attribute("value") == "9"
     assert page.locator("html").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
-    assert asked.rows() == []
+    assert survey.rows() == []
     page.fill("textarea", "سريع\nand kind")
     page.click("button")
-    assert page.url == f"{asked.server.url}/thanks?lang={language}"
+    assert page.url == f"{survey.server.url}/thanks?lang={language}"
     assert page.locator("h1").inner_text() == {"en": "Thank you", "ar": "شكرًا لك"}[language]
-    assert asked.rows() == [("nps", 9, "c0", "سريع\nand kind")]
+    assert survey.rows() == [("nps", 9, "c0", "سريع\nand kind")]
     page.go_back()
-    page.goto(asked.link(0, "nps=3"))
+    page.goto(survey.link(0, "nps=3"))
     assert page.locator("form").count() == 0
-    assert tab.said == []
-    assert all(where.split(" ")[1].startswith(asked.server.url) for where in tab.asked)
+    assert tab.console == []
+    assert all(where.split(" ")[1].startswith(survey.server.url) for where in tab.requests)
     assert page.context.cookies() == []
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("surveys", [ALL], ids=["all"])
-def test_the_keyboard_alone_is_enough(asked, tab):
+def test_the_keyboard_alone_is_enough(survey, tab):
     page = tab.page
-    page.goto(asked.link(0))
+    page.goto(survey.link(0))
     # The language, the first question, the second left out, the third, the comment, the button.
     for keys in (["Tab"], ["Tab", "Space", "ArrowDown"], ["Tab"], ["Tab", "Space"], ["Tab"], ["Tab", "Enter"]):
         for key in keys:
             page.keyboard.press(key)
     page.wait_for_url("**/thanks*")
-    assert asked.rows() == [("ces", 1, "c0", None), ("nps", 1, "c0", None)]
+    assert survey.rows() == [("ces", 1, "c0", None), ("nps", 1, "c0", None)]
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("surveys", [ALL], ids=["all"])
-def test_what_is_missing_is_said_first_and_leads_there(asked, tab, language):
+def test_what_is_missing_is_said_first_and_leads_there(survey, tab, language):
     page = tab.page
-    page.goto(asked.link(0, f"lang={language}"))
+    page.goto(survey.link(0, f"lang={language}"))
     page.fill("textarea", "kept")
     page.click("button")
     assert page.title().startswith({"en": "Error: ", "ar": "خطأ: "}[language])
@@ -218,21 +221,21 @@ def test_what_is_missing_is_said_first_and_leads_there(asked, tab, language):
         page.keyboard.press(key)
     page.locator("button").press("Enter")
     page.wait_for_url("**/thanks*")
-    assert asked.rows() == [("nps", 0, "c0", "kept")]
+    assert survey.rows() == [("nps", 0, "c0", "kept")]
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("surveys", [ALL], ids=["all"])
 @pytest.mark.parametrize(("size", "language"), [(DESK, "en"), (PHONE, "ar")], ids=["desk", "phone"], indirect=True)
 @pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}])
-def test_axe_finds_no_violation_and_nothing_is_too_small_or_too_wide(axe, asked, chromium, size, language, look):
+def test_axe_finds_no_violation_and_nothing_is_too_small_or_too_wide(axe, survey, chromium, size, language, look):
     context = chromium.new_context(viewport=size, locale=language, **look)
     context.add_init_script(path=axe)
     page = context.new_page()
-    page.goto(asked.link(0))
+    page.goto(survey.link(0))
     _send(page)
     _check(page)
-    page.goto(asked.link(0, "nps=9"))
+    page.goto(survey.link(0, "nps=9"))
     _check(page)
     boxes = [box.bounding_box() for box in page.locator("label:has(input), button, textarea").all()]
     assert [box for box in boxes if box["width"] < 24 or box["height"] < 44] == []
@@ -295,16 +298,16 @@ def other_site() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.browser
-def test_a_form_on_another_site_answers_for_nobody(asked, chromium, other_site):
+def test_a_form_on_another_site_answers_for_nobody(survey, chromium, other_site):
     url, pages = other_site
     context = chromium.new_context()
     page = context.new_page()
-    pages[0] = f'<form method="post" action="{asked.link(0)}"><input name="nps" value="0"><button>Go</button></form>'
+    pages[0] = f'<form method="post" action="{survey.link(0)}"><input name="nps" value="0"><button>Go</button></form>'
     page.goto(url)
     page.click("button")
     assert page.locator("h1").inner_text() == "Your answer was not sent"
-    pages[0] = f'<iframe src="{asked.link(1, "nps=0")}"></iframe>'  # nor can it be laid under another page
+    pages[0] = f'<iframe src="{survey.link(1, "nps=0")}"></iframe>'  # nor can it be laid under another page
     page.goto(url)
     assert page.frames[1].locator("button").count() == 0
-    assert asked.rows() == []
+    assert survey.rows() == []
     context.close()

@@ -48,7 +48,7 @@ class _Read(HTMLParser):
 
     def __init__(self, html: str):
         super().__init__()
-        self.rows, self.said, self.links, self.tips, self.tags, self.inside = [], [], [], [], set(), []
+        self.rows, self.texts, self.links, self.tips, self.tags, self.inside = [], [], [], [], set(), []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
@@ -61,7 +61,7 @@ class _Read(HTMLParser):
         elif tag in ("td", "th"):
             self.rows[-1].append("")
         elif tag == "p":
-            self.said.append("")
+            self.texts.append("")
 
     def handle_endtag(self, tag):
         assert self.inside.pop() == tag, "every tag is closed in its place"
@@ -70,7 +70,7 @@ class _Read(HTMLParser):
         if {"td", "th"} & {*self.inside}:
             self.rows[-1][-1] += text
         elif "p" in self.inside:
-            self.said[-1] += text
+            self.texts[-1] += text
 
 
 def read(value) -> _Read:
@@ -89,7 +89,7 @@ def test_a_scorecard_shows_its_figures_in_words(data):
     """Two of the three of January buy again (Wilson: 20.8% to 93.9%); sales are £37.50 after £8.00."""
     rows = rk.scorecard(data, "2024-02", metrics=["customer_retention_rate", "revenue"])
     page = read(rows)
-    assert page.said == ["Figures, February 2024"]
+    assert page.texts == ["Figures, February 2024"]
     assert page.rows == [
         ["Figure", "Value", "95% interval", "n", "Change", "Made of", "Note"],
         ["Customer retention", "66.67%", "20.77% to 93.85%", "3", "–", "2 of 3", "Small sample: n = 3."],
@@ -108,14 +108,14 @@ def test_by_segment_and_over_periods_a_scorecard_says_which(data):
         ["Revenue", "Spain", "£20.00"],
     ]
     trend = rk.scorecard(data, periods="all", metrics=["active_customers"])
-    assert read(trend).said == ["Figures, January 2024 to March 2024"]
+    assert read(trend).texts == ["Figures, January 2024 to March 2024"]
     assert [row[1:3] for row in read(trend).rows] == [
         ["Period", "Value"],
         ["Jan 2024", "3"],
         ["Feb 2024", "3"],
         ["Mar 2024 (incomplete)", "1"],
     ]
-    assert read(rk.scorecard(data, "2024-03", metrics=["revenue"])).said == ["Figures, March 2024 (incomplete)"]
+    assert read(rk.scorecard(data, "2024-03", metrics=["revenue"])).texts == ["Figures, March 2024 (incomplete)"]
 
 
 def test_a_goal_is_shown_with_its_state(tmp_path):
@@ -197,7 +197,7 @@ def test_long_scorecards_are_cut_short_with_a_word():
     rows = rk.scorecard(rk.sample(), periods="all", metrics=["revenue", "refunds"])
     assert len(rows) == 72
     assert len(read(rows).rows) == 1 + ROWS
-    assert read(rows).said[-1] == str(rows).splitlines()[-1] == "And 12 more rows."
+    assert read(rows).texts[-1] == str(rows).splitlines()[-1] == "And 12 more rows."
 
 
 # Cohorts
@@ -213,7 +213,7 @@ def test_cohorts_show_as_shares_by_age(data):
         ["Feb 2024", "1", "100", "0", ""],
     ]
     assert "February 2024: 2 of 3, 66.67%" in page.tips
-    assert page.said == [
+    assert page.texts == [
         "Customers by the month in which they joined",
         "Per cent of each cohort who were active, in columns by months after joining.",
         "Cohorts up to Feb 2024 may hold earlier customers.",
@@ -258,7 +258,7 @@ def test_a_measure_says_what_it_is_made_of(measure, message):
     1.96 · √(2p / 43) = 29.36, and they are no small sample.
     """
     assert str(measure()) == repr(measure()) == message
-    assert " · ".join(read(measure()).said) == message
+    assert " · ".join(read(measure()).texts) == message
 
 
 # Datasets
@@ -266,7 +266,7 @@ def test_a_measure_says_what_it_is_made_of(measure, message):
 
 def test_a_dataset_says_what_it_holds(data):
     page = read(data)
-    assert page.said == [
+    assert page.texts == [
         "Ours: data from 1 Jan 2024 to 9 Mar 2024",
         "Tables: orders (7 rows read)",
         "Time and money: times in Europe/London · known up to the end of 9 Mar 2024 · amounts in GBP",
@@ -282,14 +282,14 @@ def test_a_dataset_says_what_it_holds(data):
 
 def test_a_dataset_of_answers_names_no_customers():
     answers = pd.DataFrame({"responded_at": ["2024-02-01"], "survey": ["nps"], "score": [9]})
-    texts = read(rk.load(responses=answers)).said
+    texts = read(rk.load(responses=answers)).texts
     assert texts[0] == "Data from 1 Feb 2024 to 1 Feb 2024"
     assert texts[2:] == [
         "Time and money: times without a zone taken as UTC · known up to the end of 1 Feb 2024",
         "Segment columns: none",
     ]
     sample = rk.sample(as_of="2024-01-01")
-    assert read(sample).said[0] == "Sample Company: data from 1 Jan 2023 to 31 Dec 2023 (synthetic data)"
+    assert read(sample).texts[0] == "Sample Company: data from 1 Jan 2023 to 31 Dec 2023 (synthetic data)"
 
 
 # Packs
@@ -315,7 +315,7 @@ def pack(tmp_path, monkeypatch) -> Path:
 
 def test_a_pack_links_its_files_from_the_working_directory(pack):
     page = read(Pack(pack, "2024-02"))
-    assert page.said == [
+    assert page.texts == [
         "Report of February 2024",
         "Report: report.en.html · report.en.pdf",
         "Figures: scorecard.csv",
@@ -336,11 +336,11 @@ def test_a_pack_links_its_files_from_the_working_directory(pack):
             "manifest.json",
         )
     ]
-    assert str(Pack(Path("our reports/2024-02"), "2024-02")).splitlines() == page.said
+    assert str(Pack(Path("our reports/2024-02"), "2024-02")).splitlines() == page.texts
 
 
 def test_a_pack_marks_what_failed_and_what_was_left(pack):
-    texts = read(Pack(pack, "2024-02", ("revenue (en): <b>Boom</b>.",))).said
+    texts = read(Pack(pack, "2024-02", ("revenue (en): <b>Boom</b>.",))).texts
     assert texts[:2] == ["Report of February 2024: a part of it failed", "Failed: revenue (en): <b>Boom</b>."]
     text = str(Pack(pack, "2024-02", is_new=False, note="Something is unlisted."))
     assert text.splitlines()[-2:] == ["Something is unlisted.", "Unchanged, left as it stands."]

@@ -138,13 +138,13 @@ class Lab:
     """JupyterLab in a tab, with all that it asked for and all that it complained about."""
 
     def __init__(self, page, server: dict):
-        self.page, self.server, self.asked, self.said = page, server, [], []
+        self.page, self.server, self.requests, self.console = page, server, [], []
         self.explorer = page.locator(".rk-explorer")
         page.set_default_timeout(SECONDS * 1000)
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("websocket", lambda socket: self.asked.append(socket.url))
-        page.on("console", lambda message: message.type == "error" and self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("websocket", lambda socket: self.requests.append(socket.url))
+        page.on("console", lambda message: message.type == "error" and self.console.append(message.text))
+        page.on("pageerror", lambda error: self.console.append(str(error)))
 
     def open(self, path: str = "") -> None:
         """Open a notebook, or what the command opens by itself, and wait until its kernel is there."""
@@ -205,9 +205,9 @@ class Lab:
         token = {"Authorization": f"token {self.server['token']}"}
         for kernel in json.load(urlopen(Request(kernels, headers=token))):
             urlopen(Request(f"{kernels}/{kernel['id']}", headers=token, method="DELETE"))
-        hosts = {urlsplit(url).hostname for url in self.asked if not url.startswith(("data:", "blob:"))}
+        hosts = {urlsplit(url).hostname for url in self.requests if not url.startswith(("data:", "blob:"))}
         assert hosts <= {"localhost", "127.0.0.1"}
-        assert self.said == []
+        assert self.console == []
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def kernels(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["as they are", "as init writes them"])
-def place(request, tmp_path_factory) -> Path:
+def notebooks(request, tmp_path_factory) -> Path:
     """The folder of the notebooks, where they may write."""
     folder = tmp_path_factory.mktemp("place") / "ours"
     if request.param == "as init writes them":
@@ -86,9 +86,9 @@ def retention() -> dict:
     return {name: row[name] for name in ("value", "numerator", "denominator")}
 
 
-def test_the_explorer_and_the_calls_behind_it_say_the_same(place):
+def test_the_explorer_and_the_calls_behind_it_say_the_same(notebooks):
     ask = 'explorer.scorecard.to_json(orient="records"), explorer.parameters, len(Out)'
-    notebook, output = run(place / "01_explore.ipynb", f"__import__('json').dumps([{ask}])")
+    notebook, output = run(notebooks / "01_explore.ipynb", f"__import__('json').dumps([{ask}])")
     displayed, parameters, count = json.loads(output)
     (row,) = (
         one
@@ -106,9 +106,9 @@ def test_the_explorer_and_the_calls_behind_it_say_the_same(place):
     assert PERIOD in outputs["movements"]["text/plain"]
 
 
-def test_the_cohorts_are_those_of_the_report_and_their_customers_are_counted(place, company):
+def test_the_cohorts_are_those_of_the_report_and_their_customers_are_counted(notebooks, company):
     ask = "len(active_customers(data, page.period, cohort=page.period.shift(-3))), len(customer_lists(data, page.period)['lost_customers'])"
-    notebook, output = run(place / "02_cohorts.ipynb", ask)
+    notebook, output = run(notebooks / "02_cohorts.ipynb", ask)
     cell = rk.cohorts(company).query("cohort == '2025-09' and age == 3").iloc[0]
     lost = rk.scorecard(company, PERIOD, metrics=["lost_customers"]).iloc[0]
     assert [int(count) for count in output.split()] == [cell["active"], lost["value"]]
@@ -119,10 +119,10 @@ def test_the_cohorts_are_those_of_the_report_and_their_customers_are_counted(pla
     assert "customer_id" in outputs["lost"]["text/html"]
 
 
-def test_the_report_is_built_beside_the_notebooks(place):
-    notebook, output = run(place / "03_build_the_report.ipynb", "pack.failures, pack.period")
+def test_the_report_is_built_beside_the_notebooks(notebooks):
+    notebook, output = run(notebooks / "03_build_the_report.ipynb", "pack.failures, pack.period")
     assert output.strip() == f"() {PERIOD}"
-    pack = place.parent / "reports" / PERIOD
+    pack = notebooks.parent / "reports" / PERIOD
     listed = results(notebook)["contents"]["text/plain"]
     for name in ("report.en.html", "report.en.pdf", "scorecard.csv", "manifest.json"):
         assert (pack / name).is_file()
@@ -133,9 +133,9 @@ def test_the_report_is_built_beside_the_notebooks(place):
         assert named in next(cell.source for cell in notebook.cells if cell.id == "pack-words")
 
 
-def test_a_metric_in_a_file_of_ones_own_is_everywhere(place, company):
+def test_a_metric_in_a_file_of_ones_own_is_everywhere(notebooks, company):
     ask = "rk.scorecard(data, metrics=['new_customer_share']).to_json(orient='records')"
-    notebook, output = run(place / "04_your_own_metric.ipynb", ask)
+    notebook, output = run(notebooks / "04_your_own_metric.ipynb", ask)
     (row,) = json.loads(output)
     new, end = (
         rk.scorecard(company, PERIOD, metrics=[name]).iloc[0]["value"] for name in ("new_customers", "customers_at_end")
@@ -148,7 +148,7 @@ def test_a_metric_in_a_file_of_ones_own_is_everywhere(place, company):
     assert "France" in outputs["scorecard"]["text/html"]
     assert VEGALITE_MIME in outputs["trend"]
     assert "application/vnd.jupyter.widget-view+json" in outputs["explore"]
-    page = (place.parent / "reports" / "own" / PERIOD / "report.en.html").read_text("utf-8")
+    page = (notebooks.parent / "reports" / "own" / PERIOD / "report.en.html").read_text("utf-8")
     assert "Share of new customers" in page
     assert "new customers / customers at the end" in page
 
