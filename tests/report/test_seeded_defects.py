@@ -13,7 +13,7 @@ import pytest
 from retention_kit.report.archive import manifest
 from retention_kit.report.checks import gate
 from retention_kit.report.message.mail import POLICY, to_bytes
-from test_gate import edit, rewrite, settle
+from test_gate import edit, rewrite, update_digests
 
 pytestmark = pytest.mark.long
 HTML, PDF, EML = "report.en.html", "report.en.pdf", "message.en.eml"
@@ -258,7 +258,7 @@ def test_a_defect_is_held(sample_pack, tmp_path, name):
     pack = shutil.copytree(sample_pack, tmp_path / "packs" / sample_pack.name)
     assert gate.judge(pack).state == "ok"
     DEFECTS[name](pack)
-    settle(pack)
+    update_digests(pack)
     assert manifest.altered(pack, manifest.read(pack)) == set(), "only what is in the files can tell"
     verdict = gate.judge(pack)
     assert verdict.state == "blocked", name
