@@ -113,7 +113,7 @@ def namespace(project, monkeypatch, metrics_kept) -> Iterator[dict]:  # noqa: AR
 
 @pytest.mark.long
 @with_blocks("python")
-def test_python_runs(page, namespace):
+def test_every_python_block_runs(page, namespace):
     for code in blocks(page, "python"):
         if page != SCHEDULES:
             exec(compile(ast.parse(code), str(page), "exec"), namespace)
@@ -299,7 +299,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
+def test_every_link_leads_to_a_page_and_heading(page):
     text = BLOCK.sub("", page.read_text("utf-8"))
     links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"|^```\{image\} (\S+)", text, re.MULTILINE)
     dead = []

@@ -325,7 +325,7 @@ def test_the_nearest_choice_ends_the_sentence(name, choices, expected):
         ("root@localhost", ("root@localhost", "")),
     ],
 )
-def test_an_address(text, address):
+def test_an_address_is_parsed(text, address):
     assert parse_address(text) == address
 
 
@@ -355,7 +355,7 @@ def test_an_address(text, address):
         "a@" + "b" * 64 + ".c",
     ],
 )
-def test_what_is_no_address(text):
+def test_a_text_that_is_no_address_is_refused(text):
     with pytest.raises(SettingsError, match="is no email address: write it like"):
         parse_address(text)
 

@@ -49,7 +49,7 @@ def environment(monkeypatch, tmp_path):
         ({"LANG": "ar_SA"}, "--language en check", "en"),
     ],
 )
-def test_who_says_which_language(monkeypatch, variables, arguments, expected):
+def test_the_language_is_that_of_the_option_else_of_the_environment(monkeypatch, variables, arguments, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert requested_language(arguments.split()) == expected
@@ -116,7 +116,7 @@ def test_help_is_in_the_language_with_the_same_options(capsys, arguments):
         ("report --jobs 0", "قيمة --jobs هي 0"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(capsys, arguments, part):
+def test_a_mistake_is_one_line(capsys, arguments, part):
     try:
         code = main(["--language", "ar", *arguments.split()])
     except SystemExit as ended:

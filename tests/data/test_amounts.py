@@ -151,7 +151,7 @@ def orders(amounts: list, **more) -> pd.DataFrame:
         (["1.200,00", "1.200"], ";", None),
     ],
 )
-def test_how_an_amount_that_may_be_two_is_read_is_told(tmp_path, amounts, delimiter, reading):
+def test_how_an_ambiguous_amount_is_read_is_a_finding(tmp_path, amounts, delimiter, reading):
     rows = [delimiter.join((f"c{index}", "2024-01-05", amount)) for index, amount in enumerate(amounts)]
     header = delimiter.join(("customer_id", "ordered_at", "amount"))
     (tmp_path / "orders.csv").write_text("\n".join([header, *rows]) + "\n")

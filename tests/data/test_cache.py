@@ -222,7 +222,7 @@ def test_a_setting_that_changes_figures_is_seen(shop, cleaned):
 
 
 @pytest.mark.parametrize("option", [{"company": "Shop"}, {"languages": ["ar"]}, {"formats": ["brief"]}])
-def test_looks_are_none_of_it(shop, cleaned, option: dict):
+def test_options_of_the_report_need_no_new_cleaning(shop, cleaned, option: dict):
     revenue(shop)
     data = rk.load(shop, **option)
     assert len(cleaned) == 1

@@ -71,7 +71,7 @@ def row(data, period, metric):
 
 
 @pytest.mark.parametrize(("name", "period", "figures", "words"), FIGURES, ids=[name for name, *_ in FIGURES])
-def test_figures(case, name, period, figures, words):
+def test_a_case_has_its_figures_and_findings(case, name, period, figures, words):
     data = rk.load(case(f"data_in/{name}"))
     got = {metric: row(data, period, metric).value for metric in figures}
     assert got == pytest.approx(figures)
@@ -89,7 +89,7 @@ SENTENCES = [
 
 
 @pytest.mark.parametrize(("name", "words"), SENTENCES, ids=[name for name, *_ in SENTENCES])
-def test_sentences(case, name, words):
+def test_a_case_is_refused_in_one_sentence(case, name, words):
     with pytest.raises(RetentionKitError) as error:
         rk.load(case(f"data_in/{name}"))
     assert "\n" not in str(error.value)
@@ -104,7 +104,7 @@ EITHER = [
 
 
 @pytest.mark.parametrize(("name", "period", "figures", "word"), EITHER, ids=[name for name, *_ in EITHER])
-def test_figure_or_sentence(case, name, period, figures, word):
+def test_a_case_is_read_and_noted_or_refused_in_a_sentence(case, name, period, figures, word):
     """What is read is told, what is not read is refused with the place."""
     try:
         data = rk.load(case(f"data_in/{name}"))
@@ -170,7 +170,7 @@ def test_dates_that_cannot_be(shared):
         rk.load(shared / "cases" / "data_in" / "orders_y.csv")
 
 
-def test_a_workbook_larger_than_it_looks(shared):
+def test_a_workbook_larger_unpacked_than_allowed_is_refused(shared):
     with pytest.raises(RetentionKitError, match=r"bomb_cell\.xlsx"):
         rk.load(shared / "cases" / "data_in" / "bomb_cell.xlsx")
 

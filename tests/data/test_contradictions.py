@@ -33,7 +33,7 @@ def load(folder, path="*.csv", more="", **files):
     return rk.load(folder)
 
 
-def test_a_shop_that_says_things_against_itself(tmp_path):
+def test_contradictions_of_a_shop_are_findings(tmp_path):
     data = rk.load(shop(tmp_path))
     assert counted(data) == COUNTED
     assert {period: value(data, "revenue", period) for period in REVENUE} == REVENUE
@@ -141,7 +141,7 @@ def test_a_copy_of_a_file_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("table", ["orders", "known_customers", "tickets", "invitations"])
-def test_what_is_told_of_a_table_without_rows(tmp_path, table):
+def test_a_table_without_rows_has_its_warning(tmp_path, table):
     """A finding about a file that holds its header alone is no division by its rows."""
     head = {"orders": "ordered_at,amount", "known_customers": "first_at", "tickets": "opened_at,closed_at"}
     names = head.get(table, "invited_at,survey,responded_at")
@@ -192,7 +192,7 @@ TOTALS = [  # what the last row is: whether it is told
 
 
 @pytest.mark.parametrize(("last", "is_told"), TOTALS)
-def test_a_row_that_sums_the_others_is_told(last, is_told):
+def test_a_row_that_sums_the_others_is_a_finding(last, is_told):
     amounts = [10, 20, 30]
     rows = pd.DataFrame({"customer_id": list("ABC"), "ordered_at": "2024-01-05", "amount": amounts})
     rows.loc[3] = {"ordered_at": "2024-01-31", "amount": 60} | last
@@ -207,7 +207,7 @@ def test_a_row_that_sums_the_others_is_told(last, is_told):
     refund=st.integers(0, 5),
     has_grand=st.booleans(),
 )
-def test_every_sum_of_rows_since_the_last_and_of_all_is_told(months, refund, has_grand):
+def test_every_sum_of_rows_since_the_last_and_of_all_is_a_finding(months, refund, has_grand):
     """Sums of each month's rows less a refund."""
     rows = []
     for amounts in months:

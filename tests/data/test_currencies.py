@@ -328,7 +328,7 @@ def test_a_folder_gives_its_rates(tmp_path):
     assert rk.load(tmp_path, currency="GBP").engine.rows("SELECT amount FROM orders") == [(8 * UNIT,)]
 
 
-def test_what_is_found_in_rates_is_told(tmp_path, monkeypatch, capsys):
+def test_findings_in_rates_are_listed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     orders = "customer_id,ordered_at,amount,currency\nA,2024-01-05,10,USD\nB,2024-01-06,5,KRW\n"
     (tmp_path / "orders.csv").write_text(orders, "utf-8")

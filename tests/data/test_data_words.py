@@ -95,7 +95,7 @@ def odd_shop():
     return rk.load(orders=orders, responses=answers, timezone="Europe/London", currency="GBP", as_of="2024-06-01")
 
 
-def test_a_shop_with_many_findings_is_told_in_arabic():
+def test_the_findings_of_a_shop_are_in_arabic():
     data = odd_shop()
     quality = data.quality[["check", "effect"]]
     assert len(quality) > 12

@@ -131,7 +131,7 @@ def test_nobody_lost_is_no_endless_lifespan():
 # One of everything
 
 
-def test_one_customer_who_stays():
+def test_a_single_customer_has_figures_without_intervals():
     rows = pd.DataFrame(
         {"customer_id": "A", "ordered_at": ["2024-01-05", "2024-02-05", "2024-03-05"], "amount": [5, 5, 7]}
     )
@@ -160,7 +160,7 @@ def test_one_subscriber_who_leaves():
     assert reasons.to_dict("records") == [{"period": "2022-02", "reason": "too expensive", "lost": 1, "churned": 10.0}]
 
 
-def test_one_period():
+def test_a_single_period_has_no_change():
     data = rk.load(orders=ORDERS[:2], **OPTIONS | {"as_of": "2022-02-01"})
     frame = rk.scorecard(data, periods="all")
     assert set(frame["period"]) == {"2022-01"}
@@ -169,7 +169,7 @@ def test_one_period():
     assert rk.cohorts(data, every="month")[["age", "size", "active"]].to_numpy().tolist() == [[0, 1, 1]]
 
 
-def test_nobody_ever_left():
+def test_without_losses_there_are_no_reasons():
     data = rk.load(subscriptions=SPELLS[2:], **OPTIONS)
     reasons = rk.churn_reasons(data, every="month")
     assert list(reasons) == ["period", "reason", "lost", "churned"]

@@ -200,7 +200,7 @@ def test_ids_that_differ_only_in_case_are_told_and_folded_where_asked(tmp_path):
 
 
 @pytest.mark.parametrize(("own", "others", "is_told"), [(11, 9, 1), (10, 10, 0), (10, 8, 0)])
-def test_a_customer_with_most_orders_is_told(own, others, is_told):
+def test_a_customer_with_most_orders_is_a_finding(own, others, is_told):
     data = rk.load(orders=orders(["till 1"] * own + [f"c{index}" for index in range(others)]), **UTC)
     assert checks(data) == ({"one customer has most orders": own} if is_told else {})
 

@@ -191,7 +191,7 @@ def test_of_two_groups_the_comparison_is_one_and_its_p_is_that_of_the_difference
     assert np.log(claims[0].p) == pytest.approx(np.log(2 * norm.sf(z)), rel=0.05)
 
 
-def test_weighted_scores():
+def test_weighted_scores_by_hand():
     assert weighted_score({"a": 10.0, "b": 40.0}, {"a": 1, "b": 3}) == 32.5
     assert weighted_score({"a": 10.0}, {"a": 1}) is None  # nothing to weigh
     assert weighted_score({"a": 10.0, "b": 40.0}, {"a": 1, "b": 1, "c": 1}) is None  # a third has no score

@@ -117,7 +117,7 @@ def load_both(database, options: dict, **tables: pd.DataFrame) -> tuple:
 @pytest.mark.parametrize(
     ("basis", "every"), [("orders", ["month", "week"]), ("subscriptions", ["month", "quarter", "year"])]
 )
-def test_the_sample_company(database, basis, every):
+def test_the_sample_company_has_the_same_figures(database, basis, every):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = load_both(database, options, **cases.tables())
     assert differences(data, other, ["channel"], every) == []
@@ -199,7 +199,7 @@ def test_hard_cases_in_several_currencies(database, basis, mode):
 
 @pytest.mark.parametrize("written", [CLOCKS, AWARE], ids=["naive", "aware"])
 @pytest.mark.parametrize("zone", [None, "Europe/London", "America/New_York", "Australia/Lord_Howe"])
-def test_clocks(database, written, zone):
+def test_times_in_local_zones_are_the_same(database, written, zone):
     data, other = load_both(database, {"timezone": zone, "currency": "EUR"}, orders=table(written))
     assert differences(data, other) == []
 

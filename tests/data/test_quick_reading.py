@@ -94,7 +94,7 @@ def test_keys_that_are_sure_to_differ(keys, unique):
     assert are_unique(engine, "came", "key", len(keys), is_number=is_number) is unique
 
 
-def test_one_look_answers_all_that_was_asked_before_it(monkeypatch):
+def test_one_query_answers_all_that_was_asked_before_it(monkeypatch):
     engine = DuckDB()
     engine.run("CREATE TABLE came AS SELECT 3 AS one UNION ALL SELECT 4")
     queries = []

@@ -109,7 +109,7 @@ def test_tables_have_the_columns_of_the_data_model(raw):
     }
 
 
-def test_size(raw):
+def test_the_sample_has_its_size(raw):
     assert raw["orders"]["customer_id"].nunique() == sample.CUSTOMERS == 4_000
     assert 19_000 < len(raw["orders"]) < 21_000
     assert 2_800 < len(raw["subscriptions"]) < 3_200

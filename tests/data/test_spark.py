@@ -103,7 +103,7 @@ def every_fourth(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("basis", cases.BASES)
-def test_the_sample_company(session, basis):
+def test_the_sample_company_has_the_same_figures(session, basis):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = load_both(session, options, **{name: every_fourth(frame) for name, frame in cases.tables().items()})
     assert differences(data, other, ["channel"], months=2) == []
@@ -200,7 +200,7 @@ def test_every_way_of_writing_a_time(session):
 
 
 @pytest.mark.parametrize(("written", "zone"), [(CLOCKS, "Australia/Lord_Howe"), (AWARE, "Europe/London")])
-def test_clocks(session, written, zone):
+def test_times_in_local_zones_are_the_same(session, written, zone):
     data, other = load_both(session, {"timezone": zone, "currency": "EUR"}, orders=table(written))
     assert data.quality.equals(other.quality)
     for one in (data, other):

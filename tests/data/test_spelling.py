@@ -49,7 +49,7 @@ def effect_of(data):
 @pytest.mark.long
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_names_spelled_otherwise_are_read_and_told(tmp_path, container, spelling):
+def test_names_spelled_otherwise_are_read_and_a_finding(tmp_path, container, spelling):
     frame = ORDERS.rename(columns=SPELLINGS[spelling])
     data = loaded(tmp_path, frame, container)
     expected = rk.load(orders=ORDERS)

@@ -392,7 +392,7 @@ LAST = "2024-01-31 23:59:59.999999999"
 @pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("way", ["pandas", "arrow", "parquet"])
-def test_every_type_of_time(tmp_path, way, unit, zone):
+def test_every_type_of_time_is_read(tmp_path, way, unit, zone):
     """The last instant of a month that the type can tell, and no later one."""
     digits = {"s": 0, "ms": 3, "us": 6, "ns": 9}[unit]
     local = LAST[: 19 + (digits > 0) + digits]
@@ -411,7 +411,7 @@ def test_every_type_of_time(tmp_path, way, unit, zone):
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
-def test_every_type_of_date(kind):
+def test_every_type_of_date_is_read(kind):
     frame = pa.table({"customer_id": ["Ann"], "ordered_at": pa.array([date(2024, 1, 31)], kind), "amount": [1]})
     assert rk.load(orders=frame).start == date(2024, 1, 31)
 

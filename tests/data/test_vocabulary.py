@@ -63,7 +63,7 @@ INTERVALS = {
 @pytest.mark.parametrize(
     ("expected", "text"), [(expected, text) for expected, every in INTERVALS.items() for text in every]
 )
-def test_intervals(expected, text):
+def test_intervals_are_read_in_any_case(expected, text):
     assert parse_interval(text) == parse_interval(text.upper()) == expected
 
 
@@ -173,7 +173,7 @@ def test_every_status_of_a_vendor(vendor):
     assert {text: parse_status(f" {text.upper()} ") for text in VENDORS[vendor]} == VENDORS[vendor]
 
 
-def test_mrr_of_words():
+def test_mrr_follows_the_words_for_intervals_and_statuses():
     data = rk.load(subscriptions=table("""
         customer_id  subscription_id  started_at  ended_at  amount  interval       status
         A            1                2024-01-05  -         120     Yearly         Active

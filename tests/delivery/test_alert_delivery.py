@@ -152,7 +152,7 @@ def test_all_that_is_new_is_in_one_message(tmp_path, mail_server, hooks):
     assert taken.payload["text"].count("•") == 2
 
 
-def test_no_data_are_told_to_the_owner_once(runs, hooks):
+def test_missing_data_are_reported_to_the_owner_once(runs, hooks):
     for pattern in ("..", "..x", "..x?", "..x??", "..x??x"):
         runs.run(pattern)
     assert runs.mail_server.handler.recipients == [ANN, OWN]
@@ -257,7 +257,7 @@ def test_no_secret_is_written(runs, hooks):
     assert str(os.environ["RETENTION_KIT_WEBHOOK_OPS"]).encode() not in written
 
 
-def test_names_are_text(tmp_path, mail_server, hooks):
+def test_names_in_the_data_are_text_in_mail_and_webhooks(tmp_path, mail_server, hooks):
     value = CLEVER.replace("\r\n", " ")
     runs = AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN}", OPS, name="<!channel> *x* <b>", each="country"))
     runs.run("..x", value=value)

@@ -89,7 +89,7 @@ def short(event: Event) -> tuple[str, str]:
         ([], []),
     ],
 )
-def test_what_is_told_in_which_order(histories, expected):
+def test_events_come_in_their_order(histories, expected):
     reader = Reader()
     for pattern in histories:
         reader.read(history(pattern))
@@ -161,7 +161,7 @@ def test_a_change_that_nobody_would_see_is_none():
     assert reader.read(rate(0.0621)) == [("revised", "01")]
 
 
-def test_of_one_period_it_is_told_once_that_it_fires():
+def test_a_period_fires_once():
     reader = Reader()
     for pattern in (".x", "xx", "x?", "x?x", ".?.", "x?x", "x?.", "x?x"):
         reader.read(history(pattern))
@@ -169,7 +169,7 @@ def test_of_one_period_it_is_told_once_that_it_fires():
     assert beginnings == [("firing", "02"), ("firing", "03")]
 
 
-def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():
+def test_a_firing_that_came_back_is_sent_again_but_not_in_its_period():
     reader = Reader()
     for pattern in ("..", "..x", "..."):
         reader.read(history(pattern))
@@ -191,7 +191,7 @@ def beginnings_and_ends(pattern: str, start: int) -> list[tuple[str, str]]:
 
 
 @given(st.text(".x?", min_size=1, max_size=24), st.sets(st.integers(1, 24)))
-def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(pattern, days):
+def test_without_revisions_each_beginning_and_end_is_sent_on_whatever_days_it_runs(pattern, days):
     """However many periods pass between two looks."""
     run_days = sorted(day for day in days | {len(pattern)} if day <= len(pattern))
     reader = Reader()
@@ -218,7 +218,7 @@ steps = st.lists(
 
 @given(steps)
 @settings(max_examples=150)
-def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(steps):
+def test_after_any_revisions_no_event_is_sent_twice_and_readers_know_the_state(steps):
     reader, pattern, rates, last = Reader(), [".", "x"], ["4", "6"], 0
     firings: list[str] = []
     reader.read(history("".join(pattern), "".join(rates)))

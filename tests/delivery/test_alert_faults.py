@@ -85,7 +85,7 @@ days = st.lists(st.tuples(st.text(".x?", max_size=2), st.lists(st.sampled_from(F
 
 @settings(max_examples=40)
 @given(days=days)
-def test_on_whatever_days_each_event_is_told_once_to_each(days):
+def test_on_whatever_days_each_event_is_sent_once_to_each(days):
     with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
         path, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
         pattern = "."
@@ -115,7 +115,7 @@ changes = st.tuples(
 
 @settings(max_examples=40)
 @given(days=st.lists(st.tuples(changes, st.lists(st.sampled_from(FAULTS), max_size=3)), max_size=12))
-def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days):
+def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_sent(days):
     """As somebody would who heard of it with no fault between: for each rule, in the order of days."""
     with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
         path, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
@@ -188,7 +188,7 @@ def run_once(process, pattern: str, meanwhile=lambda _: None) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.long
-def test_a_run_killed_again_and_again_tells_everything_once():
+def test_a_run_killed_again_and_again_sends_everything_once():
     """SIGKILL at any moment of a run, now and then just when the receiver has a message and has not said so."""
     chance, lives, pattern = random.Random(11), 0, "."
     with in_memory() as folder, hook_server() as server, start_process(Path(folder), server.url) as process:
@@ -228,7 +228,7 @@ def test_a_run_killed_again_and_again_tells_everything_once():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.long
-def test_two_runs_at_once_tell_everything_once():
+def test_two_runs_at_once_send_everything_once():
     with (
         in_memory() as folder,
         hook_server() as server,

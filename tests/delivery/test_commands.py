@@ -402,7 +402,7 @@ def test_status_is_not_red_for_who_is_no_longer_named(tmp_path):
     assert summary == ((("2024-01", 1, "ok", "", 1, 1, 0, 0),), ())
 
 
-def test_status_of_nothing(tmp_path):
+def test_status_without_a_pack_names_the_missing_report(tmp_path):
     summary = status(tmp_path / "reports", make_settings({"report": {"every": "quarter"}}), date(2024, 4, 1))
     assert summary.lines == (("2024-Q1", 0, "", "", 0, 0, 0, 0),)
     assert "The report of 2024-Q1 is missing" in summary.problems[0]

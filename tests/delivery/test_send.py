@@ -160,7 +160,7 @@ def test_who_is_deferred_too_long_waits_for_the_next_call(pack, mail_server, pau
     assert sorted(mail_server.handler.recipients) == [ANN, BEN, CY]
 
 
-def test_all_refused(pack, mail_server):
+def test_where_the_server_refuses_all_every_message_fails(pack, mail_server):
     mail_server.handler.rcpt = lambda *_: "550 5.7.1 Not here"
     assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "failed")
     assert mail_server.handler.taken == []
@@ -287,7 +287,7 @@ def test_from_inside_the_pack_it_is_the_same_outbox(pack, mail_server, monkeypat
     assert not (pack / "outbox").exists()
 
 
-def test_what_is_waited_for_is_told(pack, mail_server, pauses):
+def test_progress_names_what_is_waited_for(pack, mail_server, pauses):
     messages = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -376,7 +376,7 @@ def test_who_is_named_gets_it_and_nobody_else(pack, mail_server):
         ("李" * 60, None),
     ],
 )
-def test_names_of_any_letters(pack, mail_server, name, expected):
+def test_a_name_of_any_letters_becomes_a_valid_header(pack, mail_server, name, expected):
     send(pack, mail_server, f"{name} <a@münchen.example>")
     (taken,) = mail_server.handler.taken
     head = taken.content.partition(b"\r\n\r\n")[0]
@@ -428,7 +428,7 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, mail_server):
         ),
     ],
 )
-def test_how_to_leave(pack, mail_server, unsubscribe, lines):
+def test_a_message_has_the_headers_to_unsubscribe(pack, mail_server, unsubscribe, lines):
     send(pack, mail_server, ANN, settings=mail_settings(**({"unsubscribe": unsubscribe} if unsubscribe else {})))
     mail = parsed(mail_server.handler.taken[0])
     assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == lines

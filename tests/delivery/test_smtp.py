@@ -170,7 +170,7 @@ def test_what_a_server_repeats_of_a_password_is_not_kept():
         ("after", "200 What", "unknown"),
     ],
 )
-def test_a_reply_decides(part, reply, state):
+def test_each_reply_gives_its_state(part, reply, state):
     with serving() as mail_server:
         setattr(mail_server.handler, part, lambda *_: reply)
         outcome = one(mail_server)
@@ -279,12 +279,12 @@ def answering(reply: bytes):
     ],
     ids=["silence", "busy", "not for us"],
 )
-def test_a_greeting_decides(reply, error, message):
+def test_a_refusing_greeting_is_an_error(reply, error, message):
     with answering(reply) as server, pytest.raises(error, match=message):
         connect(server)
 
 
-def test_nobody_listens():
+def test_a_server_that_cannot_be_reached_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     with pytest.raises(Deferred, match=r"cannot be reached \(Connection refused\)"):

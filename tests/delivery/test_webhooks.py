@@ -216,7 +216,7 @@ def test_who_hangs_up_before_the_body_is_asked_again(tmp_path, pauses, monkeypat
     assert row.reply == "webhook:GONE closed the connection before anything was sent"
 
 
-def test_nobody_listens(tmp_path, pauses):
+def test_a_webhook_that_cannot_be_reached_stays_queued(tmp_path, pauses):
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]
     row = posted_row(tmp_path, Webhook("webhook", "GONE", f"http://127.0.0.1:{port}/"))

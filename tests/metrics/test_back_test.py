@@ -11,7 +11,7 @@ DAYS = np.array([50, 100, 10, 50])  # of silence: what the plain rule ranks by
 PLAIN = np.array([0.3, 0.7, 0.2, 0.3])
 
 
-def test_pencil_scores():
+def test_scores_agree_with_those_by_hand():
     comparison = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS)
     assert (comparison.customers, comparison.gone) == (10, 5)
     assert comparison.constant == 0.25  # .5 × .5
@@ -52,7 +52,7 @@ def scored(model: tuple[float, float], plain: tuple[float, float]) -> Comparison
         ((0.5, 0.9), (1.0, 0.8), 12, "short"),
     ],
 )
-def test_verdict(model, plain, months, expected):
+def test_the_verdict_follows_the_scores(model, plain, months, expected):
     assert verdict(scored(model, plain), months) == expected
 
 

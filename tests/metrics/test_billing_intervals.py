@@ -101,7 +101,7 @@ def test_follow_ups_by_hand(pencil):
         ("2 year", (24, "month"), "every 2 years", "عامين"),
     ],
 )
-def test_steps_and_words(billed, step, english, arabic):
+def test_a_billing_interval_has_its_step_and_words(billed, step, english, arabic):
     assert interval_step(billed) == step
     assert billed_words(billed, Words("en")) == english
     assert plain(billed_words(billed, Words("ar"))) == arabic

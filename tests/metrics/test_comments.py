@@ -40,7 +40,7 @@ def comments_of(table: pd.DataFrame, **settings):
 # The formula.
 
 
-def test_published_scores():
+def test_log_odds_are_those_published():
     """The worked example in the README of the package `fightin_words`, with a prior of .05 for each word."""
     first = {"the": 2, "quick": 1, "brown": 1, "fox": 1, "jumps": 1, "over": 1, "lazy": 1, "pig": 1}
     second = {"the": 2, "lazy": 1, "purple": 1, "pig": 1, "jumps": 1, "over": 1, "lazier": 1, "donkey": 1}
@@ -129,7 +129,7 @@ def test_false_alarms_are_rare(times):
         ("w" * 31, []),
     ],
 )
-def test_words(comment, words):
+def test_a_comment_is_split_into_its_words(comment, words):
     parsed = [word for word, _ in words_of(comment)]
     assert [word for word in parsed if word != "جدا"] == [word for word in words if word != "جدا"]
 
@@ -176,7 +176,7 @@ USUAL = frozenset(
         ("fuck this shit", "fuck this shit"),
     ],
 )
-def test_masked(comment, masked):
+def test_personal_parts_of_a_comment_are_masked(comment, masked):
     assert mask(comment, USUAL) == masked
 
 
@@ -191,7 +191,7 @@ PERSONAL = st.one_of(
 
 
 @given(PERSONAL, st.sampled_from(["I spoke to {} about it", "it was {}, really", "({}) was late", "ask for {}"]))
-def test_nothing_personal_is_left(personal, sentence):
+def test_personal_parts_are_masked_in_any_sentence(personal, sentence):
     masked = mask(sentence.format(personal), USUAL)
     assert MASK in masked
     assert not any(part in masked for part in personal.replace("+", " ").split() if len(part) > 3)

@@ -44,7 +44,7 @@ def rows(frame: pd.DataFrame) -> list[tuple]:
     return list(frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None))
 
 
-def test_lists_of_buyers():
+def test_lists_of_buyers_by_hand():
     """a and b buy in both months; c does not return, d is new."""
     data = rk.load(orders=ORDERS, timezone="UTC", currency="GBP")
     lists = customer_lists(data, Period.parse("2024-02"))
@@ -82,7 +82,7 @@ def test_revenue_is_that_of_the_twelve_months_up_to_the_last_purchase():
     assert rows(lost) == [("a", "2024-01-04", 6.0)]
 
 
-def test_lists_of_payers():
+def test_lists_of_payers_by_hand():
     """In March a stops for the price and c, who had paused in February, has moved; d is new and e is back."""
     data = rk.load(subscriptions=table(PAID), timezone="UTC", currency="GBP", as_of="2024-04-01")
     lists = customer_lists(data, Period.parse("2024-03"), ["country"])

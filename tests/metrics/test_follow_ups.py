@@ -85,7 +85,7 @@ def shop(*tables: str):
         ("no purchase for 11 days", {}, []),
     ],
 )  # fmt: skip
-def test_purchases(when, more, expected):
+def test_purchases_are_due_by_their_rule(when, more, expected):
     assert due(shop("orders"), when, **more) == expected
 
 
@@ -111,7 +111,7 @@ def test_who_has_answered_since_is_not_asked_again():
         ("nps > 8 within 2 days", [("d", "2024-03-11")]),
     ],
 )
-def test_answers(when, expected):
+def test_answers_are_due_by_their_rule(when, expected):
     assert due(shop("orders", "responses"), when) == expected
 
 
@@ -126,7 +126,7 @@ def test_answers(when, expected):
         ("ticket open 36 hours", {"due_within": 0}, [(who, "2024-03-11") for who in "aabd"]),
     ],
 )  # fmt: skip
-def test_tickets(when, more, expected):
+def test_tickets_are_due_by_their_rule(when, more, expected):
     result = due(shop("orders", "tickets"), when, **more)
     assert result == expected
 
@@ -151,7 +151,7 @@ def test_a_ticket_without_an_id_is_known_by_when_it_was_opened():
         ("36 days after leaving", {}, []),
     ],
 )
-def test_subscriptions(when, more, expected):
+def test_subscriptions_are_due_by_their_rule(when, more, expected):
     assert due(shop("subscriptions"), when, **more) == expected
 
 

@@ -206,7 +206,7 @@ def state_of(values: list[float | None], due: int, better: str = "higher", **fie
         ([1, 2, 3, 4, 5, 6, 7, 8], 80, "higher", 60, 1, AT_RISK),  # on pace, and unlikely by what was
     ],
 )
-def test_the_six_states(values, due, better, target, start, state):
+def test_a_goal_has_one_of_the_six_states(values, due, better, target, start, state):
     goal = state_of(values, due, better, target=float(target), start=float(start))
     assert goal.state == state, goal
     assert goal.bar is None or (goal.bar == 1) == (state == REACHED)

@@ -49,7 +49,7 @@ def test_online_retail_is_what_the_reference_says(two_years):
 
 @pytest.mark.long
 @pytest.mark.parametrize("segment", [None, "channel"])
-def test_the_oracle_agrees(segment):
+def test_lifetime_values_are_those_of_the_oracle(segment):
     data, books = cases.company("orders")
     period = Period.parse("2025-06")
     by_oracle = oracle_lives.figures(books, period.end, segment)

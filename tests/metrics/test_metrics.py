@@ -79,7 +79,7 @@ def answers(text: str, **options):
         ("customer_churn_rate", 3 / 6, 0),
     ],
 )
-def test_recurring_revenue(metric, february, march):
+def test_recurring_revenue_by_hand(metric, february, march):
     data = members()
     assert value(data, metric, "2024-02") == pytest.approx(february)
     figure = row(data, metric, "2024-03")
@@ -159,7 +159,7 @@ def test_a_change_of_plan_within_a_day_is_one_change():
     assert value(data, "lost_customers", "2024-02") == 0
 
 
-def test_why_they_left():
+def test_reasons_of_churn_by_hand():
     february = [["too expensive", 1, 20.0], ["(none)", 1, 40.0], ["(paused)", 1, 25.0]]
     frame = rk.churn_reasons(members())
     assert frame.columns.tolist() == ["period", "reason", "lost", "churned"]
@@ -215,7 +215,7 @@ def test_exchange_rates_have_a_line_of_their_own():
         ("average_revenue_per_customer", 140 / 3),
     ],
 )
-def test_purchases(metric, february):
+def test_purchase_metrics_by_hand(metric, february):
     assert value(sales(), metric, "2024-02") == pytest.approx(february)
 
 
@@ -292,7 +292,7 @@ def test_lapsing_and_buying_again_within_a_month_is_an_event():
 # Lifetimes
 
 
-def test_lifespan_of_members():
+def test_the_lifespan_of_members_by_hand():
     """Of nobody, then six, then three at the starts of three months, three are lost in all."""
     data = members()
     figure = row(data, "customer_lifespan", "2024-03")
@@ -305,7 +305,7 @@ def test_lifespan_of_members():
     )
 
 
-def test_lifespan_of_buyers():
+def test_the_lifespan_of_buyers_by_hand():
     """Of four buyers of one year three buy in the next: one in four is lost, so a customer stays four years."""
     orders = pd.DataFrame(
         {
@@ -336,7 +336,7 @@ FOUR = """
 @pytest.mark.parametrize(
     ("top", "unit", "score"), [(3, "fraction", 3 / 4), (2, "fraction", 2 / 4), ("mean", "ratio", 5.5)]
 )
-def test_effort(top, unit, score):
+def test_customer_effort_by_hand(top, unit, score):
     figure = row(answers(FOUR, ces_top=top), "customer_effort_score", "2024-01")
     assert (figure["value"], figure["unit"], figure["n"]) == (score, unit, 4)
     assert rk.ces([7, 6, 5, 4], top=top).value == score

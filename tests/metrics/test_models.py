@@ -66,7 +66,7 @@ def cdnow_model(customers) -> BgNbd:
     return fit_bg_nbd(customers["frequency"], customers["recency"], customers["T"])
 
 
-def test_bg_nbd_of_cdnow(vectors, customers, cdnow_model):
+def test_bg_nbd_of_cdnow_is_as_published(vectors, customers, cdnow_model):
     expected, tolerance = vectors["PUB-12"]["expected"], vectors["PUB-12"]["tolerance"]
     fit = cdnow_model
     precise = dict(zip(("r", "alpha", "a", "b"), expected["mle_precise"], strict=True))
@@ -137,7 +137,7 @@ def test_kaplan_meier_of_the_leukaemia_trial(vectors):
     assert curve["at_risk"].tolist() == [21, 17, 15, 12, 11, 7, 6]
 
 
-def test_online_retail(shared):
+def test_models_of_online_retail_are_those_of_another_program(shared):
     """Two years of sales to known customers, in weeks: the reference of another program."""
     lines = (shared / "data" / "online_retail_ii_two_years.parquet").as_posix()
     customers = duckdb.sql(f"""

@@ -180,7 +180,7 @@ SEGMENTED = [
 
 @pytest.mark.parametrize("every", cases.EVERY)
 @pytest.mark.parametrize("basis", cases.BASES)
-def test_scorecard(basis, every):
+def test_the_scorecard_has_the_figures_of_the_oracle(basis, every):
     data, books = cases.company(basis)
     assert cases.scorecard_differences(data, books, cases.some_periods(books, every, 5), every) == []
 
@@ -197,21 +197,21 @@ def test_scorecard_by_segment(basis, every, segment):
 @pytest.mark.long
 @pytest.mark.parametrize("every", cases.EVERY)
 @pytest.mark.parametrize("basis", cases.BASES)
-def test_movements(basis, every):
+def test_movements_are_those_of_the_oracle(basis, every):
     data, books = cases.company(basis)
     assert cases.movement_differences(data, books, every) == []
 
 
 @pytest.mark.parametrize("every", cases.EVERY)
 @pytest.mark.parametrize("basis", cases.BASES)
-def test_cohorts(basis, every):
+def test_cohorts_are_those_of_the_oracle(basis, every):
     data, books = cases.company(basis)
     assert cases.cohort_differences(data, books, every) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("every", cases.EVERY)
-def test_churn_reasons(every):
+def test_churn_reasons_are_those_of_the_oracle(every):
     data, books = cases.company("subscriptions")
     assert cases.reason_differences(data, books, every) == []
 
@@ -221,7 +221,7 @@ def test_churn_reasons(every):
 
 @pytest.mark.long
 @pytest.mark.parametrize("basis", cases.BASES)
-def test_hard_cases(basis):
+def test_hard_cases_have_the_figures_of_the_oracle(basis):
     data, books = cases.tricky(range(8), basis)
     for segment in ("case", "country"):
         assert cases.scorecard_differences(data, books, cases.TRICKY_PERIODS, "month", segment=segment) == []

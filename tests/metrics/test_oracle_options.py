@@ -80,7 +80,7 @@ def case_name(case) -> str:
 
 
 @pytest.mark.parametrize("case", MOVING + TOGETHER, ids=case_name)
-def test_hard_cases(case):
+def test_hard_cases_have_the_figures_of_the_oracle(case):
     basis, options, metrics = case
     data, books = cases.tricky(range(6), basis, **options)
     assert cases.scorecard_differences(data, books, cases.TRICKY_PERIODS, "month", metrics, segment="case") == []
@@ -92,7 +92,7 @@ def test_hard_cases(case):
 
 
 @pytest.mark.parametrize("case", [MOVING[2], MOVING[-1]], ids=case_name)
-def test_sample(case):
+def test_the_sample_has_the_figures_of_the_oracle(case):
     basis, options, metrics = case
     data, books = cases.company(basis, **options)
     assert cases.scorecard_differences(data, books, cases.some_periods(books, "month", 3), "month", metrics) == []
@@ -107,7 +107,7 @@ def hard_figures(basis: str, **options) -> list[dict]:
 
 
 @pytest.mark.parametrize("case", MOVING + STILL, ids=case_name)
-def test_options_matter(case):
+def test_every_option_changes_a_figure(case):
     """An option that moves no figure of the hard cases would be compared with nothing."""
     basis, options, metrics = case
     values = [
@@ -118,7 +118,7 @@ def test_options_matter(case):
     assert (values[0] == values[1]) == without_effect
 
 
-def test_small_numbers():
+def test_rates_of_small_numbers_are_withheld_as_by_the_oracle():
     """Rates and means of fewer than 40 are not shown, by country; counts and money are."""
     data, books = cases.company("subscriptions", min_n=40)
     periods = cases.some_periods(books, "month", 2)
@@ -149,7 +149,7 @@ def rates(first: date, last: date, gap: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("mode", ["snapshot", "event"])
 @pytest.mark.parametrize("basis", cases.BASES)
-def test_currencies_hard_cases(basis, mode):
+def test_hard_cases_in_several_currencies_have_the_figures_of_the_oracle(basis, mode):
     daily = rates(date(2023, 10, 1), date(2024, 5, 10), 9)
     data, books = cases.tricky(range(6), basis, ("EUR", None, " usd ", "gbp"), daily, mrr_mode=mode)
     for segment in (None, "case"):
@@ -181,7 +181,7 @@ def test_who_came_and_left_within_a_period_is_known():
         assert (march["new"], march["reactivation"]) == (0, worth)
 
 
-def test_currencies_sample():
+def test_the_sample_in_three_currencies_has_the_figures_of_the_oracle():
     """Every third customer pays in euros, every fifth in dollars."""
 
     def currency(customer: pd.Series) -> pd.Series:
@@ -221,7 +221,7 @@ def test_few_customers_have_a_lifetime_value(options):
 # Lines
 
 
-def test_lines(tmp_path):
+def test_random_order_lines_have_the_figures_of_the_oracle(tmp_path):
     """Random lines; times within an order differ, so that the earliest that names a customer is one."""
     draw, rows = random.Random(11), []
     for order in range(60):

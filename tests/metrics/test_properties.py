@@ -132,7 +132,7 @@ def one_instant_each(history: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame
 @few
 @given(history=histories)
 @pytest.mark.parametrize("every", ["week", "month", "quarter"])
-def test_identities_hold(every, history):
+def test_identities_hold_for_any_history(every, history):
     data = load(history)
     for one in identities(data, every, ("country",)):
         assert one.broken == (), one.name
@@ -307,7 +307,7 @@ def test_a_table_in_two_files_is_one_table(history, cut):
 @pytest.mark.long
 @few
 @given(history=histories, zone=st.sampled_from(["America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"]))
-def test_instants_may_be_told_in_any_zone(history, zone):
+def test_instants_may_be_written_in_any_zone(history, zone):
     history = one_instant_each(history)
 
     def in_zone(frame: pd.DataFrame) -> pd.DataFrame:

@@ -174,7 +174,7 @@ def test_months_add_up_to_the_whole_file(shop):
 
 
 @pytest.mark.parametrize("shop", [INVOICES, LINES], indirect=True)
-def test_first_cohort(shop):
+def test_the_first_cohort_of_online_retail_is_as_published(shop):
     data, _ = shop
     cohorts = rk.cohorts(data, every="month")
     first = cohorts[cohorts["cohort"] == "2010-12"].sort_values("age")

@@ -335,7 +335,7 @@ def test_a_breakdown_gives_each_value_after_the_whole(shop):
 
 
 @pytest.mark.parametrize(("part", "revenue"), [("France", 30), ("UK", 30), ("Malta", 5), ("(none)", 40)])
-def test_one_value_alone(shop, part, revenue):
+def test_one_segment_value_alone_has_its_figures(shop, part, revenue):
     figure = row(shop, "revenue", "2024-02", segment=f"country={part}")
     assert (figure["segment"], figure["segment_value"], figure["value"]) == ("country", part, revenue)
 

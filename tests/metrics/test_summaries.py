@@ -268,7 +268,7 @@ NAMES = [
 ]
 
 
-def test_identities_hold(everything):
+def test_every_identity_holds(everything):
     results = identities(everything, "month", ("country",))
     assert [one.name for one in results] == NAMES
     assert {one.broken for one in results} == {()}

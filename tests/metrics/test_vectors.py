@@ -145,7 +145,7 @@ def test_every_vector_is_checked(vectors):
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_public_vector(name, vectors):
+def test_a_metric_agrees_with_the_public_vector(name, vectors):
     vector = vectors[name]
     tolerance = vector["tolerance"]["abs"]
     for key, value in CHECKS[name](vector["input"]).items():

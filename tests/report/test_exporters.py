@@ -97,7 +97,7 @@ def every_kind():
 
 @BOTH
 @pytest.mark.parametrize("kind", sorted(set(SAMPLES) - {"chart"}))
-def test_every_kind_shows(text_of, kind):
+def test_every_kind_of_block_is_shown(text_of, kind):
     assert "Words" in text_of(notebook(code_cell(Block(kind, **SAMPLES[kind]))))
 
 

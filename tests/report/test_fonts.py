@@ -189,7 +189,7 @@ def test_a_wrong_font_is_refused_in_a_sentence(tmp_path, japanese):
 
 
 @pytest.mark.usefixtures("empty")
-def test_a_name_in_boxes_is_told_and_goes_to_nobody(tmp_path):
+def test_a_name_printed_in_boxes_is_reported_and_blocks_sending(tmp_path):
     pack, contents = built(tmp_path, COMPANY)
     text = "顧客: customer retention report"
     assert contents["missing_characters"] == {"report.en.pdf": [{"character": one, "text": text} for one in COMPANY]}
@@ -207,7 +207,7 @@ def test_a_name_in_boxes_is_told_and_goes_to_nobody(tmp_path):
 
 
 @pytest.mark.usefixtures("empty")
-def test_it_is_told_in_arabic_and_recorded_without_controls(tmp_path):
+def test_missing_characters_are_reported_in_arabic_and_recorded_without_controls(tmp_path):
     pack = rk.build_report(load(COMPANY), languages=["ar"], output=tmp_path, formats=["pdf"])
     (first, _) = manifest.read(pack.path)["missing_characters"]["report.ar.pdf"]
     assert first == {"character": "顧", "text": bidi.plain(Words("ar").text("document.titled", company=COMPANY))}
@@ -217,7 +217,7 @@ def test_it_is_told_in_arabic_and_recorded_without_controls(tmp_path):
 
 
 @pytest.mark.usefixtures("empty")
-def test_one_odd_character_is_told_to_readers_and_stops_nothing(tmp_path):
+def test_one_odd_character_is_noted_to_readers_and_blocks_nothing(tmp_path):
     pack, contents = built(tmp_path, "Sun 😀 Ltd")
     assert [one["character"] for one in contents["missing_characters"]["report.en.pdf"]] == ["😀"]
     verdict = gate.judge(pack.path)
@@ -231,7 +231,7 @@ def test_one_odd_character_is_told_to_readers_and_stops_nothing(tmp_path):
 
 @pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize("company", ["Example Ltd", "شركة المثال «القابضة»", "Łódź & Søn – Ελλάς"])
-def test_of_letters_that_there_are_nothing_is_told(tmp_path, company):
+def test_characters_that_the_font_has_are_not_reported(tmp_path, company):
     pack, contents = built(tmp_path, company)
     assert (pack.note, contents["missing_characters"], gate.judge(pack.path).state) == ("", {}, "ok")
 

@@ -125,7 +125,7 @@ def _figures_as_written_in(request, monkeypatch):
 
 @pytest.mark.long
 @cases
-def test_pdf(case):
+def test_a_pdf_of_any_magnitude_overlaps_nowhere_and_fits(case):
     words = words_of(RetentionPDFExporter().from_notebook_node(notebook(*case))[0])
     assert len(words) > 500
     assert overlapping(words) == []
@@ -134,7 +134,7 @@ def test_pdf(case):
 
 @pytest.mark.browser
 @cases
-def test_html(case, chromium, tmp_path):
+def test_a_page_of_any_magnitude_overlaps_nowhere_and_fits(case, chromium, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(RetentionHTMLExporter().from_notebook_node(notebook(*case))[0], "utf-8")
     with chromium.new_page(viewport={"width": 1280, "height": 900}) as page:
@@ -153,7 +153,7 @@ def test_html(case, chromium, tmp_path):
 
 @pytest.mark.browser
 @cases
-def test_mail(case, chromium):
+def test_a_message_of_any_magnitude_fits(case, chromium):
     message = compose(Page("2025-01", "month", "country", "en", company(*case[:3])))
     with chromium.new_page(viewport={"width": 640, "height": 900}) as page:
         page.set_content(message.get_body(("html",)).get_content())

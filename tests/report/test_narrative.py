@@ -47,7 +47,7 @@ def row(value, previous=NAN, unit="fraction", **changes) -> SimpleNamespace:
         (row(0.456, 0.456, change_low=-0.1, change_high=0.1), "A figure steady at 45.6%"),
     ],
 )
-def test_a_finding(figure, sentence):
+def test_a_finding_has_its_sentence(figure, sentence):
     assert narrative.finding(figure, WORDS) == sentence
 
 
@@ -121,7 +121,7 @@ def test_how_certain_a_change_is(figure, verdict, sentence):
         (row(0.3), False),
     ],
 )
-def test_the_bad_side(figure, bad):
+def test_a_change_in_the_bad_direction_is_bad(figure, bad):
     assert narrative.is_bad(figure) is bad
 
 
@@ -187,7 +187,7 @@ def words_of(block) -> str:
     return str(data) if block else ""
 
 
-def test_an_ordinary_month():
+def test_an_ordinary_month_has_a_headline_and_a_lead():
     headline = page("2024-02").headline().data
     assert headline["text"] == "Customer retention was 66.7% in February 2024"  # January has none to compare with
     assert headline["lead"] == [

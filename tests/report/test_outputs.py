@@ -105,7 +105,7 @@ HTML = {
 
 
 @pytest.mark.parametrize("name", HTML)
-def test_html(name):
+def test_html_becomes_blocks_without_scripts(name):
     text, kinds = HTML[name]
     outputs = of_html(text)
     assert [block["kind"] for block in outputs] == kinds
@@ -149,7 +149,7 @@ def test_the_rest_of_a_long_frame_is_a_file_beside_the_page():
     assert rows_csv(rows) == ",a\n" + "".join(f"{number},{number}\n" for number in range(201))
 
 
-def test_a_styler():
+def test_a_styler_is_a_table():
     bundle = {"text/html": pd.DataFrame({"a": [1]}).style.set_caption("Styled").to_html(), "text/plain": "<Styler>"}
     (table,) = blocks(code_cell(bundle))
     assert (table["caption"], table["rows"]) == ("Styled", [["0", "1"]])
@@ -175,7 +175,7 @@ MARKDOWN = {
 
 
 @pytest.mark.parametrize("source", MARKDOWN)
-def test_markdown(source):
+def test_markdown_is_the_same_on_page_and_paper(source):
     from test_exporters import pdf_text
 
     of_page, of_paper = MARKDOWN[source]

@@ -228,7 +228,7 @@ def test_the_html_names_no_address(any_pack):
 
 @pytest.mark.long
 @pytest.mark.parametrize("text_of", [html_text, pdf_text])
-def test_no_code_leaks(any_pack, text_of):
+def test_no_line_of_code_is_in_a_report(any_pack, text_of):
     text = text_of(any_pack)
     templates = [nbformat.read(path, as_version=4) for path in templates_dir().glob("*.ipynb")]
     code = {line.strip() for nb in templates for cell in nb.cells for line in cell.source.splitlines() if line.strip()}

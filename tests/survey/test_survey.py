@@ -155,7 +155,7 @@ BODIES = {  # what is sent, where all three are asked: the scores that count, an
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body[:20])
-def test_bodies(body):
+def test_a_form_body_gives_its_scores_and_errors(body):
     result = parse_body(body.encode(), ALL)
     assert (result.scores, result.errors) == BODIES[body]
 
@@ -315,7 +315,7 @@ def test_who_guesses_is_slowed_down_and_whoever_has_a_link_is_not(form):
     assert (form.get("c1").status, form.post("c1", {"nps": "9"}).status) == (200, 303)
 
 
-def test_limits_forget():
+def test_a_limit_allows_again_after_its_window():
     now = [0.0]
     limit = limits.Limit(2, lambda: now[0])
     assert [limit.allows("a"), limit.allows("a"), limit.allows("a"), limit.allows("b")] == [True, True, False, True]

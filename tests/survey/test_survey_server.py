@@ -115,7 +115,7 @@ def test_what_a_killed_server_has_left_is_read_at_once(own_survey, tmp_path, mon
 
 
 @pytest.mark.server
-def test_it_ends_when_it_is_told_to_and_tells_no_token(own_survey):
+def test_it_ends_on_request_and_logs_no_token(own_survey):
     for token in own_survey.tokens:
         for path in (f"/s/{token}", f"/s/{token}?nps=9", f"/s/{token}x", f"/{token}"):
             own_survey.server.ask("GET", path)
