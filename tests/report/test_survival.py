@@ -47,6 +47,17 @@ def test_curves_by_hand():
     assert (basic.projected["share"].diff().dropna() <= 0).all()
 
 
+@pytest.mark.parametrize(("every", "period"), [("week", "2024-W07"), ("month", "2024-02")])
+def test_the_value_at_the_start_counts_in_weeks_and_months_that_are_not_over(every, period):
+    """Of forty Basics ten leave after three months; the others are Pros since, of whom nobody left as one."""
+    rows = [(f"c{who}", "2023-01-10", "2023-04-10", "Basic") for who in range(40)]
+    rows += [(f"c{who}", "2023-04-10", None, "Pro") for who in range(10, 40)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "ended_at", "plan"])
+    data = rk.load(subscriptions=frame.assign(amount=10), as_of="2024-02-20", every=every, **UTC)
+    [curve] = survival_curves(data, Period.parse(period), "plan")
+    assert (curve.values, curve.customers, curve.lost, curve.seen["survival"].tolist()) == (("Basic",), 40, 10, [0.75])
+
+
 def test_small_values_are_one_group():
     rows = [(f"{plan}{who}", "2023-01-10", plan) for plan, n in {"a": 40, "b": 20, "c": 5}.items() for who in range(n)]
     frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "plan"])

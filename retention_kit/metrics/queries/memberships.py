@@ -94,8 +94,8 @@ def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.D
     """
     key = SummaryKey("survival", cut, segment)
     if key not in data.summaries:
-        began = span_before(cut)[0].sql("lives.since")
-        data.summaries[key] = _query(data, "survival", cut, segment, began=began)
+        spans = _shared_span(data, cut)  # of calendar periods, which have a value each
+        data.summaries[key] = _query(data, "survival", cut, segment, spans, began=spans[0].sql("lives.since"))
     return data.summaries[key]
 
 
@@ -156,9 +156,16 @@ def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame 
             engine.unregister("member_kinds")
 
 
-def _query(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
+def _query(
+    data: Dataset,
+    name: str,
+    cut: date,
+    segment: str | None,
+    spans: tuple[Granularity, int] | None = None,
+    **more: str,
+) -> pd.DataFrame:
     _check(data, name, cut, segment)
-    granularity, span = span_before(cut)
+    granularity, span = spans or span_before(cut)
     is_by_trait = name != "survival"
     parts = {
         "cut": f"DATE '{cut}'",
