@@ -162,6 +162,7 @@ def _query(
     cut: date,
     segment: str | None,
     spans: tuple[Granularity, int] | None = None,
+    /,
     **more: str,
 ) -> pd.DataFrame:
     _check(data, name, cut, segment)
