@@ -14,7 +14,7 @@ SURVEYS = ("nps", "csat", "ces")
 _INTERVALS = ("day", "week", "month", "quarter", "year")
 _STATUSES = ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")
 _DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
-_OUTSIDE = "lies outside 1970-2100"
+OUTSIDE = "lies outside 1970-2100"
 _YEARS = "write years with four digits"
 _NUMBERS = "write plain numbers like 1234.50"
 _SPELL = "set aside: no figure counts the spell"
@@ -59,10 +59,10 @@ CHECKS = {
     "unreadable date": _sets_aside(column="when", hint=_DATES),
     "unreadable end date": _sets_aside(_SPELL, column="ended_at", hint=_DATES, of_values=True),
     "unreadable end date of the trial": _sets_aside(_SPELL, column="trial_ends_at", hint=_DATES, of_values=True),
-    "date outside 1970-2100": _sets_aside(column="when", fault=_OUTSIDE, hint=_YEARS),
-    "end date outside 1970-2100": _sets_aside(_SPELL, column="ended_at", fault=_OUTSIDE, hint=_YEARS, of_values=True),
+    "date outside 1970-2100": _sets_aside(column="when", fault=OUTSIDE, hint=_YEARS),
+    "end date outside 1970-2100": _sets_aside(_SPELL, column="ended_at", fault=OUTSIDE, hint=_YEARS, of_values=True),
     "end date of the trial outside 1970-2100": _sets_aside(
-        _SPELL, column="trial_ends_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
+        _SPELL, column="trial_ends_at", fault=OUTSIDE, hint=_YEARS, of_values=True
     ),
     "end date that stands for none": Check("read as no end, as an empty one is"),
     "unreadable amount": _sets_aside(column="amount", hint=_NUMBERS),

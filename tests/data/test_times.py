@@ -282,6 +282,26 @@ def test_years_that_no_date_has_are_set_aside():
     assert data.quarantine["orders"]["ordered_at"].tolist() == [*YEARS]
 
 
+@pytest.mark.parametrize(
+    ("days", "calendar"),
+    [
+        (["2567-01-05", "2567-02-30"], "Buddhist"),
+        (["13/01/2567", "14/02/2567"], "Buddhist"),
+        (["1446-01-05 10:00", "1446-02-14 10:00"], "Hijri"),
+        (["١٤٤٦/٠١/٣٠", "١٤٤٦/٠٢/٠٤"], "Hijri"),
+        (["1403/01/31", "1403/02/31"], "Persian"),
+        (["5784-01-03", "5784-01-04"], "Hebrew"),
+        (["0113-01-03", "0113-01-04"], None),
+    ],
+)
+def test_years_of_another_calendar_are_named(days, calendar):
+    """2024 is 2567 in Thailand, 1445 and 1446 after the Hijra, 1402 and 1403 in Iran, 5784 in the Hebrew calendar."""
+    hint = f"this looks like a year of the {calendar} calendar, give Gregorian ones."
+    with pytest.raises(DataError) as error:
+        rk.load(orders=orders(days), timezone="UTC")
+    assert str(error.value).endswith(hint if calendar else "write years with four digits.")
+
+
 @pytest.mark.parametrize("text", ["1970-01-01", "2100-12-31 23:59:59.999999"])
 def test_the_first_and_the_last_that_they_have_are_not(text):
     assert checks(rk.load(orders=orders([text] * 2), timezone="UTC", as_of="2101-01-01")).keys() <= {

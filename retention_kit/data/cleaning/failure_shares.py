@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from retention_kit.data.checks import CHECKS, REFUSED, WHEN
+from retention_kit.data.checks import CHECKS, OUTSIDE, REFUSED, WHEN
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.engines.protocol import Engine
@@ -18,6 +18,12 @@ from retention_kit.wording import COMMA, Sentence, quoted, sentence
 _MAX_EXAMPLES = 3  # values
 _MAX_VALUES = 1_000  # the most common ones, from which examples are chosen
 _MAX_LENGTH = 40  # characters of a printed value
+_CALENDARS = {  # their years of the last and the next decades
+    "Persian": range(1350, 1410),
+    "Hijri": range(1410, 1480),
+    "Buddhist": range(2513, 2600),
+    "Hebrew": range(5730, 5820),
+}
 
 
 class Value(NamedTuple):
@@ -185,6 +191,9 @@ def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> Phr
         is_unreadable = definition.fault == "is unreadable"
         template = "{hint}, or map it with an expression." if is_unreadable else "{hint}."
         hint = Phrase(template, hint=Phrase(definition.hint))
+        if definition.fault == OUTSIDE and (calendar := _calendar(typical.text or "")):
+            template = "this looks like a year of the {calendar} calendar, give Gregorian ones."
+            hint = Phrase(template, calendar=Phrase(calendar))
     return Phrase(
         "The {table} column {column!r} {fault} in {wrong:,} of {rows:,} {base}, {first_row}: {hint}",
         table=table,
@@ -196,6 +205,12 @@ def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> Phr
         first_row=failure.first_row,
         hint=hint,
     )
+
+
+def _calendar(text: str) -> str | None:
+    """The calendar whose year a date outside of the possible ones is likely to have."""
+    years = [int(year) for year in re.findall(r"(?<!\d)\d{4}(?!\d)", text)]
+    return next((name for name, ours in _CALENDARS.items() if any(year in ours for year in years)), None)
 
 
 def _column(table: str, check: str) -> str:
