@@ -321,6 +321,25 @@ def test_the_order_of_day_and_month_is_the_columns():
     assert checks(rk.load(orders=bad, timezone="UTC")) == {UNREAD: 1}, "45 is no day, and proves nothing"
 
 
+def test_files_of_a_pattern_that_contradict_each_other_are_named(tmp_path):
+    """None is read by the other's order: each may be read by its own, as a source of its own."""
+    head, rows = "customer_id,ordered_at,amount\n", ("Ann,31/01/2024,1\nBen,05/02/2024,1\n", "Cy,01/30/2024,1\n")
+    for number, text in enumerate(rows):
+        (tmp_path / f"o-{number}.csv").write_text(head + text, "utf-8")
+    settings = tmp_path / "retention.toml"
+    settings.write_text('[data]\norders = "o-*.csv"\n[report]\ntimezone = "UTC"\n', "utf-8")
+    with pytest.raises(DataError) as error:
+        rk.load(settings)
+    assert str(error.value) == (
+        "The orders column 'ordered_at' writes the day first in o-0.csv ('31/01/2024') and the month first in o-1.csv "
+        "('01/30/2024'): write all of its dates one way, or name the files as sources of their own."
+    )
+    each = "".join(f'[[data.orders]]\npath = "o-{number}.csv"\n' for number in (0, 1))
+    settings.write_text(f'{each}[report]\ntimezone = "UTC"\n', "utf-8")
+    days = [day for (day,) in rk.load(settings).engine.rows("SELECT CAST(day AS VARCHAR) FROM orders ORDER BY _row")]
+    assert days == ["2024-01-31", "2024-02-05", "2024-01-30"]
+
+
 @pytest.mark.parametrize("digits", ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "０１２３４５６７８９"])
 def test_digits_of_other_scripts_are_digits(digits):
     texts = ["2024-01-05", "2024-01-05 10:30:00", "31/01/2024 2:05 PM", "2024/02/06"]

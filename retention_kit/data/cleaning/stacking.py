@@ -179,7 +179,10 @@ class Stack:
         """SQL for a column as local time of the report, NULL for values that are no dates."""
         source, kind = part.source, part.kinds.get(name)
         dialect = "pandas" if source.is_frame else self._engine.dialect
-        written = ExpressionTarget(self._table, source.columns, dialect)
+        files = " ".join(f"WHEN {number} THEN {literal(file)}" for number, file in enumerate(source.files))
+        written = ExpressionTarget(
+            self._table, source.columns, dialect, f"CASE {FILE} {files} END" if source.files else ""
+        )
         text = null_if_empty_word(text_sql(name, kind), self.empty.get(name, ()))
         zone = source.timezone, self._zone or "UTC"
         column = read_times(self._engine, part.batch, source.name, name, text, kind, *zone, written)

@@ -20,6 +20,7 @@ class ExpressionTarget(NamedTuple):
     table: str
     columns: Mapping[str, str]  # ours = theirs; empty for an expression
     dialect: str  # duckdb, postgres, spark, or pandas for a DataFrame
+    file: str = ""  # SQL for the file of a row, if there are several
 
 
 class _NumericTime(NamedTuple):

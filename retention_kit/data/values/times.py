@@ -297,11 +297,7 @@ def _day_order(
     )
     ((day_first, month_first, open_, least, last),) = engine.rows(query)
     if day_first and month_first:
-        template = (
-            "The {table} column {name!r} writes the day first ({day_first!r}) and the month first "
-            "({month_first!r}): write all of its dates one way."
-        )
-        raise DataError(template, table=target.table, name=name, day_first=day_first, month_first=month_first)
+        raise _both_orders(engine, part, name, text, day_first, month_first, target)
     if numbers and open_ and not (day_first or month_first):
         template = (
             "The {table} column {name!r} does not show whether the day or the month comes first, such as {open!r}: "
@@ -312,3 +308,27 @@ def _day_order(
         )
     span = [least and int(least), last and int(last)] if len(full) == len(parsed) else [0, int(last or 0)]
     return not month_first, span
+
+
+def _both_orders(
+    engine: Engine, part: str, name: str, text: str, day_first: str, month_first: str, target: ExpressionTarget
+) -> DataError:
+    """The error of a column that has both orders of day and month, with a file of each if they are in two."""
+    files = ["", ""]
+    if target.file:
+        for place, date in enumerate((day_first, month_first)):
+            ((files[place],),) = engine.rows(
+                f"SELECT min(file) FROM (SELECT {text} AS said, {target.file} AS file FROM {part}) AS source_rows "
+                f"WHERE said = {literal(date)}"
+            )
+    template = (
+        "The {table} column {name!r} writes the day first ({day_first!r}) and the month first "
+        "({month_first!r}): write all of its dates one way."
+    )
+    if files[0] != files[1]:
+        template = (
+            "The {table} column {name!r} writes the day first in {file} ({day_first!r}) and the month first in {other} "
+            "({month_first!r}): write all of its dates one way, or name the files as sources of their own."
+        )
+    dates = {"day_first": day_first, "month_first": month_first}
+    return DataError(template, table=target.table, name=name, file=files[0], other=files[1], **dates)
