@@ -54,6 +54,27 @@ def test_an_order_converts_at_the_last_rate_up_to_its_local_date():
     ], "only what occurs"
 
 
+def test_rates_to_another_currency_than_the_reports_are_refused():
+    """The European Central Bank's are to the euro: 1.17 EUR for a pound, 0.92 for a dollar."""
+    text = "customer_id  order_id  ordered_at  amount  currency\nAnn  1  2024-01-06  10.00  USD\nBen  2  2024-01-06  1  GBP"
+    rates = "date  currency  rate\n2024-01-05  USD  0.92\n2024-01-05  GBP  1.17"
+    with pytest.raises(DataError) as error:
+        rk.load(orders=table(text), rates=table(rates), **GBP)
+    assert str(error.value) == (
+        "The rates give 1.17 on 2024-01-05 for GBP, which the report is in, so they are to another currency: give how many "
+        "GBP one of each is worth."
+    )
+    home = table(text).query("currency == 'GBP'")
+    assert value(rk.load(orders=home, rates=table(rates), **GBP), "revenue", "2024-01") == 1, "none is needed"
+
+
+@pytest.mark.parametrize("odd", ["£", "pounds", "826"])
+def test_what_is_no_code_of_a_currency_is_refused_as_such(odd):
+    text = f"customer_id  ordered_at  amount  currency\nAnn  2024-01-06  10.00  {odd}\nBen  2024-01-06  1  GBP"
+    with pytest.raises(DataError, match=f"column 'currency' holds '{odd.upper()}': write codes such as GBP, or map"):
+        rk.load(orders=table(text).astype(str), **GBP)
+
+
 @pytest.mark.parametrize("more", ["9000000000  -", "10  9000000000"])
 def test_what_is_too_large_once_it_is_converted_is_a_sentence(more):
     """9e9 USD at 900,000 are 8.1e15 pounds, 8.1e21 of the units in which sums are exact."""

@@ -623,6 +623,12 @@ def test_an_as_of_long_after_all_data_is_told_with_their_end(as_of, days, capsys
         assert (told in output.out + output.err) == bool(days)
 
 
+@pytest.mark.parametrize(("as_of", "is_told"), [("2024-12-01", False), ("2026-01-01", True)])
+def test_a_few_subscriptions_may_run_on_for_long(as_of, is_told):
+    data = subscriptions("customer_id  started_at  ended_at  amount\nAnn  2024-01-05  -  10", as_of=as_of)
+    assert any(one.startswith("The data end on 2024-01-05") for one in data.warnings) == is_told
+
+
 def test_a_table_that_was_quiet_as_long_before_is_none_that_ended():
     days = ["2023-11-01", "2024-02-01", "2024-04-01", "2024-04-28"]
     bought = pd.DataFrame({"customer_id": ["a", "b", "a", "c"], "ordered_at": days, "amount": 1})

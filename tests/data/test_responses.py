@@ -63,6 +63,15 @@ def test_another_scale_is_never_mapped_to_nps():
     assert checks(data) == {"unknown scale": 2}
 
 
+def test_who_names_no_survey_is_told_how():
+    with pytest.raises(DataError) as error:
+        rk.load(responses=table("responded_at  score\n2024-01-05  9"), timezone="UTC")
+    assert str(error.value).endswith(
+        "has no column 'survey', which responses need: there is none to choose from. If all answers are of one survey, "
+        'set survey = "nps", "csat" or "ces" in [data.responses].'
+    )
+
+
 def test_one_survey_on_two_scales_is_refused():
     with pytest.raises(
         DataError, match=r"^The csat answers are on different scales, 1-10 and 1-5: one survey needs one scale"

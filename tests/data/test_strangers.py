@@ -226,6 +226,28 @@ def test_a_file_of_another_kind_that_is_named_as_a_text_is_told(tmp_path, start)
         rk.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [
+        ("<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page"),
+        ("\ufeff <html>", "a web page"),
+        ('[{"customer_id": "a", "amount": 5}]', "JSON"),
+        ('{"customer_id": "a", "amount": 5}', "JSON"),
+        ('<?xml version="1.0"?><orders/>', "XML"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:12\n",
+            "a pointer of Git LFS, which git lfs pull replaces by the file",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["orders.csv", "orders.parquet"])
+def test_a_text_that_is_no_table_is_told(tmp_path, name, start, what):
+    (tmp_path / name).write_text(start, "utf-8")
+    with pytest.raises(DataError) as error:
+        rk.load(tmp_path)
+    assert str(error.value) == f"{name} holds no table but {what}."
+
+
 # What an expression of the settings may try, beyond the columns of its own file; `{}` is a file that no source names.
 BEYOND = [
     "(SELECT content FROM read_text('{}'))",

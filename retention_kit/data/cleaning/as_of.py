@@ -13,6 +13,7 @@ from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import Verbatim, Written, sentence
 
 QUIET = 28  # days without an event that are normal
+FEW = 10  # days on which subscriptions began: so few may run on as they are for long
 
 
 def known_span(
@@ -81,8 +82,10 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date, *, is_set: b
             f"SELECT CAST({WHEN[name]} AS DATE) AS day FROM {name}_typed WHERE problem IS NULL "
             f"AND {WHEN[name]} < TIMESTAMP '{as_of}' GROUP BY CAST({WHEN[name]} AS DATE) ORDER BY 1"
         )
-        gaps = [(later - day).days for (day,), (later,) in pairwise(days)]
-        if quiet > 2 * max(gaps, default=0):
+        usual = 2 * max([(later - day).days for (day,), (later,) in pairwise(days)], default=0)
+        if is_set and name == "subscriptions" and len(days) < FEW:
+            usual = max(usual, 366)
+        if quiet > usual:
             end = as_of if is_set else as_of - timedelta(days=1)
             values: dict[str, str] = {"last": Written(str(last), last), "end": Written(str(end), end)}
             setting = Verbatim(f"as_of = {last + timedelta(days=1)}")

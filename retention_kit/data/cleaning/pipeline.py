@@ -82,7 +82,7 @@ class Cleaning:
         rates, known, tickets, invitations = (columns.pop(name, None) for name in SIDE_TABLES)
         foreign = foreign_currencies(columns, report.currency, rates is not None)
         with wrap_errors(engine.error, "The rates"):
-            rates_begin = make_rates(engine, rates, foreign)
+            rates_begin = make_rates(engine, rates, foreign, report.currency)
         money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
         begin = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
         cleaning = cls(

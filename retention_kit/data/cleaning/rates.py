@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from retention_kit.data.checks import WHEN
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.engines.protocol import Engine
@@ -32,6 +34,11 @@ def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str
         "The {table} are in {named}, {report_in}: give [data.rates], a table of date, currency and rate (of the "
         "report's currency per unit of it)."
     )
+    if odd := [code for code in foreign if not re.fullmatch("[A-Z]{3,4}", code)]:
+        template = (
+            "The {table} column 'currency' holds {odd!r}: write codes such as {example}, or map it with an expression."
+        )
+        raise DataError(template, table=table, odd=odd[0], example=report if report != "XXX" else "EUR")
     if len(foreign) == len(codes) == 1:
         template = "The {table} are in {named}, {report_in}: set [report] currency to the currency of the data."
     elif report == "XXX":
@@ -42,8 +49,11 @@ def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str
     raise DataError(template, table=table, named=named, report_in=report_in)
 
 
-def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]) -> dict[str, str]:
-    """Make the table `rates` of the foreign currencies; returns the first day of each, as text."""
+def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...], report: str) -> dict[str, str]:
+    """Make the table `rates` of the foreign currencies; returns the first day of each, as text.
+
+    Raises DataError for rates that cannot be: among others, if they are to another currency than the report's.
+    """
     if columns is None:
         engine.run(
             "CREATE TABLE rates AS SELECT currency, day, rate FROM (SELECT CAST(NULL AS VARCHAR) AS currency, "
@@ -79,6 +89,8 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
             low=low,
             high=high,
         )
+    if foreign:
+        _refuse_other_base(engine, report)
     first_days = dict(
         engine.rows("SELECT currency, CAST(min(day) AS VARCHAR) FROM rates_typed GROUP BY currency ORDER BY currency")
     )
@@ -95,6 +107,22 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
         "ORDER BY currency, day, rate"
     )
     return {code: first_days[code] for code in foreign}
+
+
+def _refuse_other_base(engine: Engine, report: str) -> None:
+    """Raise DataError if one of the report's currency is not worth one: then the rates are to another currency."""
+    others = engine.rows(
+        f"SELECT rate, CAST(day AS VARCHAR) FROM rates_typed WHERE currency = {literal(report)} "
+        "AND abs(rate - 1) > 1e-6 ORDER BY day LIMIT 1"
+    )
+    for rate, day in others:
+        raise DataError(
+            "The rates give {rate} on {day} for {report}, which the report is in, so they are to another currency: "
+            "give how many {report} one of each is worth.",
+            rate=rate,
+            day=day,
+            report=report,
+        )
 
 
 def begin_sql(first_days: dict[str, str]) -> str:

@@ -26,6 +26,14 @@ _BINARY_STARTS = {  # first bytes of files that often have the name of a text fi
     b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
     b"PAR1\x15": "a Parquet file: name it .parquet",
 }
+_OTHER_STARTS = {  # those of texts that are no tables, in lower case: what an address answers, and what programs keep
+    b"<html": "a web page",
+    b"<!doctype": "a web page",
+    b"<?xml": "XML",
+    b"[{": "JSON",
+    b'{"': "JSON",
+    b"version https://git-lfs": "a pointer of Git LFS, which git lfs pull replaces by the file",
+}
 
 
 def resolve_files(text: str, folder: Path) -> list[Path]:
@@ -115,7 +123,7 @@ def refuse_irregular(path: Path) -> None:
         raise DataError("{file} cannot be read: it is {what}.", file=path.name, what=what)
     try:
         with path.open("rb") as file:
-            start = file.read(5)
+            start = file.read(64)
     except OSError as error:
         raise DataError("{file} cannot be read: {reason}.", file=path.name, reason=error.strerror) from None
     if not start:
@@ -123,6 +131,9 @@ def refuse_irregular(path: Path) -> None:
     kind = next((kind for first, kind in _BINARY_STARTS.items() if start.startswith(first)), None)
     if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
         raise DataError("{file} is no text but {kind}.", file=path.name, kind=Phrase(kind))
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if other := next((kind for first, kind in _OTHER_STARTS.items() if text.startswith(first)), None):
+        raise DataError("{file} holds no table but {kind}.", file=path.name, kind=Phrase(other))
 
 
 def sheets(path: Path) -> list[str]:

@@ -56,7 +56,11 @@ def select_columns(
                 template = "{label} has one column, {name!r}: do its cells end in another sign, delimiter = {sign}?"
                 raise DataError(template, label=label, name=next(iter(types)), sign=Verbatim(json.dumps(sign)))
             template = "{label} has no column {name!r}, which {table} need: {hint}"
-            raise DataError(template, label=label, name=name, table=table, hint=did_you_mean(name, known))
+            hint = did_you_mean(name, known)
+            if name == "survey":
+                one = 'If all answers are of one survey, set survey = "nps", "csat" or "ces" in [data.responses].'
+                hint = Phrase("{hint} {more}", hint=hint, more=Phrase(one))
+            raise DataError(template, label=label, name=name, table=table, hint=hint)
     if source.rows == "lines" and "order_id" not in selected:
         template = "{label} has no column 'order_id', by which rows = \"lines\" are summed: {hint}"
         raise DataError(template, label=label, hint=did_you_mean("order_id", known))
