@@ -24,7 +24,13 @@ BLOCK_MIME = "application/vnd.retention-kit+json"
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab draws; our charts are the same in it
 VEGALITE_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
-_SIGNED_AMOUNT = re.compile("[+−±][$\u00a2-\u00a5\u20a0-\u20cf][\\d.,]*\\d\\w*")
+# What is one thing to a reader though a line may end in it: a sign and the currency after it, a date, a range, an id.
+_UNBROKEN = re.compile(
+    "[+−±][$\u00a2-\u00a5\u20a0-\u20cf][\\d.,]*\\d\\w*"
+    r"|(?:\d{1,2}\.? )?\b[^\W\d_]{3,14}\.? \d{4}(?![\w–-])"
+    r"|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?"
+    r"|(?=[\w.@/–-]*\d)(?![\w.@/–-]{33})(?<![\w.@/–-])\w[\w.@]*(?:[/–-][\w.@]*\w)+"
+)
 
 # Fields of every kind with their defaults; `...` must be given.
 KINDS: dict[str, dict] = {
@@ -164,8 +170,8 @@ def _environment() -> jinja2.Environment:
 
 
 def unbroken(text: str) -> Markup:
-    """A text as HTML in which no line ends between a sign and the currency after it."""
-    return Markup(_SIGNED_AMOUNT.sub(r'<span class="short">\g<0></span>', str(escape(text))))
+    """A text as HTML in which no line ends between a sign and the currency after it, in a date, a range or an id."""
+    return Markup(_UNBROKEN.sub(r'<span class="short">\g<0></span>', str(escape(text))))
 
 
 def sparkline(

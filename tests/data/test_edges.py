@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 
 import retention_kit as rk
 from pencil import by_segment, row, table, value
@@ -17,6 +16,7 @@ from retention_kit.bidi import plain
 from retention_kit.cli import main
 from retention_kit.errors import UnknownNameError
 from retention_kit.report.execution import templates as library
+from soup import soup_of
 from test_pack import run_here
 
 ORDERS = table("""
@@ -330,7 +330,7 @@ def test_a_report_of_harmful_names_shows_them_and_runs_none(tmp_path, monkeypatc
     assert not pack.failures
     html = (pack.path / "report.en.html").read_text("utf-8")
     assert "<script>alert" not in html, "neither as markup nor within a script, which it would end"
-    page = BeautifulSoup(html, "html.parser")
+    page = soup_of(html)
     assert [tag.name for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)] == []
     scripts = [script.extract().string or "" for script in page.find_all("script")]
     assert not any(script.strip().startswith("alert") for script in scripts)

@@ -155,3 +155,22 @@ def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
     assert [one.text for one in soup.select("span.short")] == ["−£88.33", "+€1.2M"]
     assert "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3" in soup.text
     assert re.search(r"^\.short \{[^}]*nowrap", (templates_dir() / "html" / "report.css").read_text("utf-8"), re.M)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("to be done by 1 Jan 2026 to 14 Jan 2026, 2025", ["1 Jan 2026", "14 Jan 2026"]),
+        ("\u20671 يناير 2026\u2069 إلى \u20678 يناير 2026\u2069", ["1 يناير 2026", "8 يناير 2026"]),
+        ("such as '2023-06-02 18:13:38', 2024-01", ["2023-06-02 18:13:38", "2024-01"]),
+        ("promoters (9–10) of 2025", ["9–10"]),
+        ("customer-00012@shop, follow_ups/2025-12-31 & Kaplan-Meier", ["customer-00012@shop", "follow_ups/2025-12-31"]),
+        (f"<{'a-' * 20}1> and lists/new_customers.csv", []),  # longer than a line of a phone; a name
+    ],
+)
+def test_no_line_ends_in_a_date_a_range_or_an_id(text, whole):
+    cells = {"columns": [{"label": "a"}, {"label": "b"}], "rows": [[text, text]]}
+    for block in (Block("table", **cells), Block("terms", items=[{"term": "a", "text": text, "details": [text]}])):
+        said = BeautifulSoup(block.html(), "html.parser")
+        assert [one.text for one in said.select("span.short")] == whole * 2
+        assert said.text.count(text) == 2

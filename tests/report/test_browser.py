@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+
+from retention_kit.report.blocks import Block
+from retention_kit.wording import Words
+from test_exporters import code_cell, html, notebook
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +36,22 @@ UNMARKED = """svgs => svgs.filter(svg => ![...svg.querySelectorAll('.role-mark p
   .map(mark => mark.getBoundingClientRect()).some(box => box.width + box.height > 2)).length"""
 BLANK = """svgs => svgs.filter(svg => [...svg.querySelectorAll('path, line, text')]
   .map(part => part.getBoundingClientRect()).filter(box => box.width + box.height > 2).length < 10).length"""
+
+
+# What is one thing and yet has parts in several lines.
+BROKEN = r"""() => [...document.querySelectorAll('td, th')].flatMap(cell => {
+  const pattern = /(\d{1,2} )?\p{L}{3,} \d{4}(?![–-])|\d+[–-]\d+|[+−±]?\p{Sc}?[\d.,]*\d%?|\d{4}-\d\d-\d\d|customer-\S+/gu;
+  const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), parts = [];
+  let text = '';
+  for (let node; (node = walk.nextNode()); text += node.data) parts.push([node, text.length]);
+  const at = place => parts.filter(([, start]) => start <= place).at(-1);
+  return [...text.matchAll(pattern)].filter(({0: found, index}) => {
+    const range = document.createRange(), [first, last] = [at(index), at(index + found.length - 1)];
+    range.setStart(first[0], index - first[1]);
+    range.setEnd(last[0], index + found.length - last[1]);
+    return new Set([...range.getClientRects()].filter(box => box.width > 1).map(box => Math.round(box.top / 6))).size > 1;
+  }).map(({0: found}) => `${found} in ${text}`);
+})"""
 
 
 @pytest.fixture
@@ -77,6 +98,44 @@ def test_nothing_is_wider_than_the_page(opened):
     assert [
         box for box in (chart.bounding_box() for chart in charts) if box["width"] < 200 or box["height"] < 100
     ] == []
+
+
+def test_no_date_id_or_amount_of_a_table_is_broken(opened):
+    assert opened.page.evaluate(BROKEN) == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_table_that_stays_one_on_a_phone_breaks_no_date(chromium, tmp_path, language):
+    words = Words(language, "GBP")
+    days = [words.date(date(2026, 1, day)) for day in (1, 31)]
+    change = words.change(-1234.5, "money", "full")
+    cells = [
+        "Those who have not come back",
+        "no purchase for 60 days",
+        words.text("follow_ups.due_by", first=days[0], last=days[1]),
+    ]
+    ids = [f"customer-00{number}-2025" for number in range(3)]
+    blocks = [
+        Block(
+            "table",
+            columns=[{"label": name} for name in "abc"] + [{"label": "d", "align": "end"}],
+            rows=[[*cells, "16"]],
+        ),
+        Block(
+            "table",
+            columns=[{"label": "a"}, {"label": "b"}],
+            rows=[[f"{change}: {ids[0]}", f"{', '.join(ids)} {change} " * 4]],
+        ),
+    ]
+    path = tmp_path / "page.html"
+    direction = "rtl" if language == "ar" else "ltr"
+    path.write_text(html(notebook(code_cell(*blocks), language=language, direction=direction)), "utf-8")
+    tab = chromium.new_page(viewport=PHONE)
+    tab.goto(path.as_uri())
+    assert tab.locator("table:not(.stack)").count() == 2
+    assert tab.evaluate(BROKEN) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    tab.close()
 
 
 def test_contents_lead_to_their_sections(opened):

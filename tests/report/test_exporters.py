@@ -25,6 +25,7 @@ from retention_kit.report.blocks import Block, templates_dir
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export import fonts
 from retention_kit.report.export.exporters import RetentionHTMLExporter, RetentionPDFExporter, draw_svg
+from soup import soup_of
 from test_blocks import SAMPLES, SPEC
 
 METADATA = {
@@ -68,7 +69,7 @@ def pdf_text(nb):
 
 
 def html_text(nb):
-    return BeautifulSoup(static(nb), "html.parser").main.get_text(" ", strip=True)
+    return soup_of(static(nb)).main.get_text(" ", strip=True)
 
 
 BOTH = pytest.mark.parametrize("text_of", [html_text, pdf_text], ids=["html", "pdf"])

@@ -24,6 +24,7 @@ from retention_kit.report.archive import manifest
 from retention_kit.report.checks import gate
 from retention_kit.report.checks import message as message_checks
 from retention_kit.report.checks import secrets as secret_checks
+from retention_kit.report.checks.figures import text_of_html
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export.exporters import RetentionPDFExporter
 from retention_kit.report.message import mail
@@ -181,9 +182,18 @@ def test_an_incomplete_period_is_said_on_top(tmp_path):
     assert notice in message_checks.read(message_checks.html_of(message)).text
     assert notice in message_checks.text_of(message)
     contents = manifest.read(pack)
-    rewrite(pack, html=lambda body: body.replace(notice, ""))
+    rewrite(pack, html=lambda body: body.replace("is not over: the data end on", ""))
     findings = gate.check_message(pack, contents, "en", gate.check_report(pack, contents, "en"))
     assert f"it does not show the notice {notice!r}" in findings[0].reason
+
+
+@pytest.mark.parametrize("read", [lambda page: message_checks.read(page).text, text_of_html], ids=["mail", "page"])
+def test_what_no_line_ends_in_is_read_with_its_sentence(read):
+    page = (
+        '<table><tr><td>by <span class="short">−£3</span>, in (<span class="short">1 Jan 2026</span>).</td><td>a</td>'
+        '<td><span class="short">9–10</span></td><td><span class="short">9–10</span>%</td></tr></table>'
+    )
+    assert read(page) == "by −£3, in (1 Jan 2026). a 9–10 9–10%"
 
 
 @pytest.mark.long

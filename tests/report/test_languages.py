@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 
 import retention_kit as rk
 from packs import built_once
@@ -23,6 +22,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.checks.figures import text_of_pdf
 from retention_kit.word_files import FOLDER
+from soup import soup_of
 from test_locales import LATIN
 from test_pack import read_html
 from test_real_data import invoices
@@ -106,9 +106,7 @@ def test_both_languages_tell_the_same_figures_on_paper(pack):
 @pytest.mark.parametrize("kind", ["plain", "html"])
 def test_both_languages_tell_the_same_figures_in_mail(pack, kind):
     texts = (message(pack, name).get_body((kind,)).get_content() for name in ("en", "ar"))
-    english, arabic = (
-        numbers(page_texts(BeautifulSoup(text, "html.parser")) if kind == "html" else text) for text in texts
-    )
+    english, arabic = (numbers(page_texts(soup_of(text)) if kind == "html" else text) for text in texts)
     assert len(english) > 50
     assert arabic == english
 

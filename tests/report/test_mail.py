@@ -29,6 +29,7 @@ from retention_kit.report.message.content import brief
 from retention_kit.report.message.mail import MOST_HTML, add_notice, compose, preview_files, to_bytes, write_message
 from retention_kit.report.page import Page
 from retention_kit.settings import Goal, Mail
+from soup import soup_of
 from test_pack import run_here
 from test_real_data import invoices
 from test_templates import ORDERS
@@ -44,7 +45,7 @@ class ComposedMail:
         self.parsed = message_from_bytes(self.raw, policy=policy.default)
         self.html = self.parsed.get_body(("html",)).get_content().replace("\r\n", "\n")
         self.text = self.parsed.get_body(("plain",)).get_content().replace("\r\n", "\n")
-        self.page = BeautifulSoup(self.html, "html.parser")
+        self.page = soup_of(self.html)
         self.preheader = self.page.select_one(".preheader").get_text(strip=True)
         self.html_text = self.page.select_one(".sheet").get_text(" ", strip=True)
         self.types = [part.get_content_type() for part in self.parsed.walk()]

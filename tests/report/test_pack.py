@@ -40,6 +40,7 @@ from retention_kit.report.execution import templates as library
 from retention_kit.report.export.exporters import RetentionPDFExporter
 from retention_kit.report.pages import context
 from retention_kit.wording import Words
+from soup import soup_of
 from test_real_data import invoices
 from test_templates import ORDERS, notebook
 
@@ -99,7 +100,7 @@ def run_here(
 
 @cache
 def read_html(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+    return soup_of(path.read_text("utf-8"))
 
 
 @cache

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 from pypdf import PdfReader
 
 import retention_kit as rk
@@ -24,6 +24,7 @@ from retention_kit.periods import Period
 from retention_kit.report.page import Page
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH, MINUS, Words
+from soup import soup_of
 from test_pack import pages_of, read_html, scorecard
 
 NUMBER = re.compile(rf"(?<![\w.])[+{MINUS}±]?[£$€]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:%|[kKmMbBn]+\b)?")
@@ -49,7 +50,7 @@ class Printed:
         page = read_html(pack / "report.en.html")
         self.header, self.titles = texts(page.header), [texts(title) for title in page("h2")]
         self.definitions = texts(page.find(id="definitions").find_next("p"))
-        self.page = BeautifulSoup(str(page.main), "html.parser")
+        self.page = soup_of(str(page.main))
         for script in self.page("script"):
             script.decompose()
         self.drawn = {text.get_text() for text in self.page.select(".picture text")}

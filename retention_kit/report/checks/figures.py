@@ -249,6 +249,7 @@ def _missing_parts(parts: Iterable[str], text: str, recorded: Iterable[str]) -> 
 def text_of_html(page: str) -> str:
     """All text of our own HTML, including labels for screen readers; flat."""
     bare = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page)
+    bare = re.sub(r'<span class="short">([^<]*)</span>', r"\1", bare)  # of one sentence with what is around it
     labels = re.findall(r'aria-label="([^"]*)"', bare)
     return flat(html.unescape(re.sub(r"<[^>]*>", " ", bare) + " " + " \n ".join(labels)))
 

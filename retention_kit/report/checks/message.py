@@ -140,6 +140,8 @@ class _Reader(HTMLParser):
         self._open: list[tuple[str, int]] = []  # tags and their lines
         self._card: tuple[int, int] | None = None  # the depth of its tag, and the words before it
         self._headline: tuple[int, int] | None = None
+        self._unbroken = 0  # the depth of a part of a sentence in which no line ends
+        self._is_going_on = False  # the text before is of one sentence with what follows
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
@@ -155,6 +157,10 @@ class _Reader(HTMLParser):
             return
         self._open.append((tag, self.getpos()[0]))
         classes = attributes.get("class", "").split()
+        if "short" in classes:
+            self._unbroken = len(self._open)
+        else:
+            self._is_going_on = False
         if "card" in classes:
             self._card = len(self._open), len(self.body.words)
         if tag == "h1":
@@ -168,6 +174,7 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID_TAGS:
             return
+        self._is_going_on &= len(self._open) == self._unbroken
         if self._parent == tag:
             self._close(len(self._open))
             self._open.pop()
@@ -184,7 +191,11 @@ class _Reader(HTMLParser):
             if _STYLE_LOADS.search(data):
                 self._add_fault(Phrase("its style loads something"))
         elif self._parent != "title":
-            self.body.words.append(data)
+            if self._is_going_on:
+                self.body.words[-1] += data
+            else:
+                self.body.words.append(data)
+            self._is_going_on = True
 
     def check_closed(self) -> None:
         for tag, line in self._open:
