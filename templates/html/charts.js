@@ -20,6 +20,7 @@ function narrow(spec) {
   }
   spec.layer = spec.layer?.filter(layer => !layer.name?.startsWith('counts'));
   const axes = spec.layer?.map(layer => layer.encoding?.x?.axis).filter(axis => axis?.tickCount) ?? [];
+  const grounds = new Map();
   for (const layer of spec.layer ?? []) {
     const {mark, encoding} = layer;
     const legend = encoding?.color?.legend;
@@ -36,12 +37,15 @@ function narrow(spec) {
     Object.assign(mark, {dx: 0, dy: -13});  // above its line instead of beside it
     Object.assign(encoding, {x: {value: isRtl ? 'width' : 0}, text: {field: 'above', type: 'nominal'}});
     const above = "datum.name + '  ' + datum.beside";
+    // On a ground of its own, as it may cross the line of all together.
+    grounds.set(layer, {...layer, mark: {...mark, stroke: 'white', strokeWidth: 6, strokeJoin: 'round'}});
     spec.transform = [{calculate: isRtl ? `'\u2067' + ${above} + '\u2069'` : above, as: 'above'}];
     spec.encoding.y.axis.labels = false;
     spec.padding[end] = 12;
     spec.height = 42 * spec.encoding.y.scale.domain.length + 50;
   }
-  for (const axis of axes) Object.assign(axis, {tickCount: 2, labels: spec.padding[end] < 60});  // else figures stand beside
+  spec.layer = spec.layer?.flatMap(layer => grounds.has(layer) ? [grounds.get(layer), layer] : [layer]);
+  for (const axis of axes) Object.assign(axis, {tickCount: 3, labels: spec.padding[end] < 60});  // else figures stand beside
 }
 
 // Puts a live chart in the place of each picture; whatever fails leaves the picture where it is.

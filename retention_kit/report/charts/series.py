@@ -156,7 +156,7 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Ch
     whole = [f"{words.text('charts.whole')} {words.value(total, unit)}"]
     step = 24 if len(records) <= 20 else 15
     x = quantitative(alt.X, unit, words, axis_domain(unit, total, records))
-    axis = alt.Axis(labelLimit=170, labelOverlap=False, labelColor=INK, labelFontSize=12 if step > 15 else 11)
+    axis = alt.Axis(labelLimit=230, labelOverlap=False, labelColor=INK, labelFontSize=12 if step > 15 else 11)
     scale = alt.Scale(domain=[record["name"] for record in records], padding=0.5)
     base = alt.Chart()
     layers = [
