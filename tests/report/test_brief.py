@@ -104,6 +104,20 @@ def test_what_finds_no_room_is_counted(tmp_path):
     assert int(more) + len(numbers) > 30, "what the data do not warn of is counted, too"
 
 
+def test_alerts_stay_what_they_are_where_room_is_short(tmp_path):
+    alert = '[[alerts]]\nname = "Many leave"\nwhen = "customer_churn_rate > 1%"\nthen = ["notice"]\n'
+    page = Page(data=rk.load(project(tmp_path, goals=len(GOALS), more=alert)))
+    page.data.warnings = tuple(f"Warning {number}: {'so many words that a line is full ' * 9}" for number in range(9))
+    pdf, html = pages_of(page)
+    assert page_count(pdf) == 1
+    (fires,) = page.alert_notice(2).data["items"]
+    on_paper = flat(text_of_pdf(pdf))
+    assert flat(fires) in on_paper
+    assert on_paper.count("Warning 0:") == 1
+    assert "Warning 8:" not in on_paper
+    assert flat(fires) in text_of_html(html)
+
+
 def _built(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """A pack of brief and PDF without kernels: the full report is its appendix."""
     patch.chdir(folder)
