@@ -139,6 +139,16 @@ def test_what_is_no_pack_of_ours_does_not_break_the_index():
     assert "March 2024" in entries(index())
 
 
+@pytest.mark.parametrize("languages", [["en", "ar"], ["ar", "en"]])
+def test_the_index_names_reports_in_the_order_of_the_languages(tmp_path, languages):
+    orders = ORDERS.assign(country="France")
+    data = rk.load(orders=orders, timezone="UTC", currency="GBP", languages=languages)
+    for segment in (None, "country=France"):
+        rk.build_report(data, "2024-02", segment=segment, formats=["html"], static=True, output=tmp_path)
+    files = [link["href"].rpartition("/")[2] for link in index(tmp_path).select(".links a")]
+    assert files == [f"report.{name}{end}.html" for end in ("", ".country-France") for name in languages]
+
+
 @pytest.mark.usefixtures("project")
 def test_a_failed_pack_is_marked_in_the_index(monkeypatch):
     assert report("--period", "2024-01") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -144,9 +144,9 @@ def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
 
 def _reports(pack: StoredPack, words: Words) -> Iterator[dict[str, Any]]:
     """Links to the existing files, by segment value and language."""
-    reports = _reports_of(pack)
+    reports, place = _reports_of(pack), _place_of_languages(pack)
     several = len({key.partition(".")[0] for key in reports}) > 1
-    for key in sorted(reports, key=lambda key: (key.partition(".")[2], key)):
+    for key in sorted(reports, key=lambda key: (key.partition(".")[2], place(key))):
         if not re.fullmatch(r"[\w.-]+", key, re.ASCII):
             continue
         match reports[key].get("only"):
@@ -181,8 +181,15 @@ def _report_of_whole(pack: StoredPack, words: Words) -> tuple[Words, dict]:
     The entry is empty if the pack has reports on segment values only.
     """
     reports = {key: one for key, one in _reports_of(pack).items() if "." not in key and _is_known(key)}
-    key = words.language if words.language in reports else min(reports, default="")
+    key = words.language if words.language in reports else min(reports, default="", key=_place_of_languages(pack))
     return Words(key, words.currency, words.digits) if key else words, reports.get(key, {})
+
+
+def _place_of_languages(pack: StoredPack) -> Callable[[str], tuple[int, str]]:
+    """Where a report stands among those of a pack: in the order of the settings' languages, others behind them."""
+    named = _nested(pack.manifest, "settings", "report", "languages")
+    order = {str(language): place for place, language in enumerate(named if isinstance(named, list) else [])}
+    return lambda key: (order.get(key.partition(".")[0], len(order)), key)
 
 
 def _localized(report: dict, name: str, words: Words) -> str:
