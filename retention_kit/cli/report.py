@@ -114,12 +114,13 @@ def _build(arguments: argparse.Namespace) -> int:
     requests = [(period, segment) for period in periods for segment in segments]
     names = [name(*one) for one in requests]
     chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
-    latest: list[Plan] = []
+    latest: list[Plan] = []  # of the last period begun
 
     def plans() -> Iterator[Plan]:
         for period, segment in requests:
-            latest[:] = [make_plan(data, period, None, segment, *chosen)]
-            yield latest[0]
+            plan = make_plan(data, period, None, segment, *chosen)
+            latest[:] = [*(one for one in latest if one.page.period == period), plan]
+            yield plan
 
     folders = [arguments.output / str(period) for period in periods for _ in segments]
     packs: list[Pack] = []
@@ -144,9 +145,8 @@ def _build(arguments: argparse.Namespace) -> int:
                 packs.append(pack)
                 _print_pack(pack, names[number], is_one_of_many=len(names) > 1)
     if packs:
-        _print_next_steps(
-            packs[-1], first_of(packs[-1], latest[0].suffix, latest[0].languages), is_opened=arguments.open
-        )
+        first = first_of(packs[-1], latest[-1].suffix, latest[-1].languages)
+        _print_next_steps(packs[-1], first, [plan.suffix for plan in latest], is_opened=arguments.open)
     failed = [one for one, pack in zip(names, packs, strict=True) if pack.failures]
     if failed and len(names) > 1:
         say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
@@ -205,11 +205,11 @@ def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:
         say(template, period=name, failure=failure)
 
 
-def _print_next_steps(pack: Pack, report: Path, *, is_opened: bool) -> None:
-    """The lists of a pack and, on the last line, a command that opens its report; perhaps open it, too."""
+def _print_next_steps(pack: Pack, report: Path, suffixes: list[str], *, is_opened: bool) -> None:
+    """The lists of the reports just built and, on the last line, a command that opens one; perhaps open it, too."""
     from retention_kit.report.archive.pack import lists_of
 
-    for sentence in lists_of(pack, language()):
+    for sentence in lists_of(pack, language(), suffixes):
         print(isolate_rtl(sentence))
     print(f"open {shlex.quote(str(report))}")
     if is_opened:

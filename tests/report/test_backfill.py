@@ -244,6 +244,23 @@ def test_segments_that_cannot_all_be_built_are_refused_before_the_first_is(segme
     assert left() == []
 
 
+def listed(out: str) -> set[str]:
+    """The suffixes of the lists that a command names, `.country-France` of `lists/new_customers.country-France.csv`."""
+    files = [line.partition(":")[0] for line in out.splitlines() if line.startswith("lists/")]
+    return {file.removesuffix(".csv").partition(".")[2] for file in files}
+
+
+def test_lists_named_at_the_end_are_those_of_the_reports_just_built(capsys):
+    """The folder holds those of other segments as well."""
+    for asked in ([], ["country=Spain"], ["country=France", "country=Spain"], ["country=France"]):
+        assert report("--period", "2024-02", *(part for one in asked for part in ("--segment", one))) == 0
+        named = {one.replace("=", "-") for one in asked} or {""}
+        assert listed(capsys.readouterr().out) == named
+        there = {path.stem.partition(".")[2] for path in (OUTPUT / "2024-02" / "lists").iterdir()}
+        assert named <= there
+    assert there == {"", "country-Spain", "country-France"}
+
+
 @pytest.mark.usefixtures("channels")
 def test_columns_may_be_given_together_beside_a_value(capsys):
     assert report("--period", "2024-02", "--segment", "country=Spain", "--segment", "country,channel") == 0

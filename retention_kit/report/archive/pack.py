@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from retention_kit.display import Cell, Display, words_in
@@ -75,8 +75,11 @@ def display_of(pack: Pack) -> Display:
     return Display(title, words, facts, notes=notes, failures=failures)
 
 
-def lists_of(pack: Pack, language: str = "") -> list[str]:
-    """A sentence for each list of customers in a pack: file, number of customers and amount of money."""
+def lists_of(pack: Pack, language: str = "", suffixes: Collection[str] | None = None) -> list[str]:
+    """A sentence for each list of customers in a pack: file, number of customers and amount of money.
+
+    `suffixes` (of segment values, "" for the whole) leaves out the lists of other reports in the folder.
+    """
     manifest = manifests.read(pack.path)
     if not manifest.get("lists"):  # no lists, or no pack any more
         return []
@@ -89,8 +92,14 @@ def lists_of(pack: Pack, language: str = "") -> list[str]:
             money=words.value(total["money"], "money"),
         )
         for name, total in manifest["lists"].items()
-        if total["customers"] and (pack.path / name).is_file()
+        if total["customers"] and (pack.path / name).is_file() and (suffixes is None or _suffix_of(name) in suffixes)
     ]
+
+
+def _suffix_of(file: str) -> str:
+    """The suffix in the name of a list, `.country-France` of `lists/new_customers.country-France.csv`."""
+    _, dot, suffix = PurePosixPath(file).stem.partition(".")
+    return dot + suffix
 
 
 def _words(manifest: dict, language: str = "") -> Words:
