@@ -91,8 +91,9 @@ def keep_trying(
 
     def report_wait(state: RetryCallState) -> None:
         if progress and state.outcome and state.next_action:
-            template = "{error}; trying again in {seconds:g} s"
-            progress(Phrase(template, error=state.outcome.exception(), seconds=state.next_action.sleep))
+            error = state.outcome.exception()
+            reason = error.args[0] if error and error.args else error  # as it was said, for any language
+            progress(Phrase("{error}; trying again in {seconds:g} s", error=reason, seconds=state.next_action.sleep))
 
     attempts = Retrying(
         stop=is_last, wait=pause, retry=retry_if_exception_type(Deferred), before_sleep=report_wait, sleep=time.sleep

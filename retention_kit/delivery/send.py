@@ -345,7 +345,8 @@ class _Owner(NamedTuple):
         values = {"period": period, "sent": sent, "count": len(results)}
         text = [words.text(f"sending.{kind}", **values), "", *(f"- {words.say(reason)}" for reason in reasons)]
         for result in undelivered:
-            text.append(f"- {result.recipient}: {words.say(Phrase(result.state))}. {result.reply}")
+            outcome = {"recipient": result.recipient, "state": Phrase(result.state), "reply": result.reply}
+            text.append(words.text("sending.outcome", **outcome))
             if result.state == "unknown":
                 command = f"retention-kit send {self.folder} --resend --to {result.recipient}"
                 text.append("  " + words.text("sending.unknown", command=command))

@@ -23,6 +23,7 @@ from aiosmtpd.smtp import syntax
 
 import retention_kit as rk
 from mailroom import PASSWORD, PICTURE, Fault, mail_settings, message, serving, write_pack
+from retention_kit.bidi import plain
 from retention_kit.delivery import dispatch
 from retention_kit.delivery.outbox import reading
 from retention_kit.delivery.smtp import NotFound
@@ -30,6 +31,7 @@ from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive import manifest
 from retention_kit.report.checks import gate
 from retention_kit.settings import make_settings
+from retention_kit.wording import Words
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
@@ -476,6 +478,39 @@ def test_the_owner_hears_whom_it_did_not_reach(pack, mail_server):
     assert "- ben@example.com: failed. 550 5.1.1 No such user, id 0" in text
     assert f"retention-kit send {pack} --resend --to cy@example.com" in text
     assert ledger(pack) == {ANN: "sent", BEN: "failed", CY: "unknown"}
+
+
+REPLY = "550 5.1.1 <ben@example.com>: No such user (here)!"
+
+
+def test_what_a_server_says_is_quoted_from_right_to_left_in_an_arabic_alert_to_the_owner(tmp_path, room):
+    pack = write_pack(tmp_path / "2011-11", {"ar": message("ar")})
+    report = {"languages": ["ar"]}
+    settings = make_settings(
+        {"report": report, "mail": {"from": "R <r@example.com>", "to": [ANN, BEN], "owner": "own@example.com"}}
+    )
+    room.handler.rcpt = lambda address, _: REPLY if address == BEN else None
+    send(pack, room, settings=settings)
+    assert f"\u2068{BEN}\u2069: تعذر. «\u2068{REPLY}\u2069»" in parsed(room.handler.taken[-1]).get_content()
+
+
+def test_what_a_server_says_is_isolated_in_what_arabic_commands_tell(pack, room, pauses):
+    told = []
+    room.handler.rcpt = lambda *_: REPLY.replace("550", "450")
+    send(pack, room, BEN, progress=told.append)
+    assert pauses
+    reply = REPLY.replace("550", "450")
+    assert Words("ar").say(told[0]) == f"\u2066{reply}\u2069؛ ستُعاد المحاولة بعد \u206610\u2069 ثوانٍ"
+    assert told[0] == f"{reply}; trying again in 10 s"
+
+
+def test_that_no_server_answered_is_said_in_the_language_of_the_commands(pack, room, pauses):
+    told = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    send(pack, room._replace(server=room.url(port=port)), ANN, progress=told.append)
+    assert plain(Words("ar").say(told[0])).startswith(f"تعذر الوصول إلى 127.0.0.1:{port} (Connection refused)؛")
+    assert pauses
 
 
 @pytest.mark.parametrize(
