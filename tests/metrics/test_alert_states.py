@@ -13,7 +13,7 @@ from retention_kit.errors import SettingsError
 from retention_kit.metrics.alerts.back_test import by_chance, firings_of
 from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.alerts.evaluate import Point
-from retention_kit.metrics.alerts.judge import alert_history, alert_states, judge
+from retention_kit.metrics.alerts.judge import Reader, alert_history, alert_states, judge
 from retention_kit.metrics.alerts.states import states
 from retention_kit.metrics.formulas import share
 from retention_kit.metrics.insights import usual_value
@@ -160,6 +160,33 @@ def test_each_value_has_a_state_and_is_judged_more_strictly(company):
             assert one.state != "firing" or alone[one.period].state == "firing"
             if plain.low is not None and plain.low < plain.value:
                 assert corrected.low < plain.low
+
+
+@pytest.mark.parametrize(
+    ("when", "reset", "counted"),
+    [
+        ("customer_churn_rate > 99%", None, 4),
+        ("customer_churn_rate > 99% or net_promoter_score > 0", None, 4),  # those who nobody asked may fire as well
+        ("not (customer_churn_rate < 1% and net_promoter_score < 0)", None, 4),
+        ("customer_churn_rate > 99%", "net_promoter_score > 0", 4),  # what ends a firing begins none
+        ("customer_churn_rate > 99% and net_promoter_score > 0", None, 1),
+        ("not (customer_churn_rate < 1% or net_promoter_score < 0)", None, 1),
+    ],
+)
+def test_values_are_counted_that_may_fire(when, reset, counted):
+    """Of four channels one was asked; intervals are as wide as for that many comparisons."""
+    orders = pd.DataFrame(
+        [(f"{c}{n}", f"2026-0{month}-05", 1, c) for c in "abcd" for month in (1, 2) for n in range(40 * month, 120)],
+        columns=["customer_id", "ordered_at", "amount", "channel"],
+    )
+    answers = pd.DataFrame({"customer_id": [f"a{n}" for n in range(80, 120)], "survey": "nps", "score": 9})
+    data = rk.load(
+        orders=orders, responses=answers.assign(responded_at="2026-02-07"), timezone="UTC", as_of="2026-03-01"
+    )
+    (rule,) = rules(data.settings, [Alert("A", when, reset=reset, each="channel")])
+    reader, february = Reader(data), Period.parse("2026-02")
+    expected = {4: 2.4977, 1: 1.9600}[counted] / 1.9600  # of the 99.375th and the 97.5th percentile
+    assert reader.wider(rule, reader.periods(rule))[february.index] == pytest.approx(expected, abs=1e-4)
 
 
 def test_chance_fires_one_of_many_values_as_seldom_as_the_whole():

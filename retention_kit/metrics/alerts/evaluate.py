@@ -66,6 +66,23 @@ def evaluate(node: Node, figures: Figures, period: Period, *, certain: bool, wid
     return Outcome(holds, tuple(evaluator.comparisons), reason)
 
 
+def may_hold(node: Node, figures: Figures, period: Period) -> bool:
+    """Whether a condition would hold in a period if every comparison did whose figures are known."""
+    known = (comparison.holds is not None for comparison in evaluate(node, figures, period, certain=False).figures)
+
+    def holds(node: Node, is_negated: bool) -> bool:
+        match node:
+            case Compare():
+                return next(known)
+            case Not(part):
+                return holds(part, not is_negated)
+            case Join(word, parts):
+                each = [holds(part, is_negated) for part in parts]  # all, as `known` has one for each comparison
+                return any(each) if (word == "or") is not is_negated else all(each)
+
+    return holds(node, is_negated=False)
+
+
 class _Evaluator:
     def __init__(self, figures: Figures, period: Period, certain: bool, wider: float):
         self._figures, self._period, self._certain, self._wider = figures, period, certain, wider

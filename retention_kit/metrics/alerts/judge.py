@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import SettingsError, UnknownNameError
 from retention_kit.metrics.alerts.conditions import Rule, rules
-from retention_kit.metrics.alerts.evaluate import Figures, Outcome, Point, evaluate
+from retention_kit.metrics.alerts.evaluate import Figures, Outcome, Point, evaluate, may_hold
 from retention_kit.metrics.alerts.states import AlertState, states
 from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.formulas import Z95
@@ -122,15 +122,14 @@ class Reader:
     def wider(self, rule: Rule, periods: list[Period]) -> dict[int, float]:
         """The factor for intervals by period, so that chance fires any value of `each` no more often than one alert.
 
-        Bonferroni's correction over the values that have figures in the period.
+        Bonferroni's correction over the values whose figures of the period could fire it: of an `or` one part does.
         """
         if not rule.alert.each:
             return {}
         counts: dict[int, int] = defaultdict(int)
         for figures in self.parts(rule, periods).values():
             for period in periods:
-                points = [figures[name].get(period.index) for name in rule.metrics]
-                counts[period.index] += all(point is not None and point.value is not None for point in points)
+                counts[period.index] += may_hold(rule.when, figures, period)
         return {index: NormalDist().inv_cdf(1 - LEVEL / 2 / max(count, 1)) / Z95 for index, count in counts.items()}
 
     def _read(self, rule: Rule, name: str, part: str) -> dict[str, dict[int, Point]]:
