@@ -2,6 +2,7 @@
 silent skips.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -30,6 +31,29 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared, the real data, is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def vectors(shared) -> dict[str, dict]:
+    """The published test vectors by id."""
+    listed = json.loads((shared / "vectors" / "public.json").read_text())["vectors"]
+    return {vector["id"]: vector for vector in listed}
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """The sample company."""
+    import retention_kit as rk
+
+    return rk.sample()
+
+
+@pytest.fixture
+def kernelless(monkeypatch) -> None:
+    """No template runs: the packs hold their appendix."""
+    from retention_kit.report.execution import templates
+
+    monkeypatch.setattr(templates, "run", lambda template, *_: (template, ""))
 
 
 @pytest.fixture(scope="session")

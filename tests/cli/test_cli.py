@@ -36,12 +36,6 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def kernelless(monkeypatch):
-    """No template runs: the packs hold their appendix."""
-    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
-
-
 MISTAKES = {  # what is asked for: what the sentence must hold
     "--data absent.toml": "There is no file or folder 'absent.toml'.",
     "--data notes.txt": "notes.txt is none of our tables: orders need customer_id, ordered_at, amount; it has hello.",

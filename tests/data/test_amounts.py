@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_kit as rk
-from pencil import checks
+from pencil import checks, effects
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.errors import DataError
 
@@ -127,10 +127,6 @@ def test_each_source_of_a_table_is_read_its_own_way_and_given_back_as_it_came(tm
     assert data.engine.rows("SELECT sum(amount) FROM orders") == [(240050,)]
     assert checks(data) == {"unreadable amount": 1}
     assert list(data.quarantine["orders"].columns) == ["check", "customer_id", "ordered_at", "amount"]
-
-
-def effects(data) -> dict[str, str]:
-    return dict(zip(data.quality["check"], data.quality["effect"], strict=True))
 
 
 def orders(amounts: list, **more) -> pd.DataFrame:

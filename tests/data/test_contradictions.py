@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import retention_kit as rk
 from balance import assert_balanced
 from contradicting_shop import COUNTED, REVENUE, counted, shop
-from pencil import checks, table, value
+from pencil import checks, effects, table, value
 from retention_kit.cli import main
 from retention_kit.data.check_rows import rows_of
 from retention_kit.errors import DataError
@@ -20,10 +20,6 @@ from retention_kit.errors import DataError
 UTC = {"timezone": "UTC", "currency": "EUR"}
 TOML = '[data.orders]\npath = "{path}"\n{more}\n[report]\ntimezone = "UTC"\ncurrency = "EUR"\n'
 HEAD = "customer_id,order_id,ordered_at,amount\n"
-
-
-def effects(data) -> dict[str, str]:
-    return dict(zip(data.quality["check"], data.quality["effect"], strict=True))
 
 
 def load(folder, path="*.csv", more="", **files):

@@ -3,7 +3,6 @@
 import json
 import pickle
 import re
-import tomllib
 
 import pandas as pd
 import pytest
@@ -16,8 +15,9 @@ from retention_kit.data.cleaning.quality import Count, quality_frame
 from retention_kit.data.layouts.layout import layouts
 from retention_kit.data.schema import REQUIRED
 from retention_kit.report.appendix import appendix
-from retention_kit.word_files import FOLDER, fields_of, languages, phrases
+from retention_kit.word_files import fields_of, languages, phrases
 from retention_kit.wording import Figure, Sentence, Verbatim, Words, Written, declared, quoted, sentence
+from test_locales import texts_of
 
 ARABIC, ENGLISH = Words("ar", "GBP"), Words("en", "GBP")
 OTHERS = [name for name in languages() if name != "en"]
@@ -28,10 +28,6 @@ LATIN = re.compile(r"[A-Za-z]\w*", re.ASCII)
 # Of the shop below: ids and other values and settings.
 NAMES = {"c1", "c2", "c3", "C3", "soon", "nothing", "n", "a", "joy", "csat", "nps", "ces", "customer_id", "data"}
 NAMES |= {"orders", "case", "fold", "definitions", "zero_orders", "scale"}
-
-
-def texts_of(name):
-    return tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
 
 
 def latin_words(text):

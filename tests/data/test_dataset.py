@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
-from pencil import by_segment, checks, row, table, value
+from pencil import by_segment, checks, effects, row, table, value
 from retention_kit.cli import main
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import segment_column
@@ -22,10 +22,6 @@ def orders(text: str, **settings):
 
 def subscriptions(text: str, **settings):
     return rk.load(subscriptions=table(text), **UTC | settings)
-
-
-def effects(data) -> dict[str, str]:
-    return dict(zip(data.quality["check"], data.quality["effect"], strict=True))
 
 
 # Orders

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from containers import write_orders
-from pencil import checks, table, value
+from pencil import checks, effects, table, value
 from retention_kit.errors import DataError
 
 UTC = {"timezone": "UTC", "currency": "EUR"}
@@ -25,10 +25,6 @@ def orders(ids: list, **more) -> pd.DataFrame:
 
 def customers(data) -> list:
     return [customer for (customer,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")]
-
-
-def effect_of(data, check: str) -> str:
-    return data.quality.set_index("check")["effect"][check]
 
 
 SPELLINGS = [str, "{}.0".format, "{}.00".format, " {}\u00a0".format, "\u00a0{}.0 ".format, str]
@@ -147,7 +143,7 @@ def test_a_reference_to_order_0_names_no_order():
     frame = orders([7, 8, 7], order_id=[1, 2, 3], refund_of=[0, 0, 1]).assign(amount=[10, 20, -10])
     data = rk.load(orders=frame, **UTC)
     assert value(data, "revenue", "2024-01") == 20
-    assert effect_of(data, "id that names nobody") == "read as empty; refund_of '0' (2)"
+    assert effects(data)["id that names nobody"] == "read as empty; refund_of '0' (2)"
 
 
 @pytest.mark.parametrize(
@@ -184,14 +180,14 @@ def test_ids_that_a_spreadsheet_cut_are_told_and_refused_where_they_are_most():
         rk.load(orders=orders(["1.23457E+12"] * 3), **UTC)
     data = rk.load(orders=orders(["1.23457E+12", "1", "2", "3"]), **UTC)
     assert checks(data)["id in E-notation"] == 1
-    assert "'1.23457E+12'" in effect_of(data, "id in E-notation")
+    assert "'1.23457E+12'" in effects(data)["id in E-notation"]
 
 
 def test_ids_that_differ_only_in_case_are_told_and_folded_where_asked(tmp_path):
     frame = orders(["A@x", "a@x", "B@x", "b", "A@x"])
     data = rk.load(orders=frame, **UTC)
     assert checks(data)["ids that differ only in case"] == 3
-    assert "1 such as 'A@x' and 'a@x'" in effect_of(data, "ids that differ only in case")
+    assert "1 such as 'A@x' and 'a@x'" in effects(data)["ids that differ only in case"]
     frame.to_csv(tmp_path / "o.csv", index=False)
     (tmp_path / "retention.toml").write_text('[data.orders]\npath = "o.csv"\ncase = "fold"\n', "utf-8")
     folded = rk.load(tmp_path)

@@ -7,14 +7,12 @@ import os
 from datetime import date
 from email import message_from_bytes
 from email.policy import SMTP
-from types import SimpleNamespace
 
 import pytest
 from test_alert_events import history
 
 from hook_server import SECRET, hook_server
 from mailroom import PASSWORD, serving
-from retention_kit.delivery import dispatch
 from retention_kit.delivery.alert_events import KINDS, Event
 from retention_kit.delivery.alert_messages import AlertNotice
 from retention_kit.delivery.alert_targets import delivery_problems
@@ -26,7 +24,10 @@ from retention_kit.periods import Period
 from retention_kit.settings import make_settings
 from retention_kit.wording import Words
 
-pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"),
+    pytest.mark.usefixtures("pauses"),
+]
 
 ANN, OPS, OWN = "ann@example.com", "slack:OPS", "own@example.com"
 CLEVER = "<!channel> <b>\r\nBcc: e@example.com"
@@ -49,14 +50,6 @@ def hooks(running, monkeypatch):
     monkeypatch.setenv("RETENTION_KIT_WEBHOOK_OPS", running[1].url)
     running[1].__init__(running[1].url, running[1].context)
     return running[1]
-
-
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch) -> list[float]:
-    """What was waited for; nobody waits."""
-    slept = []
-    monkeypatch.setattr(dispatch, "time", SimpleNamespace(sleep=slept.append))
-    return slept
 
 
 def settings_of(*then: str, name: str = "Churn above plan", **alert):

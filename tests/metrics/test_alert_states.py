@@ -92,22 +92,13 @@ def test_firings_are_apart_and_resolve_by_reset_alone(when, for_, cooldown, data
 # Over data: the same as another computation.
 
 
-@pytest.fixture(scope="module")
-def company():
-    return rk.sample()
-
-
-def letters_of(history) -> str:
-    return "".join(LETTERS[one.state] for one in history)
-
-
-def test_churn_of_the_sample_company_fires_as_a_second_computation_says(company):
-    moves = rk.customer_movements(company).set_index("period")
+def test_churn_of_the_sample_company_fires_as_a_second_computation_says(sample):
+    moves = rk.customer_movements(sample).set_index("period")
     lost, start = moves["lost"][1:], moves["start"][1:]
     rate, z2 = lost / start, 1.959963984540054**2
     low = (rate + z2 / (2 * start) - (z2 * (rate * (1 - rate) / start + z2 / (4 * start**2))) ** 0.5) / (1 + z2 / start)
     for certain, holds in ((False, rate > 0.03), (True, (low > 0.03) & (start >= 30))):
-        history = alert_history(company, Alert("Churn", "customer_churn_rate > 3%", certain=certain))
+        history = alert_history(sample, Alert("Churn", "customer_churn_rate > 3%", certain=certain))
         fires = pd.Series({one.period: one.state == "firing" for one in history})[moves.index[1:]]
         assert fires.equals(holds)
         begins = holds & ~holds.shift(1, fill_value=False)
@@ -115,9 +106,9 @@ def test_churn_of_the_sample_company_fires_as_a_second_computation_says(company)
     assert (int((rate > 0.03).sum()), int((low > 0.03).sum())) == (30, 15)
 
 
-def test_only_complete_periods_are_judged(company):
+def test_only_complete_periods_are_judged(sample):
     alert, periods = Alert("A", "revenue > 0"), ("2025-11", "2025-12")
-    assert [alert_states(company, Period.parse(one), [alert])[0].period for one in periods] == [*periods]
+    assert [alert_states(sample, Period.parse(one), [alert])[0].period for one in periods] == [*periods]
     early = rk.sample(as_of=date(2025, 12, 15))
     assert alert_states(early, None, [alert])[0].period == "2025-11"
     assert alert_states(early, Period.parse("2025-12"), [alert])[0].period == "2025-11"
@@ -125,20 +116,20 @@ def test_only_complete_periods_are_judged(company):
     assert alert_states(early, Period.parse("2025-11"), [quarter])[0].period == "2025-Q3"
 
 
-def test_the_state_now_is_the_last_of_the_history(company):
+def test_the_state_now_is_the_last_of_the_history(sample):
     alert = Alert("A", "change(net_revenue) < 0 or lost_customers > usual(lost_customers)", for_=2)
     for period in ("2024-03", "2025-02", "2025-12"):
-        (now,) = alert_states(company, Period.parse(period), [alert])
-        history = alert_history(company, alert)
+        (now,) = alert_states(sample, Period.parse(period), [alert])
+        history = alert_history(sample, alert)
         assert now == next(one for one in history if one.period == period)
 
 
-def test_functions_say_what_the_scorecard_says(company):
+def test_functions_say_what_the_scorecard_says(sample):
     period = Period.parse("2025-06")
-    rows = rk.scorecard(company, periods="all", metrics=["repeat_purchase_rate"])
+    rows = rk.scorecard(sample, periods="all", metrics=["repeat_purchase_rate"])
     row = rows[rows["period"] == str(period)].iloc[0]
     text = " or ".join(f"{name}(repeat_purchase_rate) < 0" for name in ("previous", "year_ago", "low", "high", "usual"))
-    (state,) = alert_states(company, period, [Alert("A", text + " or change(repeat_purchase_rate) < -100%")])
+    (state,) = alert_states(sample, period, [Alert("A", text + " or change(repeat_purchase_rate) < -100%")])
     values = {one.left.function: one.left for one in state.figures}
     for name in ("year_ago", "previous", "low", "high", "change"):
         assert values[name].value == row[name]
@@ -146,14 +137,14 @@ def test_functions_say_what_the_scorecard_says(company):
     assert values["usual"].value == usual_value(rows, "repeat_purchase_rate", period)
 
 
-def test_each_value_has_a_state_and_is_judged_more_strictly(company):
+def test_each_value_has_a_state_and_is_judged_more_strictly(sample):
     each = Alert("A", "customer_churn_rate > 3%", each="channel")
-    history = alert_history(company, each)
+    history = alert_history(sample, each)
     values = {one.segment_value for one in history}
-    rows = rk.scorecard(company, periods="all", metrics=["customer_churn_rate"], segment="channel")
+    rows = rk.scorecard(sample, periods="all", metrics=["customer_churn_rate"], segment="channel")
     assert values == {*rows["segment_value"]} - {""}
     for value in values:
-        alone = {one.period: one for one in alert_history(company, Alert("A", each.when, segment=f"channel={value}"))}
+        alone = {one.period: one for one in alert_history(sample, Alert("A", each.when, segment=f"channel={value}"))}
         for one in (one for one in history if one.segment_value == value and one.figures):
             corrected, plain = one.figures[0].left, alone[one.period].figures[0].left
             assert corrected.value == plain.value
@@ -226,9 +217,9 @@ def test_what_the_data_lack_is_no_data_with_the_reason():
         ({"segment": "channel=wep"}, "alerts.A.segment: There is no channel 'wep' in the data: did you mean 'web'"),
     ],
 )
-def test_a_segment_that_is_not_there_is_refused(company, keys, message):
+def test_a_segment_that_is_not_there_is_refused(sample, keys, message):
     with pytest.raises(SettingsError, match=message):
-        alert_states(company, None, [Alert("A", "revenue > 1", **keys)])
+        alert_states(sample, None, [Alert("A", "revenue > 1", **keys)])
 
 
 # Figures by hand: the fold of one rule, and its back-test.

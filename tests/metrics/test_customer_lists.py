@@ -24,7 +24,6 @@ from retention_kit.metrics.queries.customer_lists import (
 )
 from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
-from retention_kit.report.execution import templates as library
 from retention_kit.report.export.csv_files import frame_csv
 from test_templates import ORDERS
 
@@ -231,11 +230,6 @@ def test_what_active_customers_cannot_tell_is_said():
 
 
 # In the pack.
-
-
-@pytest.fixture
-def kernelless(monkeypatch):
-    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
 
 
 def cells(path: Path) -> list[list[str]]:

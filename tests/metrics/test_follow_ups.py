@@ -171,11 +171,6 @@ def test_who_renews_and_is_at_risk_is_on_the_list_of_those_at_risk(sample):
     assert by_hand.items() <= {who: str(day) for who, day in expected.items()}.items()
 
 
-@pytest.fixture(scope="module")
-def sample():
-    return rk.sample()
-
-
 def test_no_second_purchase_by_hand():
     """Of 20 who came back half did within 10 days, so a customer of 20 February is due from the 25th on (10 - 5)."""
     rows = [(f"r{number}", day) for number in range(20) for day in ("2024-01-01", "2024-01-11")]

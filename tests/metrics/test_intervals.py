@@ -89,25 +89,20 @@ def bootstrap(figure, *columns: pd.Series, seed: int = 5, times: int = 4_000) ->
 
 
 @pytest.fixture(scope="module")
-def data():
-    return rk.sample()
-
-
-@pytest.fixture(scope="module")
-def buyers(data) -> pd.DataFrame:
+def buyers(sample) -> pd.DataFrame:
     """Per buyer of November 2025: how often they bought and for how much."""
-    rows = data.engine.frame(
+    rows = sample.engine.frame(
         "SELECT customer_id, count(*) AS purchases, sum(amount) AS spent FROM orders "
         "WHERE is_purchase AND customer_id IS NOT NULL AND day >= DATE '2025-11-01' AND day < DATE '2025-12-01' GROUP BY 1"
     )
-    return rows.assign(one=1, spent=rows["spent"].astype(float) / data.minor)
+    return rows.assign(one=1, spent=rows["spent"].astype(float) / sample.minor)
 
 
 @pytest.fixture(scope="module")
-def accounts(data) -> pd.DataFrame:
+def accounts(sample) -> pd.DataFrame:
     """Per member: MRR at the start and the end of 2025, what changed between, and whether they ever paid before."""
-    spells = data.engine.frame("SELECT customer_id, paid_from, paid_until, mrr FROM subscriptions WHERE mrr > 0")
-    spells["mrr"] = spells["mrr"].astype(float) / (12 * data.minor)
+    spells = sample.engine.frame("SELECT customer_id, paid_from, paid_until, mrr FROM subscriptions WHERE mrr > 0")
+    spells["mrr"] = spells["mrr"].astype(float) / (12 * sample.minor)
 
     def at(boundary: str) -> pd.Series:
         running = (spells["paid_from"] < boundary) & ~(spells["paid_until"] < boundary)
@@ -152,17 +147,17 @@ RECURRING = {
 
 
 @pytest.mark.parametrize("metric", PURCHASES)
-def test_means_of_purchases_are_as_certain_as_resampling_says(data, buyers, metric):
+def test_means_of_purchases_are_as_certain_as_resampling_says(sample, buyers, metric):
     """Purchases of one customer are alike, so the customers are resampled, not the purchases."""
     figure, columns = PURCHASES[metric]
-    assert_as_wide(data, metric, "2025-11", *bootstrap(figure, *(buyers[name] for name in columns)))
+    assert_as_wide(sample, metric, "2025-11", *bootstrap(figure, *(buyers[name] for name in columns)))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("metric", RECURRING)
-def test_ratios_of_mrr_are_as_certain_as_resampling_says(data, accounts, metric):
+def test_ratios_of_mrr_are_as_certain_as_resampling_says(sample, accounts, metric):
     figure, columns = RECURRING[metric]
-    assert_as_wide(data, metric, "2025", *bootstrap(figure, *(accounts[name] for name in columns)))
+    assert_as_wide(sample, metric, "2025", *bootstrap(figure, *(accounts[name] for name in columns)))
 
 
 # Changes
@@ -181,13 +176,13 @@ PAIRED = {
 }
 
 
-def test_a_change_has_the_interval_of_a_difference(data):
+def test_a_change_has_the_interval_of_a_difference(sample):
     """Each side's distance squared and summed (Newcombe 1998, method 10), for every figure that has an interval.
 
     Narrower where customers of both periods are alike in them (paired), which the tests below check for its size.
     """
     periods = ["2025-10", "2025-11"]
-    frame = rk.scorecard(data, periods=periods).set_index(["metric", "period"])
+    frame = rk.scorecard(sample, periods=periods).set_index(["metric", "period"])
     seen = set()
     for metric in frame.index.unique("metric"):
         before, now = (frame.loc[(metric, period)] for period in periods)
@@ -206,14 +201,16 @@ def test_a_change_has_the_interval_of_a_difference(data):
 
 
 @pytest.fixture(scope="module")
-def two_months(data) -> pd.DataFrame:
+def two_months(sample) -> pd.DataFrame:
     """Per customer of October or November 2025, what each figure adds up in either month."""
-    rows = data.engine.frame(
+    rows = sample.engine.frame(
         "SELECT customer_id, day >= DATE '2025-11-01' AS is_now, count(*) AS purchases, sum(amount) AS spent FROM orders "
         "WHERE is_purchase AND customer_id IS NOT NULL AND day >= DATE '2025-10-01' AND day < DATE '2025-12-01' GROUP BY 1, 2"
     )
-    first = data.engine.frame("SELECT customer_id, min(day) AS first FROM orders WHERE is_purchase GROUP BY 1")
-    rows = rows.merge(first, on="customer_id").assign(one=1, spent=lambda row: row["spent"].astype(float) / data.minor)
+    first = sample.engine.frame("SELECT customer_id, min(day) AS first FROM orders WHERE is_purchase GROUP BY 1")
+    rows = rows.merge(first, on="customer_id").assign(
+        one=1, spent=lambda row: row["spent"].astype(float) / sample.minor
+    )
     rows["again"] = (rows["purchases"] > 1).astype(int)
     begins = pd.to_datetime(rows["is_now"].map({True: "2025-11-01", False: "2025-10-01"}))
     rows["known"] = (pd.to_datetime(rows["first"]) < begins).astype(int)
@@ -232,20 +229,20 @@ RATIOS = {
 
 
 @pytest.mark.parametrize("metric", RATIOS)
-def test_a_change_is_as_certain_as_resampling_customers_says(data, two_months, metric):
+def test_a_change_is_as_certain_as_resampling_customers_says(sample, two_months, metric):
     """Customers are drawn with what they did in both months."""
     x, y = RATIOS[metric]
     columns = [two_months[f"{name}_{when}"] for when in ("now", "before") for name in (x, y)]
     low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
-    figure = rk.scorecard(data, "2025-11", metrics=[metric]).iloc[0]
+    figure = rk.scorecard(sample, "2025-11", metrics=[metric]).iloc[0]
     half = (high - low) / 2
     assert figure["change_high"] - figure["change_low"] == pytest.approx(2 * half, rel=0.1)
     assert figure["change_low"] == pytest.approx(low, abs=0.25 * half)
     assert figure["change_high"] == pytest.approx(high, abs=0.25 * half)
 
 
-def test_a_change_of_accounts_is_as_certain_as_resampling_customers_says(data, accounts):
-    figure = rk.scorecard(data, "2025", metrics=["average_revenue_per_account"]).iloc[0]
+def test_a_change_of_accounts_is_as_certain_as_resampling_customers_says(sample, accounts):
+    figure = rk.scorecard(sample, "2025", metrics=["average_revenue_per_account"]).iloc[0]
     was = (accounts["start"] > 0).astype(int)
     columns = accounts["end"], accounts["account"], accounts["start"], was
     low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)

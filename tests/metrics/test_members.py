@@ -104,11 +104,6 @@ def pencil():
     return rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of="2024-09-01")
 
 
-@pytest.fixture(scope="module")
-def company():
-    return rk.sample()
-
-
 def test_renewals_by_hand(pencil):
     assert outcomes(pencil) == {name: rows for name, rows in STANDS.items() if rows}
 
@@ -167,8 +162,8 @@ def test_renewals_count_from_the_day_on_which_subscriptions_end(ends, anniversar
     assert frame.loc["member", "units"] == (4 if anniversary == 10 else 3)
 
 
-def test_the_members_are_the_customers_who_pay_with_their_mrr(company):
-    data = company
+def test_the_members_are_the_customers_who_pay_with_their_mrr(sample):
+    data = sample
     movements, mrr = rk.customer_movements(data).set_index("period"), rk.mrr_movements(data).set_index("period")
     for period in ("2023-06", "2024-12", "2025-12"):
         frame = renewals(data, Period.parse(period).end)
@@ -208,9 +203,9 @@ def test_the_plain_rule_by_hand():
     assert rule.loss_chances(new, 2) == pytest.approx([0.55], abs=1e-3)
 
 
-def test_hazards_of_the_sample_company_are_found_again(company):
+def test_hazards_of_the_sample_company_are_found_again(sample):
     """Of 36 monthly hazards, before 2025 changes them, at least 33 lie inside their interval."""
-    alike = RenewalGroups(renewals(company, date(2025, 1, 1)))
+    alike = RenewalGroups(renewals(sample, date(2025, 1, 1)))
     exposed, lost, group = _by_renewal(alike)
     monthly, plans = alike.intervals[group[:, 0]] == "month", alike.values[0][group[:, 1]]
     known, inside = truth().set_index(["name", "group"])["value"], 0
@@ -222,9 +217,9 @@ def test_hazards_of_the_sample_company_are_found_again(company):
     assert inside >= 33
 
 
-def test_the_sample_companys_leavers_are_foreseen(company):
+def test_the_sample_companys_leavers_are_foreseen(sample):
     """Made on 2025-01-01 for six months: at least 3% below the plain rule's Brier score, as many leavers as there were."""
-    test = back_test_at(company, date(2025, 1, 1), 6)
+    test = back_test_at(sample, date(2025, 1, 1), 6)
     comparison = test.comparison
     assert comparison.model.brier <= 0.97 * comparison.plain.brier
     assert comparison.model.auc > comparison.plain.auc
@@ -233,15 +228,15 @@ def test_the_sample_companys_leavers_are_foreseen(company):
     assert 0.9 <= test.money[0] / test.money[1] <= 1.1
 
 
-def test_verdict_of_the_sample_company(company):
-    data = company
+def test_verdict_of_the_sample_company(sample):
+    data = sample
     test = back_test(data, Period.parse("2025-12"))
     assert (test.verdict, test.history) == ("better", 35)
     assert back_test(data, Period.parse("2023-12")).verdict == "short"
 
 
-def test_segments_sum_to_the_whole_and_a_year_is_worth_less_than_its_mrr(company):
-    data = company
+def test_segments_sum_to_the_whole_and_a_year_is_worth_less_than_its_mrr(sample):
+    data = sample
     (whole,) = rows(data, Period.parse("2025-12"), None)
     parts = rows(data, Period.parse("2025-12"), "plan")
     for name in ("customers", "purchases", "value", "at_risk", "at_stake"):
@@ -271,10 +266,10 @@ def test_an_interval_that_would_reach_anywhere_is_none(month, has_interval):
     assert not has_interval or row["value"] / 10 <= row["low"] < row["high"] <= row["value"] * 10
 
 
-def test_saved_summaries_hold_what_was_asked_and_no_more(company, tmp_path):
+def test_saved_summaries_hold_what_was_asked_and_no_more(sample, tmp_path):
     from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 
-    data, period = company, Period.parse("2025-12")
+    data, period = sample, Period.parse("2025-12")
     expected = lives(data, period, None), back_test(data, period)
     save_snapshot(data, tmp_path / "summaries")
     saved = load_snapshot(tmp_path / "summaries")
@@ -343,22 +338,22 @@ def test_the_interval_is_as_wide_as_chance_for_the_whole_and_for_each_plan():
     assert (narrow < 0.85 * predicted[:3]).all()
 
 
-def test_the_list_names_those_who_are_counted(company):
+def test_the_list_names_those_who_are_counted(sample):
     """As many as the metric says, the most MRR at stake first; who stood on the list a month before is not new."""
     period = Period.parse("2025-12")
-    frame = risk_lists(company, period, ["channel"])["at_risk"]
-    (whole,) = rows(company, period, None)
+    frame = risk_lists(sample, period, ["channel"])["at_risk"]
+    (whole,) = rows(sample, period, None)
     assert (len(frame), frame.attrs["in_all"]) == (100, whole["at_risk"])
     assert frame["mrr_at_stake"].is_monotonic_decreasing
     chance = frame["probability_of_leaving_12_months"]
     assert (frame["mrr"] * chance).to_numpy() == pytest.approx(frame["mrr_at_stake"].to_numpy(), abs=0.01)
-    before = {*risk_lists(company, period.shift(-1))["at_risk"]["customer_id"]}
+    before = {*risk_lists(sample, period.shift(-1))["at_risk"]["customer_id"]}
     assert frame["new_on_list"].tolist() == [one not in before for one in frame["customer_id"]]
-    web = risk_lists(company, period, ["channel"], ("channel", "web"))["at_risk"]
-    part = next(row for row in rows(company, period, "channel") if row["segment_value"] == "web")
+    web = risk_lists(sample, period, ["channel"], ("channel", "web"))["at_risk"]
+    part = next(row for row in rows(sample, period, "channel") if row["segment_value"] == "web")
     assert (len(web), {*web["channel"]}) == (part["at_risk"], {"web"})
     assert web["mrr_at_stake"].sum() == pytest.approx(part["at_stake"])
-    known = run_query(company, "SELECT customer_id FROM levels WHERE mrr > 0", Granularity("month"), None, ["levels"])
+    known = run_query(sample, "SELECT customer_id FROM levels WHERE mrr > 0", Granularity("month"), None, ["levels"])
     assert {*frame["customer_id"]} <= {*known["customer_id"]}
 
 
@@ -384,20 +379,20 @@ def test_the_next_renewal_is_the_first_that_has_not_come(billed, started, renews
     assert str(next_renewal(member.billed, member.units, member.anchored)) == renews
 
 
-def test_a_second_calculation_agrees(company):
+def test_a_second_calculation_agrees(sample):
     """Customer by customer, with another fit: the same members, value and customers at risk."""
     spells = run_query(
-        company,
+        sample,
         "SELECT customer_id, started_at, paid_from, paid_until, mrr, status, billed, _row FROM subscriptions",
     )
     period = Period.parse("2025-12")
     at = period.index
     query = f"SELECT customer_id, value FROM customer_values WHERE from_period <= {at} AND until_period > {at}"
     for column in ("plan", "channel"):
-        values = run_query(company, query, Granularity("month"), column).set_index("customer_id")["value"]
+        values = run_query(sample, query, Granularity("month"), column).set_index("customer_id")["value"]
         spells[column] = spells["customer_id"].map(values).astype(object).fillna("(none)")
     value, at_risk, at_stake = oracle_members.forecast(oracle_members.times_of(spells, period.end))
-    (whole,) = rows(company, period, None)
+    (whole,) = rows(sample, period, None)
     assert whole["value"] == pytest.approx(value, rel=1e-5)
     assert whole["at_risk"] == at_risk
     assert whole["at_stake"] == pytest.approx(at_stake, rel=1e-4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
@@ -48,12 +47,6 @@ def test_models_are_there_without_scipy():
 
 
 # Published figures.
-
-
-@pytest.fixture(scope="module")
-def vectors(shared) -> dict[str, dict]:
-    listed = json.loads((shared / "vectors" / "public.json").read_text())["vectors"]
-    return {vector["id"]: vector for vector in listed}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -130,12 +129,6 @@ CHECKS = {
     "PUB-11": mrr_normalisation,
     "PUB-19": margin_multiple,
 }
-
-
-@pytest.fixture(scope="module")
-def vectors(shared) -> dict[str, dict]:
-    listed = json.loads((shared / "vectors" / "public.json").read_text())["vectors"]
-    return {vector["id"]: vector for vector in listed}
 
 
 def test_every_vector_is_checked(vectors):

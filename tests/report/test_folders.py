@@ -13,14 +13,8 @@ from retention_kit.data.engines.private_folders import private_path, replace_pri
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import LOCK, output_lock
 from retention_kit.report.build import rerun
-from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, exporters
 from test_templates import ORDERS
-
-
-@pytest.fixture
-def kernelless(monkeypatch):
-    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
 
 
 def build(output):

@@ -20,7 +20,6 @@ from retention_kit.report.blocks import Block, templates_dir
 from retention_kit.report.build.rerun import rerun
 from retention_kit.report.changes import causes_of, changes
 from retention_kit.report.checks import gate
-from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.exporters import RetentionPDFExporter, draw_png, draw_svg
 from retention_kit.report.message.mail import preview_files
@@ -41,12 +40,6 @@ TOML = '[data]\norders = "orders.csv"\n[report]\ntimezone = "UTC"\nas_of = 2024-
 @pytest.fixture
 def japanese(tmp_path):
     return str(make_font(tmp_path / "japanese.ttf", "顧客", "Corner JP"))
-
-
-@pytest.fixture
-def empty(monkeypatch):
-    """Sections are not run: the report is its head and its appendix."""
-    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
 
 
 def load(company, **settings):
@@ -188,7 +181,7 @@ def test_a_wrong_font_is_refused_in_a_sentence(tmp_path, japanese):
 # What is told
 
 
-@pytest.mark.usefixtures("empty")
+@pytest.mark.usefixtures("kernelless")
 def test_a_name_printed_in_boxes_is_reported_and_blocks_sending(tmp_path):
     pack, contents = built(tmp_path, COMPANY)
     text = "顧客: customer retention report"
@@ -206,7 +199,7 @@ def test_a_name_printed_in_boxes_is_reported_and_blocks_sending(tmp_path):
     )
 
 
-@pytest.mark.usefixtures("empty")
+@pytest.mark.usefixtures("kernelless")
 def test_missing_characters_are_reported_in_arabic_and_recorded_without_controls(tmp_path):
     pack = rk.build_report(load(COMPANY), languages=["ar"], output=tmp_path, formats=["pdf"])
     (first, _) = manifest.read(pack.path)["missing_characters"]["report.ar.pdf"]
@@ -216,7 +209,7 @@ def test_missing_characters_are_reported_in_arabic_and_recorded_without_controls
     assert "سمِّ خطًا يتضمن 顧 客 في [report] fonts." in text
 
 
-@pytest.mark.usefixtures("empty")
+@pytest.mark.usefixtures("kernelless")
 def test_one_odd_character_is_noted_to_readers_and_blocks_nothing(tmp_path):
     pack, contents = built(tmp_path, "Sun 😀 Ltd")
     assert [one["character"] for one in contents["missing_characters"]["report.en.pdf"]] == ["😀"]
@@ -229,7 +222,7 @@ def test_one_odd_character_is_noted_to_readers_and_blocks_nothing(tmp_path):
     assert notice in message["index.html"].decode()
 
 
-@pytest.mark.usefixtures("empty")
+@pytest.mark.usefixtures("kernelless")
 @pytest.mark.parametrize("company", ["Example Ltd", "شركة المثال «القابضة»", "Łódź & Søn – Ελλάς"])
 def test_characters_that_the_font_has_are_not_reported(tmp_path, company):
     pack, contents = built(tmp_path, company)
@@ -237,7 +230,7 @@ def test_characters_that_the_font_has_are_not_reported(tmp_path, company):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("empty")
+@pytest.mark.usefixtures("kernelless")
 def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     ORDERS.to_csv("orders.csv", index=False)
@@ -289,7 +282,7 @@ def test_a_pdf_tells_its_language_and_direction(language, direction, reading):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("empty")
+@pytest.mark.usefixtures("kernelless")
 @pytest.mark.parametrize("language", [*languages(), "ar-SA"])
 def test_the_pdf_of_a_report_is_named_in_its_language(tmp_path, language):
     pack = rk.build_report(load(""), languages=[language], formats=["pdf", "brief"], output=tmp_path)

@@ -25,12 +25,11 @@ from retention_kit.report.checks import gate
 from retention_kit.report.checks import message as message_checks
 from retention_kit.report.checks import secrets as secret_checks
 from retention_kit.report.checks.figures import text_of_html
-from retention_kit.report.execution import templates as library
 from retention_kit.report.export.exporters import RetentionPDFExporter
 from retention_kit.report.message import mail
 from retention_kit.report.message.mail import POLICY, to_bytes
 from retention_kit.wording import Words
-from test_pack import run_here
+from test_pack import in_process  # noqa: F401
 from test_templates import ORDERS
 
 SOUND = gate.Verdict("ok")
@@ -41,11 +40,6 @@ FINDING = "Customer retention steady at 96.9%"  # of the sample company
 def pack(sample_pack, tmp_path) -> Path:
     """A sound pack of one's own, to sow a defect into."""
     return shutil.copytree(sample_pack, tmp_path / "packs" / sample_pack.name)
-
-
-@pytest.fixture
-def kernelless(monkeypatch):
-    monkeypatch.setattr(library, "run", run_here)
 
 
 def edit(path: Path, old: str, new: str, count: int = 1) -> None:
@@ -85,7 +79,7 @@ def test_whole_packs_pass(any_pack):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(("every", "period"), [("week", "2025-W51"), ("quarter", "2025-Q4"), ("year", "2025")])
 def test_packs_of_other_periods_pass(every, period, tmp_path):
     pack = built(rk.sample(), tmp_path, period, every=every, formats=["html", "pdf"])
@@ -93,7 +87,7 @@ def test_packs_of_other_periods_pass(every, period, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_segment_value_passes_beside_the_whole(tmp_path):
     built(rk.sample(), tmp_path, "2025-12")
     pack = built(rk.sample(), tmp_path, "2025-12", segment="channel=web", formats=["pdf"])
@@ -107,7 +101,7 @@ def test_a_segment_value_passes_beside_the_whole(tmp_path):
     )
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_answers_alone_pass(tmp_path):
     """No customers at all are no empty period."""
     days = ["2024-01-10", "2024-01-20", "2024-02-03", "2024-02-10", "2024-02-20"]
@@ -117,7 +111,7 @@ def test_answers_alone_pass(tmp_path):
     assert (gate_of(pack), gate.judge(pack)) == (SOUND, SOUND)
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_names_that_look_like_markup_figures_or_files_pass(tmp_path):
     """Whatever a name holds, it is words: it blocks no report, nor does anything in one."""
     names = [
@@ -151,7 +145,7 @@ def test_names_that_look_like_markup_figures_or_files_pass(tmp_path):
     assert (gate_of(pack), gate.judge(pack)) == (SOUND, SOUND)
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_section_alone_passes(tmp_path):
     pack = built(rk.load(orders=ORDERS, timezone="UTC", currency="GBP"), tmp_path, only=["revenue"])
     assert (gate_of(pack), gate.judge(pack)) == (SOUND, SOUND)
@@ -170,7 +164,7 @@ def test_a_metric_of_a_plug_in_that_is_not_loaded_passes(pack):
 # Degraded: sent, with a notice that everybody sees.
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_an_incomplete_period_is_said_on_top(tmp_path):
     data = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of=date(2024, 2, 20))
     pack = built(data, tmp_path, "2024-02")
@@ -675,7 +669,7 @@ def test_what_is_no_secret_is_none(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_blocked_pack_ends_with_1_and_says_why(tmp_path, capsys):
     """The key of a shop has got into its data; built again without, all is well."""
     key = KEYS["an AWS access key"]
@@ -696,7 +690,7 @@ def test_a_blocked_pack_ends_with_1_and_says_why(tmp_path, capsys):
     assert gate.judge(pack) == SOUND
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_period_without_anybody_is_blocked(tmp_path):
     data = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of=date(2024, 5, 1))
     pack = rk.build_report(data, "2024-04", output=tmp_path, formats=["html"], static=True)
@@ -704,7 +698,7 @@ def test_a_period_without_anybody_is_blocked(tmp_path):
     assert gate.judge(pack.path) == gate.Verdict("blocked", pack.failures)
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_message_that_cannot_be_made_is_a_failure(tmp_path, monkeypatch):
     def broken(*_):
         raise ValueError("no ink")

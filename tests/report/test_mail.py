@@ -83,11 +83,6 @@ def orders_of(rows: list[tuple], **settings) -> Page:
 
 
 @pytest.fixture(scope="module")
-def sample():
-    return rk.sample()
-
-
-@pytest.fixture(scope="module")
 def page(sample) -> Page:
     return Page("2025-12", "month", "channel", "en", sample)
 

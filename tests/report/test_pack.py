@@ -63,12 +63,12 @@ def data():
 
 
 @pytest.fixture
-def kernelless(monkeypatch):
+def in_process(monkeypatch):
     """Templates run in this process, in a fifth of a second instead of three."""
     monkeypatch.setattr(library, "run", run_here)
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_two_charts_that_look_alike_are_one_picture(tmp_path):
     orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-05", "2024-02-05"], "amount": 5})
     data = rk.load(orders=orders, timezone="UTC", currency="GBP", as_of="2024-03-01")
@@ -329,13 +329,13 @@ def standing(whole_pack, tmp_path) -> dict[str, bytes]:
     return contents(whole_pack)
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_only_keeps_its_siblings(data, tmp_path, standing):
     again = contents(build(data, tmp_path, only=["revenue"]))
     assert [name for name in standing if standing[name] != again.get(name)] == ["manifest.json"]
 
 
-@pytest.mark.usefixtures("kernelless", "standing")
+@pytest.mark.usefixtures("in_process", "standing")
 def test_only_shows_what_it_has_just_made(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
@@ -344,7 +344,7 @@ def test_only_shows_what_it_has_just_made(data, tmp_path):
     assert "Made anew" in html_text(build(data, tmp_path, only=["retention"], templates=own))
 
 
-@pytest.mark.usefixtures("kernelless", "standing")
+@pytest.mark.usefixtures("in_process", "standing")
 def test_other_figures_do_not_mix(tmp_path):
     """Sections of before speak of other data: they leave the report."""
     other = rk.load(orders=ORDERS.assign(amount=ORDERS["amount"] * 2), timezone="UTC", currency="GBP")
@@ -354,7 +354,7 @@ def test_other_figures_do_not_mix(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_only_makes_every_section_where_the_others_would_be_lost(data, tmp_path):
     """But a first pack, or one that never had others, holds what is asked for."""
     options = {"period": "2024-02", "output": tmp_path, "formats": ["html"], "static": True}
@@ -371,7 +371,7 @@ def test_only_makes_every_section_where_the_others_would_be_lost(data, tmp_path)
     assert "£47.00" in html_text(tmp_path / "2024-02")
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_an_own_section_needs_no_heading_of_ours(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
@@ -394,7 +394,7 @@ def guest_share() -> Iterator[str]:
     del METRICS["guest_share"]
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_plug_in_metric_gets_its_row_and_its_section(guest_share, tmp_path):
     guests = pd.concat([ORDERS, pd.DataFrame([(None, "2024-02-10", 53.0)], columns=ORDERS.columns)])
     data = rk.load(orders=guests, timezone="UTC", currency="GBP")
@@ -416,7 +416,7 @@ def hostile():
     return rk.load(orders=orders, timezone="UTC", currency="GBP")
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_values_of_the_data_stay_values(hostile, tmp_path):
     pack = build(hostile, tmp_path, segment="country", formats=["html", "pdf"])
     page = read_html(pack / "report.en.html")
@@ -428,7 +428,7 @@ def test_values_of_the_data_stay_values(hostile, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_path):
     expected: dict[str, bytes] = {}
     for segment in (None, *(f"country={value}" for value in HOSTILE)):
@@ -446,7 +446,7 @@ def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_pa
     assert set(json.loads(expected["manifest.json"])["files"]) == set(expected) - {"manifest.json"}
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_segment_value_is_told_and_filtered(hostile, tmp_path):
     pack = build(hostile, tmp_path, segment="country=France")
     report = next(pack.glob("report.en.*.html"))
@@ -458,7 +458,7 @@ def test_a_segment_value_is_told_and_filtered(hostile, tmp_path):
         build(hostile, tmp_path, segment="country=Frence")
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, standing):
     options = {"period": "2024-02", "output": tmp_path, "formats": ["html"], "static": True}
     assert not rk.build_report(data, **options).is_new
@@ -504,7 +504,7 @@ def months():
     return pd.concat([ORDERS, march])
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_nothing_is_computed_for_a_pack_that_is_unchanged(months, tmp_path, monkeypatch):
     options = {"output": tmp_path, "formats": ["html"], "static": True, "only": ["revenue"]}
     load = {"orders": months, "timezone": "UTC", "currency": "GBP", "as_of": "2024-04-01"}
@@ -518,7 +518,7 @@ def test_nothing_is_computed_for_a_pack_that_is_unchanged(months, tmp_path, monk
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_an_earlier_pack_counts_where_it_changes_what_is_said(months, tmp_path):
     """One that says what is still so leaves the later pack as it stands; one that said otherwise is told of in it."""
     options = {"output": tmp_path, "formats": ["html"], "static": True, "only": ["revenue"]}
@@ -544,7 +544,7 @@ def own_metric(purchases):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_an_edited_metric_or_own_template_is_made_again(data, tmp_path):
     options = {
         "period": "2024-02",
@@ -574,7 +574,7 @@ def test_an_edited_metric_or_own_template_is_made_again(data, tmp_path):
     assert rk.build_report(data, templates=own, **options).is_new  # what it imports may have changed
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_chart_that_cannot_be_drawn_fails_alone(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
@@ -591,7 +591,7 @@ def test_a_chart_that_cannot_be_drawn_fails_alone(data, tmp_path):
     assert json.loads((pack.path / "manifest.json").read_text("utf-8"))["state"] == "failed"
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_format_that_fails_leaves_the_other(data, tmp_path, monkeypatch):
     options = {"period": "2024-02", "output": tmp_path, "static": True, "only": ["overview"]}
     rk.build_report(data, **options)
@@ -610,7 +610,7 @@ def test_a_format_that_fails_leaves_the_other(data, tmp_path, monkeypatch):
     assert not again.failures
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError(28, "No space left")], ids=["Ctrl-C", "disk full"])
 def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch, standing, fault):
     real = Path.rename
@@ -628,7 +628,7 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError], ids=["Ctrl-C", "crash"])
 @pytest.mark.parametrize("target", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])
 def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, standing, target, fault):
@@ -648,7 +648,7 @@ def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_new_pack_that_crashes_leaves_nothing(data, tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "_render", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -656,7 +656,7 @@ def test_a_new_pack_that_crashes_leaves_nothing(data, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("kernelless")
+@pytest.mark.usefixtures("in_process")
 def test_a_period_may_be_of_any_length(data, tmp_path):
     pack = rk.build_report(data, "2024-Q1", output=tmp_path, formats=["html"], static=True, only=["retention"]).path
     assert pack.name == "2024-Q1"

@@ -21,17 +21,12 @@ from retention_kit.report.build.rerun import rerun
 from retention_kit.report.changes import Restated
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
+from test_pack import contents
 from test_templates import ORDERS, notebook
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("kernelless")]
 TOML = '[data]\norders = "orders.csv"\n[report]\ncompany = "Shop"\ntimezone = "UTC"\ncurrency = "GBP"\n'
 AS_SENT = "figures as sent and now"
-
-
-@pytest.fixture(autouse=True)
-def kernelless(monkeypatch):
-    """No template runs: the packs hold their appendix."""
-    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
 
 
 @pytest.fixture
@@ -55,10 +50,6 @@ def index(output: Path = Path("reports")) -> BeautifulSoup:
 
 def entries(page: BeautifulSoup) -> dict[str, str]:
     return {entry.h3.get_text(): entry.get_text(" ", strip=True) for entry in page.select(".sent > li")}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def restate(amount: float = 33.0) -> None:

@@ -15,11 +15,6 @@ from retention_kit.report.page import Page
 HEADLINE = ("customer_retention_rate", "net_promoter_score", "revenue", "mrr")
 
 
-@pytest.fixture(scope="module")
-def sample():
-    return rk.sample()
-
-
 def buyers(month: str, value: str, first: int, count: int, amount: float = 10.0, each: int = 1) -> list[tuple]:
     """Customers `first` to `first + count` of a value, who buy `each` times in a month."""
     return [

@@ -23,6 +23,11 @@ def checks(data) -> dict[str, int]:
     return dict(zip(counted["check"], counted["rows"], strict=True))
 
 
+def effects(data) -> dict[str, str]:
+    """What cleaning says of each check."""
+    return dict(zip(data.quality["check"], data.quality["effect"], strict=True))
+
+
 def row(data, metric: str, period: str, **options: Any) -> dict[str, Any]:
     """The scorecard's row of one metric and period, None where it is empty."""
     frame = rk.scorecard(data, period, metrics=[metric], **options)

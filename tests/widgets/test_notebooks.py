@@ -45,11 +45,6 @@ def notebooks(request, tmp_path_factory) -> Path:
     return folder / "notebooks"
 
 
-@pytest.fixture(scope="module")
-def company():
-    return rk.sample()
-
-
 def run(path: Path, ask: str = "") -> tuple[nbformat.NotebookNode, str]:
     """A notebook as it stands after a run, and what `ask`, an expression, gives in its kernel as text.
 
@@ -106,11 +101,11 @@ def test_the_explorer_and_the_calls_behind_it_say_the_same(notebooks):
     assert PERIOD in outputs["movements"]["text/plain"]
 
 
-def test_the_cohorts_are_those_of_the_report_and_their_customers_are_counted(notebooks, company):
+def test_the_cohorts_are_those_of_the_report_and_their_customers_are_counted(notebooks, sample):
     ask = "len(active_customers(data, page.period, cohort=page.period.shift(-3))), len(customer_lists(data, page.period)['lost_customers'])"
     notebook, output = run(notebooks / "02_cohorts.ipynb", ask)
-    cell = rk.cohorts(company).query("cohort == '2025-09' and age == 3").iloc[0]
-    lost = rk.scorecard(company, PERIOD, metrics=["lost_customers"]).iloc[0]
+    cell = rk.cohorts(sample).query("cohort == '2025-09' and age == 3").iloc[0]
+    lost = rk.scorecard(sample, PERIOD, metrics=["lost_customers"]).iloc[0]
     assert [int(count) for count in output.split()] == [cell["active"], lost["value"]]
     assert kinds(notebook) == ["chart", "chart"]
     outputs = results(notebook)
@@ -133,12 +128,12 @@ def test_the_report_is_built_beside_the_notebooks(notebooks):
         assert named in next(cell.source for cell in notebook.cells if cell.id == "pack-words")
 
 
-def test_a_metric_in_a_file_of_ones_own_is_everywhere(notebooks, company):
+def test_a_metric_in_a_file_of_ones_own_is_everywhere(notebooks, sample):
     ask = "rk.scorecard(data, metrics=['new_customer_share']).to_json(orient='records')"
     notebook, output = run(notebooks / "04_your_own_metric.ipynb", ask)
     (row,) = json.loads(output)
     new, end = (
-        rk.scorecard(company, PERIOD, metrics=[name]).iloc[0]["value"] for name in ("new_customers", "customers_at_end")
+        rk.scorecard(sample, PERIOD, metrics=[name]).iloc[0]["value"] for name in ("new_customers", "customers_at_end")
     )
     assert (row["numerator"], row["denominator"]) == (new, end)
     assert row["value"] == pytest.approx(new / end)
