@@ -27,7 +27,7 @@ LATIN = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 # Of the shop below: ids and other values and settings.
 NAMES = {"c1", "c2", "c3", "C3", "soon", "nothing", "n", "a", "joy", "csat", "nps", "ces", "customer_id", "data"}
-NAMES |= {"orders", "case", "fold", "definitions", "zero_orders", "scale"}
+NAMES |= {"as_of", "orders", "case", "fold", "definitions", "zero_orders", "scale"}
 
 
 def latin_words(text):

@@ -16,10 +16,11 @@ from retention_kit.report.build import builder as packing
 from retention_kit.report.build import figures
 from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import Plan, make_plan
-from test_restatements import contents, kernelless, project, report, restate, restated
+from test_pack import contents
+from test_restatements import project, report, restate, restated
 
-__all__ = ["kernelless", "project"]  # fixtures
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("project")]
+__all__ = ["project"]  # a fixture
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("kernelless", "project")]
 OUTPUT, MONTHS = Path("reports"), ("2024-01", "2024-02", "2024-03")
 
 
