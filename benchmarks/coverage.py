@@ -49,7 +49,8 @@ class Row(NamedTuple):
 
 
 def retention(n: int, kept: float) -> Measure:
-    return rk.METRICS["customer_retention_rate"].function(SimpleNamespace(retained=kept, start=n))
+    row = SimpleNamespace(retained=kept, start=n, at_start_again=0, retained_again=0)  # nobody is there twice
+    return rk.METRICS["customer_retention_rate"].function(row)
 
 
 def satisfaction(n: int, top: float, weight: float | None = None, squared: float | None = None) -> Measure:

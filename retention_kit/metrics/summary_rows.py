@@ -67,7 +67,10 @@ class SummaryRow:
 
 @dataclass(kw_only=True)
 class Movements(SummaryRow):
-    """Customers at the start and end of a period, and who came and left in it. All columns are numbers of customers."""
+    """Customers at the start and end of a period, and who came and left in it. All columns are numbers of customers.
+
+    `…_again`: of those who were there at the start of the period before, too.
+    """
 
     is_state = True
 
@@ -79,9 +82,13 @@ class Movements(SummaryRow):
     end: int = exact(at_end="1")
     active: int = exact(active="1")
     early_churned: int = exact(first_active="1", first_at_end="-1")
+    at_start_again: int = exact(at_start_again="1")
+    retained_again: int = exact(
+        at_start_again="1", ending="CASE WHEN begins AND until_period = from_period + 1 THEN 0 ELSE -1 END"
+    )
 
 
-def _mrr(kind: str, value: str = "amount") -> str:
+def _change(kind: str, value: str = "amount") -> str:
     return _if(f"kind = '{kind}'", value)
 
 
@@ -89,40 +96,54 @@ def _mrr(kind: str, value: str = "amount") -> str:
 class Mrr(SummaryRow):
     """MRR at the start and end of a period and how it changed, with the sums of squares for the intervals.
 
-    Amounts are in the report's currency, squares and products in its square; decreases are positive.
+    Amounts are in the report's currency, squares and products in its square; decreases are positive. `…_before` is of
+    the period right before, `…_crossed` the product of the two; these are at the rates of each period's start.
     """
 
     table = "subscriptions"
     is_state = True
     is_monthly = True
 
-    start: float = exact(1, rows=_mrr("start"))
-    new: float = exact(1, rows=_mrr("new"))
-    expansion: float = exact(1, rows=_mrr("expansion"))
-    contraction: float = exact(1, rows=_mrr("contraction"))
-    churned: float = exact(1, rows=_mrr("churned"))
-    reactivation: float = exact(1, rows=_mrr("reactivation"))
-    fx: float = exact(1, rows=_mrr("fx"))
-    end: float = exact(1, rows=_mrr("end"))
-    kept_change: float = exact(1, rows=_if("kind IN ('shrunk', 'grown')", "amount"))
-    kept_loss: float = exact(1, rows=_mrr("shrunk", "-amount"))
-    customers_at_start: int = exact(rows=_mrr("start", "1"))
-    customers: int = exact(rows=_mrr("end", "1"))
-    changes: int = exact(rows="CASE WHEN kind IN ('start', 'end', 'shrunk', 'grown', 'fx') THEN 0 ELSE 1 END")
-    gone: int = exact(rows=_if("kind = 'shrunk' AND amount = -base"))
-    gone_mrr: float = exact(1, rows=_if("kind = 'shrunk' AND amount = -base", "base"))
-    start_squared: float = squares(2, rows=_mrr("start", "wide * wide"))
-    end_squared: float = squares(2, rows=_mrr("end", "wide * wide"))
-    kept_squared: float = squares(2, rows=_if("kind IN ('shrunk', 'grown')", "wide * wide"))
-    start_kept: float = squares(2, rows=_if("kind IN ('shrunk', 'grown')", "wide * wide_base"))
-    kept_loss_squared: float = squares(2, rows=_mrr("shrunk", "wide * wide"))
-    start_kept_loss: float = squares(2, rows=_mrr("shrunk", "-wide * wide_base"))
-    new_squared: float = squares(2, rows=_mrr("new", "wide * wide"))
-    expansion_squared: float = squares(2, rows=_mrr("expansion", "wide * wide"))
-    reactivation_squared: float = squares(2, rows=_mrr("reactivation", "wide * wide"))
-    loss_squared: float = squares(2, rows=_if("is_loss", "wide * wide"))
-    start_expansion: float = squares(2, rows=_mrr("expansion", "wide * wide_base"))
-    start_loss: float = squares(2, rows=_if("is_loss", "wide * wide_base"))
+    start: float = exact(1, at_start="amount")
+    new: float = exact(1, changes=_change("new"))
+    expansion: float = exact(1, changes=_change("expansion"))
+    contraction: float = exact(1, changes=_change("contraction"))
+    churned: float = exact(1, changes=_change("churned"))
+    reactivation: float = exact(1, changes=_change("reactivation"))
+    fx: float = exact(1, changes=_change("fx"))
+    end: float = exact(1, at_end="amount")
+    kept_change: float = exact(1, kept="amount")
+    kept_loss: float = exact(1, kept=_if("amount < 0", "-amount"))
+    customers_at_start: int = exact(at_start="1")
+    customers: int = exact(at_end="1")
+    changes: int = exact(changes=_if("kind <> 'fx'"))
+    gone: int = exact(kept=_if("amount = -base"))
+    gone_mrr: float = exact(1, kept=_if("amount = -base", "base"))
+    start_squared: float = squares(2, at_start="wide * wide")
+    end_squared: float = squares(2, at_end="wide * wide")
+    kept_squared: float = squares(2, kept="wide * wide")
+    start_kept: float = squares(2, kept="wide * wide_base")
+    kept_loss_squared: float = squares(2, kept=_if("amount < 0", "wide * wide"))
+    start_kept_loss: float = squares(2, kept=_if("amount < 0", "-wide * wide_base"))
+    new_squared: float = squares(2, changes=_change("new", "wide * wide"))
+    expansion_squared: float = squares(2, changes=_change("expansion", "wide * wide"))
+    reactivation_squared: float = squares(2, changes=_change("reactivation", "wide * wide"))
+    loss_squared: float = squares(2, changes=_if("is_loss", "wide * wide"))
+    start_expansion: float = squares(2, changes=_change("expansion", "wide * wide_base"))
+    start_loss: float = squares(2, changes=_if("is_loss", "wide * wide_base"))
+    start_crossed: float = squares(2, pairs="paid * paid_before")
+    kept_crossed: float = squares(2, pairs="kept * kept_before")
+    kept_start_before: float = squares(2, pairs="kept * paid_before")
+    start_kept_before: float = squares(2, pairs="paid * kept_before")
+    lost_crossed: float = squares(2, pairs="lost * lost_before")
+    lost_start_before: float = squares(2, pairs="lost * paid_before")
+    start_lost_before: float = squares(2, pairs="paid * lost_before")
+    back_crossed: float = squares(2, pairs="kept * back_before + back * kept_before")
+    back_start_before: float = squares(2, pairs="back * paid_before")
+    start_back_before: float = squares(2, pairs="paid * back_before")
+    gained_crossed: float = squares(2, pairs="gained * gained_before")
+    gained_lost_before: float = squares(2, pairs="gained * lost_before")
+    lost_gained_before: float = squares(2, pairs="lost * gained_before")
 
 
 @dataclass(kw_only=True)

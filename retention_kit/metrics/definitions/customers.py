@@ -1,5 +1,7 @@
 """Who stayed, came and left. S: customers at the period's start, E: at its end."""
 
+from dataclasses import replace
+
 from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import share
 from retention_kit.metrics.summary_rows import Movements
@@ -160,7 +162,10 @@ def customer_retention_rate(movements: Movements) -> Measure:
     A fraction: numerator retained, denominator the customers at the start, with Wilson's interval (1927).
     Undefined, with a note, where nobody was a customer at the start.
     """
-    return share(movements.retained, movements.start, _NOBODY)
+    m = movements
+    # Who is in both rates was retained in the earlier one.
+    crossed = (m.retained_again, m.retained_again, m.at_start_again, m.at_start_again)
+    return replace(share(m.retained, m.start, _NOBODY), crossed=crossed)
 
 
 @metric(
@@ -183,4 +188,5 @@ def customer_churn_rate(movements: Movements) -> Measure:
     m = movements
     if m.definitions.churn_mode == "event" and m.start:  # one customer may leave twice, so this is no proportion
         return Measure(m.lost / m.start, m.lost, m.start, m.start)
-    return share(m.lost, m.start, _NOBODY)
+    crossed = (0, m.at_start_again - m.retained_again, 0, m.at_start_again)  # nobody lost earlier is in both rates
+    return replace(share(m.lost, m.start, _NOBODY), crossed=crossed)

@@ -73,7 +73,8 @@ def gross_revenue_churn_rate(mrr: Mrr) -> Measure:
     """
     given_up = mrr.churned + mrr.contraction
     sums = _by_end(mrr, mrr.loss_squared, mrr.start_loss)
-    return _of_start(mrr, given_up, sums, low=0, high=_most(mrr, given_up))
+    measure = _of_start(mrr, given_up, sums, low=0, high=_most(mrr, given_up))
+    return _paired(measure, mrr, mrr.lost_crossed, mrr.lost_start_before, mrr.start_lost_before)
 
 
 @metric(
@@ -98,7 +99,9 @@ def net_revenue_churn_rate(mrr: Mrr) -> Measure:
     squared = m.loss_squared + m.expansion_squared + m.reactivation_squared
     crossed = m.start_loss - m.start_expansion
     given_up = m.churned + m.contraction - m.expansion - m.reactivation
-    return _of_start(m, given_up, _by_end(m, squared, crossed), high=_most(m, given_up))
+    measure = _of_start(m, given_up, _by_end(m, squared, crossed), high=_most(m, given_up))
+    then, now = m.kept_start_before + m.back_start_before, m.start_kept_before + m.start_back_before
+    return _paired(measure, m, m.kept_crossed + m.back_crossed, -then, -now)
 
 
 @metric(
@@ -124,7 +127,9 @@ def gross_revenue_retention(mrr: Mrr) -> Measure:
     if m.definitions.mrr_mode == "event":
         return _of_start(m, m.start - m.churned - m.contraction, None)
     squared = m.start_squared - 2 * m.start_kept_loss + m.kept_loss_squared
-    return _of_start(m, m.start - m.kept_loss, (squared, m.start_squared - m.start_kept_loss), low=0, high=1)
+    measure = _of_start(m, m.start - m.kept_loss, (squared, m.start_squared - m.start_kept_loss), low=0, high=1)
+    then, now = m.start_crossed - m.lost_start_before, m.start_crossed - m.start_lost_before
+    return _paired(measure, m, now - m.lost_start_before + m.lost_crossed, then, now)
 
 
 @metric(
@@ -148,7 +153,9 @@ def net_revenue_retention(mrr: Mrr) -> Measure:
     """
     m = mrr
     squared, crossed = m.start_squared + 2 * m.start_kept + m.kept_squared, m.start_squared + m.start_kept
-    return _of_start(m, m.start + m.kept_change, (squared, crossed), low=0)
+    measure = _of_start(m, m.start + m.kept_change, (squared, crossed), low=0)
+    then, now = m.start_crossed + m.kept_start_before, m.start_crossed + m.start_kept_before
+    return _paired(measure, m, now + m.kept_start_before + m.kept_crossed, then, now)
 
 
 @metric(
@@ -173,7 +180,8 @@ def quick_ratio(mrr: Mrr) -> Measure:
     squared = m.new_squared + m.expansion_squared + (m.reactivation_squared if counts else 0)
     nothing = "No MRR was given up in the period, so there is nothing to divide by."
     sums = None if m.definitions.mrr_mode == "event" else (squared, 0, m.loss_squared)
-    return ratio(gained, m.contraction + m.churned, m.changes, sums, nothing, low=0)
+    measure = ratio(gained, m.contraction + m.churned, m.changes, sums, nothing, low=0)
+    return replace(measure, crossed=(m.gained_crossed, m.gained_lost_before, m.lost_gained_before, m.lost_crossed))
 
 
 @metric(
@@ -203,6 +211,13 @@ def _of_start(mrr: Mrr, part: float, squares: tuple[float, float] | None, **boun
     """A part of the starting MRR, as a ratio over the customers who paid it; without squares, without interval."""
     given = (*squares, mrr.start_squared) if squares else None
     return ratio(part, mrr.start, mrr.customers_at_start, given, _NOBODY, **bounds)
+
+
+def _paired(measure: Measure, mrr: Mrr, both: float, then: float, now: float) -> Measure:
+    """A part of the starting MRR, paired with that of the period before by products over customers: of both parts
+    (`both`), of this part and the starting MRR of `then`, and of the part of then and the starting MRR of `now`.
+    """
+    return replace(measure, crossed=(both, then, now, mrr.start_crossed))
 
 
 def _most(mrr: Mrr, part: float) -> float:

@@ -210,6 +210,7 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         "order_period": granularity.sql("day"),
         "response_period": granularity.sql("day"),
         "repeat": "days" if definitions.count == "days" else "purchases",
+        "counts_back": str(definitions.quick_ratio_reactivation).lower(),
         "returning": _SO_FAR if definitions.returning == "shopify" else "first_period < period",
         "returned": _BEFORE if definitions.returning == "shopify" else "first_period < period - 1",
         "ces_part": "score"

@@ -6,6 +6,9 @@ WITH moves AS (
     SELECT customer_id, from_period + 1, until_period + 1,
            $at_start_columns FROM $members AS members
     UNION ALL
+    SELECT customer_id, from_period + CASE WHEN begins THEN 2 ELSE 1 END, until_period + 1, $at_start_again_columns
+    FROM $members AS members WHERE until_period > from_period + CASE WHEN begins THEN 1 ELSE 0 END
+    UNION ALL
     SELECT customer_id, until_period, until_period + 1, $ending_columns FROM $members AS members
     WHERE ends
     UNION ALL

@@ -1,21 +1,61 @@
 -- MRR movements, in twelfths of a minor unit, with the squares for intervals. What the customers of the start still
--- pay (kept) is at the rates of the start.
-WITH kinds AS (
-    SELECT customer_id, from_period, until_period, 'end' AS kind, mrr AS amount, 0 AS base FROM levels WHERE mrr > 0
-    UNION ALL
-    SELECT customer_id, from_period + 1, until_period + 1, 'start', mrr, 0 FROM levels WHERE mrr > 0
-    UNION ALL
-    SELECT customer_id, from_period, from_period + 1, CASE WHEN mrr_unmoved < mrr_before THEN 'shrunk' ELSE 'grown' END,
-           mrr_unmoved - mrr_before, mrr_before
-    FROM levels WHERE mrr_before > 0
-    UNION ALL
-    SELECT customer_id, period, period + 1, kind, amount, base FROM changes
+-- pay (kept) is at the rates of the start. Changes are paired by customer, so what they do in a span comes with what
+-- they did in the one before (pairs), each at the rates of its start.
+WITH paying AS (
+    SELECT customer_id, from_period, until_period, mrr AS amount, CAST(mrr AS DECIMAL(19, 0)) AS wide
+    FROM levels WHERE mrr > 0
 ),
-exact AS (
-    SELECT *, CAST(amount AS DECIMAL(19, 0)) AS wide, CAST(base AS DECIMAL(19, 0)) AS wide_base,
-           kind IN ('contraction', 'churned') AS is_loss
-    FROM kinds
+kept AS (
+    SELECT customer_id, from_period, mrr_before AS base, mrr_unmoved - mrr_before AS amount,
+           CAST(mrr_before AS DECIMAL(19, 0)) AS wide_base, CAST(mrr_unmoved - mrr_before AS DECIMAL(19, 0)) AS wide
+    FROM levels WHERE mrr_before > 0
+),
+changed AS (
+    SELECT customer_id, period, kind, amount, kind IN ('contraction', 'churned') AS is_loss,
+           CAST(amount AS DECIMAL(19, 0)) AS wide, CAST(base AS DECIMAL(19, 0)) AS wide_base
+    FROM changes
+),
+-- What customers pay at the start and the end of a span, and of the one before: of spans in which something changes, of
+-- those after them, and of those with two alike before their end.
+twice AS (
+    SELECT levels.customer_id, levels.from_period, levels.from_period + 1 AS until_period, levels.first_paid,
+           levels.mrr_before AS paid, levels.mrr_unmoved AS ended,
+           coalesce(earlier.mrr_before, levels.mrr_before) AS paid_before,
+           coalesce(earlier.mrr_unmoved, levels.mrr_before) AS ended_before
+    FROM levels
+    LEFT JOIN levels AS earlier ON earlier.customer_id = levels.customer_id
+        AND earlier.until_period = levels.from_period AND earlier.from_period = levels.from_period - 1
+    WHERE levels.mrr_before > 0 OR earlier.mrr_before > 0
+    UNION ALL
+    SELECT customer_id, from_period + 1, from_period + 2, first_paid, mrr, mrr, mrr_before, mrr_unmoved
+    FROM levels WHERE mrr > 0 AND until_period > from_period + 1 AND (mrr_before > 0 OR first_paid < from_period)
+    UNION ALL
+    SELECT customer_id, from_period + 2, until_period, first_paid, mrr, mrr, mrr, mrr
+    FROM levels WHERE mrr > 0 AND until_period > from_period + 2
+),
+pairs AS (
+    SELECT customer_id, from_period, until_period, CAST(paid AS DECIMAL(19, 0)) AS paid,
+           CAST(CASE WHEN paid > 0 THEN ended - paid ELSE 0 END AS DECIMAL(19, 0)) AS kept,
+           CAST(greatest(paid - ended, 0) AS DECIMAL(19, 0)) AS lost,
+           CAST(CASE WHEN paid > 0 THEN 0 ELSE ended END AS DECIMAL(19, 0)) AS back,
+           CAST(CASE WHEN paid > 0 OR $counts_back THEN greatest(ended - paid, 0) ELSE 0 END AS DECIMAL(19, 0)) AS gained,
+           CAST(paid_before AS DECIMAL(19, 0)) AS paid_before,
+           CAST(CASE WHEN paid_before > 0 THEN ended_before - paid_before ELSE 0 END AS DECIMAL(19, 0)) AS kept_before,
+           CAST(greatest(paid_before - ended_before, 0) AS DECIMAL(19, 0)) AS lost_before,
+           CAST(CASE WHEN paid_before > 0 OR first_paid = from_period - 1 THEN 0 ELSE ended_before END
+                AS DECIMAL(19, 0)) AS back_before,
+           CAST(CASE WHEN paid_before > 0 OR first_paid = from_period - 1 OR $counts_back
+                     THEN greatest(ended_before - paid_before, 0) ELSE 0 END AS DECIMAL(19, 0)) AS gained_before
+    FROM twice
 ),
 moves AS (
-    SELECT customer_id, from_period, until_period, $rows_columns FROM exact
+    SELECT customer_id, from_period, until_period, $at_end_columns FROM paying
+    UNION ALL
+    SELECT customer_id, from_period + 1, until_period + 1, $at_start_columns FROM paying
+    UNION ALL
+    SELECT customer_id, from_period, from_period + 1, $kept_columns FROM kept
+    UNION ALL
+    SELECT customer_id, period, period + 1, $changes_columns FROM changed
+    UNION ALL
+    SELECT customer_id, from_period, until_period, $pairs_columns FROM pairs
 )
