@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from retention_kit import bidi
 from retention_kit.data.summary_key import SummaryKey
@@ -88,14 +89,15 @@ def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> D
 
         if (kinds := members_lists.risk_groups(data, day)) is None:
             return DueList(follow_up, day, reason=bidi.plain(words.text("follow_ups.few_members")))
-    first, last = window(rule, day, follow_up.days_left, gap)
+    zone = ZoneInfo(data.settings.report.timezone or "UTC")
+    first, last = window(rule, day, follow_up.days_left, gap, zone)
     first -= timedelta(days=max((day - since).days, 0) if since and rule.kind != "renewal" else 0)
     frame = happened(data, follow_up, first, last, kinds)
     rows: list[Due] = []
     late: list[Due] = []
     counts = {"suppressed": 0, "without_consent": 0, "control": 0}
     for row in frame.head(MOST).itertuples(index=False):
-        due = _due(row, follow_up, words, gap, day)
+        due = _due(row, follow_up, words, gap, day, zone)
         exclusion = _exclusion(row, follow_up)
         if due.due < day:
             late += [due] if since and due.due >= since and not exclusion else []
@@ -107,20 +109,26 @@ def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> D
     return DueList(follow_up, day, tuple(rows), "", **counts, is_cut=len(frame) > MOST, late=tuple(late))
 
 
-def window(rule: When, day: date, days_left: int, gap: int = 0) -> tuple[date | datetime, date | datetime]:
+def window(rule: When, day: date, days_left: int, gap: int, zone: ZoneInfo) -> tuple[date | datetime, date | datetime]:
     """The first and last time, both included, of events that are due on a day; for renewals, of future ones.
 
-    `days_left` is the number of days to do it, `gap` the usual days to a second purchase.
+    `days_left` is the number of days to do it, `gap` the usual days to a second purchase, `zone` that of all times.
     """
     if rule.kind == "renewal":
         return day, day + timedelta(days=rule.days)
-    midnight, span = datetime.combine(day, time()), timedelta(hours=rule.hours)
+    midnight = datetime.combine(day, time())
+    ago = _moved(midnight, -rule.hours, zone) if rule.is_hours else day - timedelta(days=rule.days)
     if rule.kind == "score":
-        return (midnight - span, midnight) if rule.is_hours else (day - timedelta(days=rule.days), day)
+        return ago, midnight if rule.is_hours else day
     if rule.kind == "ticket":  # open tickets stay due
-        return _LONG_AGO, midnight - span if rule.is_hours else day - timedelta(days=rule.days)
-    ago = max(gap - rule.days, 0) if rule.kind == "second" else rule.days
-    return day - timedelta(days=ago + days_left), day - timedelta(days=ago)
+        return _LONG_AGO, ago
+    days = max(gap - rule.days, 0) if rule.kind == "second" else rule.days
+    return day - timedelta(days=days + days_left), day - timedelta(days=days)
+
+
+def _moved(moment: datetime, hours: int, zone: ZoneInfo) -> datetime:
+    """A local time so many hours later, clocks put forward or back in between."""
+    return (moment.replace(tzinfo=zone).astimezone(UTC) + timedelta(hours=hours)).astimezone(zone).replace(tzinfo=None)
 
 
 def _exclusion(row: Any, follow_up: FollowUp) -> str:
@@ -132,7 +140,7 @@ def _exclusion(row: Any, follow_up: FollowUp) -> str:
     return "control" if is_control(row.customer_id, follow_up.control) else ""
 
 
-def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Due:
+def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date, zone: ZoneInfo) -> Due:
     """A row of the query as a row of the list."""
     rule, left = follow_up.rule, timedelta(days=follow_up.days_left)
     key, texts = rule.kind, {}
@@ -146,13 +154,13 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
         occasion = f"renewal {when}"
     elif rule.kind == "score":
         moment = _moment(row.happened_at)
-        when, due = moment.date(), (moment + timedelta(hours=rule.hours)).date()
+        when, due = moment.date(), _after(moment, rule, zone)
         texts |= {"score": words.value(row.said_score, "count"), "survey": rule.survey.upper()}
         key += f"_{rule.group}" * bool(rule.group)
         occasion = f"{rule.survey} {when}"
     elif rule.kind == "ticket":
         moment = _moment(row.happened_at)
-        when, due = moment.date(), max((moment + timedelta(hours=rule.hours)).date() + left, day)
+        when, due = moment.date(), max(_after(moment, rule, zone) + left, day)
         ticket = row.ticket_id if isinstance(row.ticket_id, str) else ""
         texts["ticket"] = ticket
         key += "_named" * bool(ticket)
@@ -172,6 +180,11 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
     merged = dict(zip(follow_up.merged, values, strict=True))
     fields = {"customer_id": row.customer_id, "reason": reason, "due": words.date(due), "contact": contact}
     return Due(row.customer_id, occasion, due, reason, contact, fill_text(follow_up.text, merged | fields), merged)
+
+
+def _after(moment: datetime, rule: When, zone: ZoneInfo) -> date:
+    """The day on which the span of a rule ends."""
+    return _moved(moment, rule.hours, zone).date() if rule.is_hours else moment.date() + timedelta(days=rule.days)
 
 
 def _occasion(rule: When, when: date) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -355,9 +356,25 @@ def test_counts_for_the_report_name_nobody_and_are_kept(sample):
     assert due_counts(replace(data, engine=None)) == counts
 
 
+@pytest.mark.parametrize(
+    ("as_of", "then", "is_over"),
+    [
+        ("2024-11-04", "2024-11-02 00:30", True),  # 48 hours and a half: on the 3rd clocks went back
+        ("2024-03-11", "2024-03-08 23:30", False),  # 47 and a half: on the 10th they went forward
+    ],
+)
+def test_hours_are_counted_over_a_change_of_the_clocks(as_of, then, is_over):
+    times = {"timezone": "America/New_York", "currency": "USD", "as_of": as_of}
+    tickets = pd.DataFrame({"customer_id": ["a"], "opened_at": [then], "closed_at": [None]})
+    answers = pd.DataFrame({"customer_id": ["a"], "responded_at": [then], "survey": "nps", "score": 3})
+    data = rk.load(orders=ORDERS, tickets=tickets, responses=answers, **times)
+    assert bool(due(data, "ticket open 48 hours")) is is_over
+    assert bool(due(data, "detractor within 48 hours")) is not is_over
+
+
 def test_spans_of_hours_and_days_are_as_the_clock_and_the_calendar_count():
     hours, days = parse_when("ticket open 36 hours", "x"), parse_when("ticket open 2 days", "x")
-    assert window(hours, TODAY, 1)[1] == pd.Timestamp("2024-03-09 12:00")
-    assert window(days, TODAY, 1)[1] == date(2024, 3, 9)
+    assert window(hours, TODAY, 1, 0, ZoneInfo("UTC"))[1] == pd.Timestamp("2024-03-09 12:00")
+    assert window(days, TODAY, 1, 0, ZoneInfo("UTC"))[1] == date(2024, 3, 9)
     assert FollowUp("x", "renewal in 30 days").days_left == 30
     assert FollowUp("x", "detractor within 36 hours").days_left == 2
