@@ -619,6 +619,18 @@ def test_an_as_of_long_after_all_data_is_told_with_their_end(as_of, days, capsys
         assert (told in output.out + output.err) == bool(days)
 
 
+@pytest.mark.parametrize("rows", ["orders", "lines"])
+def test_a_condition_that_leaves_nothing_is_told(rows, tmp_path):
+    (tmp_path / "o.csv").write_text(
+        "customer_id,order_id,ordered_at,amount\na,1,2024-01-05,5\nb,2,2024-01-06,7\n", "utf-8"
+    )
+    settings = f'[data.orders]\npath = "o.csv"\nrows = "{rows}"\nwhere = "amount > 1000"\n'
+    (tmp_path / "retention.toml").write_text(settings, "utf-8")
+    with pytest.raises(DataError) as error:
+        rk.load(tmp_path)
+    assert str(error.value) == "The tables hold no usable row: where leaves out every row (2)."
+
+
 @pytest.mark.parametrize(("as_of", "is_told"), [("2024-12-01", False), ("2026-01-01", True)])
 def test_a_few_subscriptions_may_run_on_for_long(as_of, is_told):
     data = subscriptions("customer_id  started_at  ended_at  amount\nAnn  2024-01-05  -  10", as_of=as_of)

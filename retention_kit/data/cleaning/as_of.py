@@ -17,12 +17,13 @@ FEW = 10  # days on which subscriptions began: so few may run on as they are for
 
 
 def known_span(
-    engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date
+    engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date, left_out: int = 0
 ) -> tuple[date, dict[str, date], dict[str, date]]:
     """The as-of date, by default the midnight after the last event until today, and the first and the last date before
     it in each table.
 
-    An `ended_at` in the future is a plan, not an event. Raises DataError where no row can be used.
+    An `ended_at` in the future is a plan, not an event. `left_out` rows are left out by `where`. Raises DataError where
+    no row can be used.
     """
     until = as_of or tomorrow
     ended = {"subscriptions": f"max(CASE WHEN ended_at < TIMESTAMP '{tomorrow}' THEN ended_at END)"}
@@ -38,12 +39,12 @@ def known_span(
     starts = {name: day for name, day, *_ in rows if day is not None}
     ends = {name: max(filter(None, moments)).date() for name, _, *moments in rows if any(moments)}
     if not starts:
-        raise DataError(_why_none(engine, tables, as_of))
+        raise DataError(_why_none(engine, tables, as_of, left_out))
     return as_of or max(ends.values()) + timedelta(days=1), starts, ends
 
 
-def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None) -> Phrase:
-    """Why no row can be used: all are later, or set aside, most of them for one reason."""
+def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None, left_out: int) -> Phrase:
+    """Why no row can be used: all are later, left out, or set aside, most of them for one reason."""
     counted = engine.rows(
         " UNION ALL ".join(
             f"SELECT '{name}' AS name, problem, count(*) AS failed, "
@@ -57,6 +58,8 @@ def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None) -> Phra
         return Phrase(template, as_of=as_of, first=min(later))
     if later:
         return Phrase("All usable rows are dated in the future: correct the dates, or set as_of.")
+    if not counted and left_out:
+        return Phrase("The tables hold no usable row: where leaves out every row ({rows:,}).", rows=left_out)
     if not counted:
         return Phrase("The tables hold no usable row.")
     table, problem, failed, _ = max(counted, key=lambda one: one[2])
@@ -83,7 +86,7 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date, *, is_set: b
             f"AND {WHEN[name]} < TIMESTAMP '{as_of}' GROUP BY CAST({WHEN[name]} AS DATE) ORDER BY 1"
         )
         usual = 2 * max([(later - day).days for (day,), (later,) in pairwise(days)], default=0)
-        if is_set and name == "subscriptions" and len(days) < FEW:
+        if name == "subscriptions" and len(days) < FEW:
             usual = max(usual, 366)
         if quiet > usual:
             end = as_of if is_set else as_of - timedelta(days=1)

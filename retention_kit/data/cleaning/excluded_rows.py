@@ -13,6 +13,7 @@ from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import UNKNOWN
 from retention_kit.wording import COMMA, Sentence, Verbatim, quoted, sentence
 
+WHERE = ("left out by where", "where is neither true nor false")  # checks of rows that it does not keep
 _EXAMPLES = 3
 
 
@@ -25,7 +26,7 @@ def count_left_out(engine: Engine, table: str, sources: list[Source], money: Mon
     kept_whole: list[tuple[str, int]] = []
     for source in [source for source in sources if source.left_out]:
         for is_unknown, code, count, units in _counted(engine, source.left_out, money):
-            check = "where is neither true nor false" if is_unknown else "left out by where"
+            check = WHERE[is_unknown]
             rows_by_check[check] += count
             units_by_currency[check, code] += units or 0
             columns += source.where_columns if is_unknown else []

@@ -12,7 +12,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.cleaning.as_of import known_span, left_behind
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.contradictions import detail_overlap, find_totals, find_useless_files
-from retention_kit.data.cleaning.excluded_rows import count_left_out
+from retention_kit.data.cleaning.excluded_rows import WHERE, count_left_out
 from retention_kit.data.cleaning.failure_shares import JudgedRows, judge
 from retention_kit.data.cleaning.invitations import make_invitations
 from retention_kit.data.cleaning.known_customers import make_known_customers
@@ -133,7 +133,8 @@ class Cleaning:
         """Set the as-of date; raises DataError or SettingsError if no row is before it."""
         report, basis = self.settings.report, self.settings.definitions.basis
         tomorrow = today(report.timezone) + timedelta(days=1)
-        self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow)
+        left_out = sum(one.rows for one in self.counts if one.check in WHERE)
+        self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow, left_out)
         self.behind = left_behind(self.engine, ends, self.as_of, is_set=report.as_of is not None)
         if basis and basis not in self.starts:
             raise SettingsError(
