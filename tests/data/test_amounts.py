@@ -190,6 +190,11 @@ def test_decimals_are_those_of_the_rows_own_currency():
     assert "such as 1.125" in effects(data)["more decimals than the currency has"]
 
 
+def test_an_example_of_too_many_decimals_is_as_short_as_it_came():
+    data = rk.load(orders=orders([1000.5, 20.0]), currency="JPY", **UTC)
+    assert effects(data)["more decimals than the currency has"].endswith("; such as 1000.5")
+
+
 @pytest.mark.parametrize(
     ("amounts", "codes", "rows"),
     [

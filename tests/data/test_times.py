@@ -509,6 +509,15 @@ def test_ends_that_stand_for_none(spelled, zone):
     assert rk.scorecard(data, "2024-03", metrics=["mrr"])["value"].tolist() == [80]
 
 
+@pytest.mark.parametrize("ends", [[0, 0, 20240315], [0.0, None, 20240315.0], ["0", "", "20240315"], [0, 0, 0]], ids=str)
+def test_an_end_of_zero_is_none_however_it_is_typed(ends):
+    """So do databases without missing values: the spells of a and b run."""
+    frame = pd.DataFrame({"customer_id": list("abc"), "started_at": "2024-01-10", "ended_at": ends, "amount": 10})
+    data = rk.load(subscriptions=frame, timezone="UTC", as_of="2024-04-01")
+    assert {*checks(data)} == {"word for an empty cell"}
+    assert rk.scorecard(data, "2024-03", metrics=["mrr"])["value"].tolist() == [20 if ends[2] else 30]
+
+
 def test_other_ends_are_ends():
     ends = ["1970-01-02", "2098-12-31", "9999-12-30", "2024-03-15"]
     frame = pd.DataFrame({"customer_id": list("abcd"), "started_at": "2024-01-10", "ended_at": ends, "amount": 10})

@@ -21,7 +21,7 @@ from retention_kit.data.cleaning.raw_columns import (
     times,
 )
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.engines.sql_text import NUMERIC, literal
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE
 from retention_kit.data.values.aggregates import AggregateBatch
@@ -55,7 +55,8 @@ class _Part(NamedTuple):
         words = {
             name: text_sql(spelling[name], kinds[spelling[name]])
             for name in EMPTY_WORDS
-            if name in spelling and kinds[spelling[name]].startswith(("VARCHAR", "ENUM"))
+            if name in spelling
+            and kinds[spelling[name]].startswith(("VARCHAR", "ENUM", *(NUMERIC if name in ENDS else ())))  # an end of 0
         }
         for name in times(table):
             if kinds.get(name, "").startswith("TIMESTAMP") and kinds[name] != "TIMESTAMP WITH TIME ZONE":

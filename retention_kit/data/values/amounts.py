@@ -303,8 +303,10 @@ def find_extra_decimals(engine: Engine, relation: str, number: str, currency: st
         f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {number} END) "
         f"FROM {relation} AS source_rows"
     )[0]
-    detail = sentence("quality.details.such_as", value=Verbatim(example))
-    return [Finding("more decimals than the currency has", rows, detail)] if rows else []
+    if not rows:
+        return []
+    detail = sentence("quality.details.such_as", value=Verbatim(example.rstrip("0")))  # fractions, as they are finer
+    return [Finding("more decimals than the currency has", rows, detail)]
 
 
 def _decimals(code: str) -> int | None:
