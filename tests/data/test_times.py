@@ -321,6 +321,38 @@ def test_the_order_of_day_and_month_is_the_columns():
     assert checks(rk.load(orders=bad, timezone="UTC")) == {UNREAD: 1}, "45 is no day, and proves nothing"
 
 
+def test_dates_as_programs_in_arabic_write_them():
+    """In Cairo, in Damascus, and in Excel, which marks the direction of a text: am is ص, pm is م."""
+    theirs = [
+        ("31/01/2024 12:05 ص", "2024-01-31 00:05:00"),
+        ("\u200f31/01/2024 1:00:07 م", "2024-01-31 13:00:07"),
+        ("٣ يناير ٢٠٢٤", "2024-01-03 00:00:00"),
+        ("14 كانون الثاني، 2024", "2024-01-14 00:00:00"),
+        ("14 تشرين الأول 2023", "2023-10-14 00:00:00"),
+        ("الأربعاء، 1 آب 2023، 10:00 م", "2023-08-01 22:00:00"),
+    ]
+    assert read_times(orders([text for text, _ in theirs])) == [moment for _, moment in theirs]
+    months = [
+        "يناير",
+        "فبراير",
+        "مارس",
+        "أبريل",
+        "مايو",
+        "يونيو",
+        "يوليو",
+        "أغسطس",
+        "سبتمبر",
+        "أكتوبر",
+        "نوفمبر",
+        "ديسمبر",
+    ]
+    assert read_times(orders([f"5 {month} 2024" for month in months])) == [
+        f"2024-{number:02}-05 00:00:00" for number in range(1, 13)
+    ]
+    with pytest.raises(DataError, match=r"comes first, such as '05/01/2024 10:00 ص': write dates like 2011-11-30"):
+        read_times(orders(["05/01/2024 10:00 ص"]))
+
+
 def test_files_of_a_pattern_that_contradict_each_other_are_named(tmp_path):
     """None is read by the other's order: each may be read by its own, as a source of its own."""
     head, rows = "customer_id,ordered_at,amount\n", ("Ann,31/01/2024,1\nBen,05/02/2024,1\n", "Cy,01/30/2024,1\n")

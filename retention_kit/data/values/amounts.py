@@ -22,11 +22,11 @@ from retention_kit.wording import Verbatim, money_decimals, quoted, sentence
 _BLANKS = "\t\u00a0\u2007\u2009\u202f"
 _MINUS = "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
 _APOSTROPHES = "\u2019\u02bc\u00b4\u066c"
-_INVISIBLE = "\u200e\u200f\u061c\ufeff\u200b"
+INVISIBLE = "\u200e\u200f\u061c\ufeff\u200b"
 DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９"
 OUR_DIGITS = "0123456789" * 3  # what they stand for, one by one
 # Arguments of `translate`, applied to all texts first; the last characters of `_FROM` have no counterpart: removed.
-_FROM = DIGITS + _BLANKS + _MINUS + _APOSTROPHES + _INVISIBLE
+_FROM = DIGITS + _BLANKS + _MINUS + _APOSTROPHES + INVISIBLE
 _TO = OUR_DIGITS + " " * len(_BLANKS) + "-" * len(_MINUS) + "'" * len(_APOSTROPHES)
 _CURRENCY_SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
 _CURRENCY_WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$",

@@ -14,12 +14,25 @@ _CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 _OFFSET = r"(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
 _MAX_LENGTH = 100  # characters of a time
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+_MONTHS = (  # in English, and in Arabic as in Cairo and as in Damascus
+    "jan(?:uary)?|يناير|كانون الثاني",
+    "feb(?:ruary)?|فبراير|شباط",
+    "mar(?:ch)?|مارس|[اآ]ذار",
+    "apr(?:il)?|[اأإ]بريل|نيسان",
+    "may|مايو|[اأ]يار",
+    "june?|يوني[وه]|حزيران",
+    "july?|يولي[وه]|تموز",
+    "aug(?:ust)?|[اأ]غسطس|[اآ]ب",
+    "sept?(?:ember)?|سبتمبر|[اأ]يلول",
+    "oct(?:ober)?|[اأ]كتوبر|تشرين ال[اأ]ول",
+    "nov(?:ember)?|نوفمبر|تشرين الثاني",
+    "dec(?:ember)?|ديسمبر|كانون ال[اأ]ول",
 )
-_DAY_OF_WEEK = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?"
+_MONTH = rf"(?P<name>{'|'.join(_MONTHS)})\.?"
+_DAY_OF_WEEK = (
+    r"(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?"
+    r"|(?:ال)?(?:[اأ]حد|[اإ]ثنين|ثلاثاء|[اأ]ربعاء|خميس|جمعة|سبت))[,،]? )?"
+)
 _YEAR = r"(?P<year>9{1,6})"
 _DAY = r"(?P<day>9{1,2})(?:st|nd|rd|th)?"
 _DATE_PATTERNS = (
@@ -27,14 +40,15 @@ _DATE_PATTERNS = (
     r"(?P<year>9{4})(?P<month>99)(?P<day>99)",
     r"(?P<day>9{1,2})\.(?P<month>9{1,2})\.(?P<year>9{2,6})",
     r"(?P<one>9{1,2})(?P<sep>[-/])(?P<two>9{1,2})(?P=sep)(?P<year>9{2,6})",
-    rf"{_DAY_OF_WEEK}{_DAY}(?P<sep>[- /])(?:of )?{_MONTH},?(?P=sep){_YEAR}",
+    rf"{_DAY_OF_WEEK}{_DAY}(?P<sep>[- /])(?:of )?{_MONTH}[,،]?(?P=sep){_YEAR}",
     rf"{_DAY_OF_WEEK}{_MONTH} {_DAY},? {_YEAR}",
     rf"(?P<year>9{{4}})-{_MONTH}-(?P<day>99)",
 )
 _BLANK = "[ \u00a0\u202f]"
+_HALF = rf"(?:{_BLANK}?(?:(?P<half>[ap])\.?m\.?|(?P<arabic>[صم])))?"  # of the day: AM or ص, PM or م
 _TIME_PATTERNS = (
-    rf"(?:T|,?{_BLANK}{{1,2}}|,? at )(?P<hour>9{{1,2}}):(?P<minute>99)(?::(?P<second>99)(?:[.,](?P<part>9+))?)?"
-    rf"(?:{_BLANK}?(?P<half>[ap])\.?m\.?)?",
+    rf"(?:T|[,،]?{_BLANK}{{1,2}}|,? at )(?P<hour>9{{1,2}}):(?P<minute>99)(?::(?P<second>99)(?:[.,](?P<part>9+))?)?"
+    rf"{_HALF}",
     r"T(?P<hour>99)(?P<minute>99)(?:(?P<second>99)(?:[.,](?P<part>9+))?)?",
 )
 _ZONE_PATTERNS = (
@@ -96,7 +110,7 @@ class Form(NamedTuple):
 
     def _end_of_time(self) -> int:
         ends = [self._match.end(name) for name in ("minute", "second", "part") if self._part(name)]
-        tail = re.match(rf"(?:{_BLANK}?[ap]\.?m\.?)?", self.mask[max(ends) :], re.IGNORECASE)
+        tail = re.match(_HALF, self.mask[max(ends) :], re.IGNORECASE)
         return max(ends) + (tail.end() if tail else 0)
 
     @property
@@ -121,7 +135,9 @@ class Form(NamedTuple):
         else:
             month, day = "month", "day"
         if self.has("name"):
-            number = f"'{_MONTHS.index(self._part('name')[:3].lower()) + 1:02}'"
+            name = self._part("name")
+            month_number = next(place for place, one in enumerate(_MONTHS, 1) if re.fullmatch(one, name, re.IGNORECASE))
+            number = f"'{month_number:02}'"
         else:
             number = self.digits(text, month)
         parts = [self.digits(text, "year"), "'-'", number, "'-'", self.digits(text, day)]
@@ -134,9 +150,9 @@ class Form(NamedTuple):
 
     def _hour(self, text: str) -> str:
         hour = self.digits(text, "hour")
-        if not self.has("half"):
+        if not (half := self._part("half") or self._part("arabic")):
             return hour
-        after = 12 * (self._part("half").lower() == "p")
+        after = 12 * (half.lower() in ("p", "م"))
         of_day = "".join(f" WHEN '{twelfth:02}' THEN '{twelfth % 12 + after:02}'" for twelfth in range(1, 13))
         return f"CASE {hour}{of_day} END"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import NUMERIC, literal, quote
-from retention_kit.data.values.amounts import DIGITS, OUR_DIGITS
+from retention_kit.data.values.amounts import DIGITS, INVISIBLE, OUR_DIGITS
 from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
 from retention_kit.data.values.timezones import in_any_transition, in_report_zone, transitions
@@ -238,10 +238,12 @@ def _count_forms(engine: Engine, part: str, text: str) -> list[tuple]:
 
 
 def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> tuple[list[Form], str]:
-    """The forms of a column with their counts, the most frequent first, and SQL of its text with our digits."""
+    """The forms of a column with their counts, the most frequent first, and SQL of its text with our digits and without
+    marks of direction.
+    """
     rows = _count_forms(engine, part, text)
-    if any(digit in mask for mask, *_ in rows for digit in DIGITS):
-        text = f"translate({text}, {literal(DIGITS)}, {literal(OUR_DIGITS)})"
+    if any(sign in mask for mask, *_ in rows for sign in DIGITS + INVISIBLE):
+        text = f"translate({text}, {literal(DIGITS + INVISIBLE)}, {literal(OUR_DIGITS)})"
         rows = _count_forms(engine, part, text)
     if len(rows) > _MOST_FORMS:
         template = (
