@@ -33,13 +33,13 @@ def draw(rng: np.random.Generator, n: int, r: float, alpha: float, a: float, b: 
     """Customers of up to two years, drawn from a BG/NBD world by day: repeat purchases, recency and age in days."""
     T = rng.integers(1, LONGEST, n)
     rate, leaving = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
-    x, last, here = np.zeros(n, int), np.zeros(n), np.arange(n)
-    while len(here):
-        now = last[here] + rng.exponential(1 / np.maximum(rate[here], 1e-12))
-        here, now = here[now < T[here]], now[now < T[here]]
-        x[here] += 1
-        last[here] = now
-        here = here[rng.random(len(here)) > leaving[here]]
+    x, last, active = np.zeros(n, int), np.zeros(n), np.arange(n)
+    while len(active):
+        now = last[active] + rng.exponential(1 / np.maximum(rate[active], 1e-12))
+        active, now = active[now < T[active]], now[now < T[active]]
+        x[active] += 1
+        last[active] = now
+        active = active[rng.random(len(active)) > leaving[active]]
     return x, last, T
 
 
@@ -49,10 +49,10 @@ def fit_customers(path: Path) -> None:
 
     with np.load(path) as file:
         columns = [file[name] for name in ("x", "t_x", "T")]
-    begun = process_time()
+    start = process_time()
     fit = fit_bg_nbd(*columns)
     figures = {name: getattr(fit, name) for name in ("r", "alpha", "a", "b")}
-    sys.stdout.write(json.dumps({"seconds": process_time() - begun, "figures": figures}))
+    sys.stdout.write(json.dumps({"seconds": process_time() - start, "figures": figures}))
 
 
 if __name__ == "__main__":

@@ -124,12 +124,12 @@ def months(number: int, effect: str = "") -> list[Month]:
         name: rk.scorecard(data, periods=known[: count + 1], metrics=ranked("by_segment"), segment=name)
         for name in COLUMNS
     }
-    found = []
+    result = []
     for period in periods:
         page = Page(str(period), data=data)
         page.computed[SummaryKey("trend", str(period), "", (*METRICS,))] = rows[rows["period"] <= str(period)]
         own = page.claims()
-        held, claims = {}, list(own)
+        by_column, claims = {}, list(own)
         for column, frame in parts.items():
             now = frame[(frame["period"] == str(period)) & (frame["segment"] == column)]
             more = [
@@ -140,10 +140,10 @@ def months(number: int, effect: str = "") -> list[Month]:
             changes = segment_changes(data, period, column, EXPLAINED, frame)
             for name, rows_of_one in changes.groupby("metric", sort=False):
                 more += part_claims(change_parts(rows_of_one, page.base, period), str(name), column)
-            held[column] = significant(own + more)
+            by_column[column] = significant(own + more)
             claims += more
-        found.append(Month(_below(claims), Counter(map(_kind, claims)), held))
-    return found
+        result.append(Month(_below(claims), Counter(map(_kind, claims)), by_column))
+    return result
 
 
 def _kind(claim: Claim) -> tuple[str, str]:
@@ -159,7 +159,7 @@ def simulate(companies: int = COMPANIES, effect: str = "", workers: int = 1) -> 
     if workers == 1:
         return [month for number in range(companies) for month in months(number, effect)]
     with ProcessPoolExecutor(workers) as pool:
-        return [month for found in pool.map(partial(months, effect=effect), range(companies)) for month in found]
+        return [month for report in pool.map(partial(months, effect=effect), range(companies)) for month in report]
 
 
 def claimed(reports: list[Month], column: str) -> float:
@@ -204,8 +204,8 @@ def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
             sum(getattr(month, name)[key] for month in reports for key in getattr(month, name) if key[0] == kind)
             for name in ("made", "below")
         )
-        told = ", ".join(f"{name} {rate:.1%}" for name, rate in sorted(rates.items()))
-        lines.append(f"{words} | {below / max(made, 1):.1%} | {told}")
+        text = ", ".join(f"{name} {rate:.1%}" for name, rate in sorted(rates.items()))
+        lines.append(f"{words} | {below / max(made, 1):.1%} | {text}")
     lines += [
         "",
         "With a true effect, how often the report of that month says so (column of twelve values):",

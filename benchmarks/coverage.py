@@ -231,18 +231,18 @@ def line(row: Row) -> str:
     return f"| {row.name} | {numbers} |"
 
 
-def page(found: list[Row]) -> str:
+def page(rows: list[Row]) -> str:
     """The file: the table, what lies outside and why."""
-    outside = [row for row in found if not row.holds]
+    outside = [row for row in rows if not row.holds]
     return "\n".join(
         [
             "# How often the 95% intervals hold the truth",
             "",
             "| figure | n | truth | coverage | mean width |",
             "|---|---:|---:|---:|---:|",
-            *map(line, found),
+            *map(line, rows),
             "",
-            f"{len(found) - len(outside)} of {len(found)} rows lie between {LOWEST:.0%} and {HIGHEST:.0%}. Outside:",
+            f"{len(rows) - len(outside)} of {len(rows)} rows lie between {LOWEST:.0%} and {HIGHEST:.0%}. Outside:",
             "",
             *(f"- {row.name}, n = {row.n}, truth {row.truth:.3g}: {row.coverage:.1%}" for row in outside),
             "",

@@ -50,39 +50,39 @@ class Company(NamedTuple):
 def environment(name: str) -> Path:
     """The Python of an environment that holds a package, made where there is none."""
     own = OTHER_PYTHON.get(name, sys.executable)
-    place = KEPT / f"{name}-{_digest(' '.join(PACKAGES[name]) + sys.version)}"
-    python, done = place / "bin" / "python", place / "done"
+    folder = KEPT / f"{name}-{_digest(' '.join(PACKAGES[name]) + sys.version)}"
+    python, done = folder / "bin" / "python", folder / "done"
     if not done.is_file():
         try:
-            make = [UV, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", own, place]
+            make = [UV, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", own, folder]
             subprocess.run(make, check=True, capture_output=True, text=True)
             install = [UV, "pip", "install", "--quiet", "--python", python, *PACKAGES[name]]
             subprocess.run(install, check=True, capture_output=True, text=True, timeout=300)
         except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            raise NotThere(f"it cannot be installed here ({said[-1] if said else type(error).__name__})") from error
+            lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+            raise NotThere(f"it cannot be installed here ({lines[-1] if lines else type(error).__name__})") from error
         done.touch()
     return python
 
 
 def before() -> Path:
     """The package as it was at the commit `BEFORE`, out of the history of git."""
-    place = KEPT / f"before-{BEFORE}"
-    if not (place / "retention_kit").is_dir():
+    folder = KEPT / f"before-{BEFORE}"
+    if not (folder / "retention_kit").is_dir():
         try:
             archive = subprocess.run(
                 ["git", "-C", HERE.parent, "archive", BEFORE], check=True, capture_output=True
             ).stdout
         except (OSError, subprocess.SubprocessError) as error:
             raise NotThere(f"git does not have {BEFORE} here") from error
-        part = place.with_suffix(".part")
+        part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(part, filter="data")
         compileall.compile_dir(part / "retention_kit", quiet=2)
-        shutil.rmtree(place, ignore_errors=True)
-        part.rename(place)
-    return place
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    return folder
 
 
 def browser() -> str | None:
@@ -100,23 +100,23 @@ def company(millions: float) -> Path:
     return folder
 
 
-def wide_company(kind: str, made: Company) -> Path:
+def wide_company(kind: str, company: Company) -> Path:
     """The folder of a company of as many rows with many segment values (`values`) or many periods (`years`)."""
     script = HERE / "wide.py"
-    folder = KEPT / f"{kind}-{made.folder.name}-{_digest(script.read_text())}"
+    folder = KEPT / f"{kind}-{company.folder.name}-{_digest(script.read_text())}"
     if not (folder / "retention.toml").is_file():
-        subprocess.run([sys.executable, script, kind, made.folder, folder], check=True)
+        subprocess.run([sys.executable, script, kind, company.folder, folder], check=True)
     return folder
 
 
-def with_setting(made: Company, folder: Path, line: str) -> Company:
+def with_setting(company: Company, folder: Path, line: str) -> Company:
     """The same company in a new folder, with this line of [data]; its tables are links."""
-    settings = re.sub(rf"(?m)^{line.split()[0]} = .*\n", "", (made.folder / "retention.toml").read_text())
+    settings = re.sub(rf"(?m)^{line.split()[0]} = .*\n", "", (company.folder / "retention.toml").read_text())
     folder.mkdir()
     (folder / "retention.toml").write_text(settings.replace("[data]", f"[data]\n{line}"))
-    for path in made.folder.glob("*.parquet"):
+    for path in company.folder.glob("*.parquet"):
         (folder / path.name).symlink_to(path)
-    return made._replace(folder=folder)
+    return company._replace(folder=folder)
 
 
 def customers(n: int) -> Path:

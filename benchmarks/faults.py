@@ -78,19 +78,19 @@ class Project:
 
     def left(self) -> int:
         """Folders that a run should have taken away: beside the packs, and what lay in the temporary place."""
-        beside = [path for path in (self.folder / "reports").glob(".*") if path.is_dir()]
-        held = [path for place in (self.folder / "tmp").glob("retention-kit-*") for path in place.iterdir()]
-        return len(beside) + len(held)
+        leftovers = [path for path in (self.folder / "reports").glob(".*") if path.is_dir()]
+        files = [path for folder in (self.folder / "tmp").glob("retention-kit-*") for path in folder.iterdir()]
+        return len(leftovers) + len(files)
 
     def processes(self) -> int:
         """Those whose working folder is the project, or whose environment names it."""
-        found = 0
-        for place in Path("/proc").glob("[0-9]*"):
+        count = 0
+        for path in Path("/proc").glob("[0-9]*"):
             try:
-                found += str(self.folder / "tmp").encode() in (place / "environ").read_bytes()
+                count += str(self.folder / "tmp").encode() in (path / "environ").read_bytes()
             except OSError:
                 continue
-        return found
+        return count
 
 
 def trial(
@@ -100,16 +100,16 @@ def trial(
     one = SIGNALS[number % len(SIGNALS)]
     with project.begin(*command) as process:
         try:
-            _, said = process.communicate(timeout=chance.uniform(START, taken))
+            _, err = process.communicate(timeout=chance.uniform(START, taken))
             counts["ended first"] += 1
         except subprocess.TimeoutExpired:
             process.send_signal(one)
-            _, said = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=60)
             expected = {-signal.SIGKILL} if one == signal.SIGKILL else {130, 0, -one}
             counts["wrong exits"] += process.returncode not in expected
-    if b"Traceback" in said:
+    if b"Traceback" in err:
         counts["tracebacks"] += 1
-        sys.stderr.write(said.decode("utf-8", "replace"))
+        sys.stderr.write(err.decode("utf-8", "replace"))
     counts["half packs"] += sum(gate.judge(pack).state == "blocked" for pack in project.packs())
     until = time.monotonic() + PATIENCE
     while (left := project.processes()) and time.monotonic() < until:
@@ -120,18 +120,18 @@ def trial(
 def tried(name: str, trials: int, seed: int) -> Counter:
     """All trials of one command, and the run to the end that follows."""
     chance, counts = random.Random(f"{seed} {name}"), Counter(trials=trials)
-    with serving("none", with_login=False) as room, tempfile.TemporaryDirectory() as place:
-        project = Project(Path(place), room.server.port, RECIPIENTS[name])
+    with serving("none", with_login=False) as room, tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder), room.server.port, RECIPIENTS[name])
         room.handler.pause = 0.1 if name == "send" else 0
         if name == "send":
             with project.begin("report") as process:
                 process.communicate()
         command = {"report": ["report", "--force"], "run": ["run"], "send": ["send", "reports/2024-02"]}[name]
-        begun = time.monotonic()
+        start = time.monotonic()
         with project.begin(*command) if name == "report" else nullcontext() as process:
             if process:
                 process.communicate()
-        taken = max(time.monotonic() - begun, 3.0)
+        taken = max(time.monotonic() - start, 3.0)
         for number in range(trials):
             trial(project, command, taken, chance, counts, number)
         with project.begin(*command) as process:

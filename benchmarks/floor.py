@@ -27,24 +27,24 @@ from retention_kit.report.page import Page  # noqa: F401
 
 def cells(path: Path, shell: InteractiveShell, parameters: dict[str, object]) -> list:
     """The cells of one notebook with their outputs; its parameters keep their defaults but for those given."""
-    made = []
+    result = []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code":
-            made.append(cell)
+            result.append(cell)
             continue
         with capture_output() as captured:
             shell.display_trap.hook = sys.displayhook  # the one that captures, which running a cell would put aside
             shell.run_cell(cell.source).raise_error()
         outputs = [new_output("display_data", data=one.data, metadata=one.metadata or {}) for one in captured.outputs]
-        made.append(new_code_cell(cell.source, outputs=outputs))
+        result.append(new_code_cell(cell.source, outputs=outputs))
         if "parameters" in cell.metadata.get("tags", []):
             shell.push(parameters)
-    return made
+    return result
 
 
 def main(folder: str, period: str, output: str, *notebooks: str) -> None:
     shell = InteractiveShell.instance()
-    begun = perf_counter()
+    start = perf_counter()
     data = rk.load(Path(folder) / "retention.toml")
     parameters = {"period": period, "every": "month", "segment": "country", "language": "en", "data": data}
     document = new_notebook(cells=[cell for name in notebooks for cell in cells(Path(name), shell, parameters)])
@@ -54,7 +54,7 @@ def main(folder: str, period: str, output: str, *notebooks: str) -> None:
     charts = sum(
         "vegalite" in kind for cell in document.cells for one in cell.get("outputs", []) for kind in one["data"]
     )
-    sys.stdout.write(json.dumps({"seconds": perf_counter() - begun, "charts": charts}))
+    sys.stdout.write(json.dumps({"seconds": perf_counter() - start, "charts": charts}))
 
 
 if __name__ == "__main__":

@@ -71,13 +71,15 @@ def simulate(world: World, n: int, number: int) -> tuple[float, float, float] | 
 
 def line(world: World, n: int) -> str:
     """A row of the table."""
-    found = [simulate(world, n, number) for number in range(REPEATS)]
-    truth, low, high = np.array([one for one in found if one]).T
-    held = (low <= truth) & (truth <= high)
-    mark = "" if LOWEST <= held.mean() <= HIGHEST else " (outside)"
+    results = [simulate(world, n, number) for number in range(REPEATS)]
+    truth, low, high = np.array([one for one in results if one]).T
+    inside = (low <= truth) & (truth <= high)
+    mark = "" if LOWEST <= inside.mean() <= HIGHEST else " (outside)"
     width = np.median((high - low) / truth)
     missed = f"{(truth < low).mean():.1%} | {(truth > high).mean():.1%}"
-    return f"| {world.name} | {n:,} | {held.mean():.1%}{mark} | {missed} | {width:.0%} | {len(found) - len(truth)} |"
+    return (
+        f"| {world.name} | {n:,} | {inside.mean():.1%}{mark} | {missed} | {width:.0%} | {len(results) - len(truth)} |"
+    )
 
 
 def section() -> str:

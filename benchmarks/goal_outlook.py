@@ -64,10 +64,10 @@ def _one(random: np.random.Generator, path: str, unit: str) -> Iterator[Trial]:
         elif unit == "money":
             target = max(target, 1.0)
         then = values[length - 1 + ahead]
-        came = then <= target if better == "lower" else then >= target
+        reached = then <= target if better == "lower" else then >= target
         if unit == "money":
             yield _of_sum(random, path, outlook, values[length - 1 :], spread, ahead)
-        yield Trial(path, unit, ahead, outlook.probability(target, better, length - 1 + ahead), bool(came))
+        yield Trial(path, unit, ahead, outlook.probability(target, better, length - 1 + ahead), bool(reached))
 
 
 def _of_sum(
@@ -75,8 +75,8 @@ def _of_sum(
 ) -> Trial:
     """What is missing to a sum, and whether the next months bring it."""
     missing = max(months * (values[0] + random.normal(0, 1) * spread), 1.0)
-    came = float(np.sum(values[1 : months + 1])) >= missing
-    return Trial(path, "sum", months, outlook.probability_of_sum(missing, "higher", months), came)
+    reached = float(np.sum(values[1 : months + 1])) >= missing
+    return Trial(path, "sum", months, outlook.probability_of_sum(missing, "higher", months), reached)
 
 
 def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tuple[list[Observation], np.ndarray]:
@@ -95,41 +95,41 @@ def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tupl
     return [Observation(at, v, v - 1.96 * error, v + 1.96 * error) for at, v in enumerate(map(float, values))], values
 
 
-def brier(found: list[Trial]) -> float:
+def brier(outcomes: list[Trial]) -> float:
     """The mean squared distance of what was said from what came."""
-    return float(np.mean([(one.said - one.came) ** 2 for one in found]))
+    return float(np.mean([(one.said - one.came) ** 2 for one in outcomes]))
 
 
-def calibration(found: list[Trial]) -> list[tuple[float, float, float, int]]:
+def calibration(outcomes: list[Trial]) -> list[tuple[float, float, float, int]]:
     """By bins of what was said: its mean, how often it came, the standard error of that, and the number."""
     rows = []
     for low, high in BINS:
-        held = [one for one in found if low <= one.said < high]
-        if held:
-            share = float(np.mean([one.came for one in held]))
-            error = (share * (1 - share) / len(held)) ** 0.5
-            rows.append((float(np.mean([one.said for one in held])), share, error, len(held)))
+        binned = [one for one in outcomes if low <= one.said < high]
+        if binned:
+            share = float(np.mean([one.came for one in binned]))
+            error = (share * (1 - share) / len(binned)) ** 0.5
+            rows.append((float(np.mean([one.said for one in binned])), share, error, len(binned)))
     return rows
 
 
 def page(count: int) -> str:
     """The results as a page."""
-    found = list(trials(count))
+    outcomes = list(trials(count))
     lines = [
         "# How often what is said of goals comes true\n",
-        f"{len(found):,} simulated goals. Brier scores (a coin: 0.25) by how the figure moves and how far ahead:\n",
+        f"{len(outcomes):,} simulated goals. Brier scores (a coin: 0.25) by how the figure moves and how far ahead:\n",
         f"| figure | {' | '.join(f'{ahead} ahead' for ahead in HORIZONS)} |",
         "|---|---:|---:|---:|",
     ]
     for path in PATHS:
-        scores = [brier([one for one in found if (one.path, one.ahead) == (path, ahead)]) for ahead in HORIZONS]
+        scores = [brier([one for one in outcomes if (one.path, one.ahead) == (path, ahead)]) for ahead in HORIZONS]
         lines.append(f"| {path} | {' | '.join(f'{score:.3f}' for score in scores)} |")
     heads = [f"{low:.0%} to {high:.0%}" for low, high in BINS]
     lines += ["\nWhat came, with its 95% margin, by what had been said:\n", f"| goals | {' | '.join(heads)} |"]
     lines.append("|---|" + "---:|" * len(BINS))
     for name in ("all", *PATHS, *UNITS, "sum"):
-        chosen = [one for one in found if name in ("all", one.path, one.unit)]
-        cells = [f"{came:.1%} ± {1.96 * error:.1%}" for _, came, error, _ in calibration(chosen)]
+        chosen = [one for one in outcomes if name in ("all", one.path, one.unit)]
+        cells = [f"{share:.1%} ± {1.96 * error:.1%}" for _, share, error, _ in calibration(chosen)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 

@@ -45,14 +45,14 @@ def run(command: list[str | Path], **environment: str) -> Sample:
     """
     command, environment = [str(part) for part in command], {**os.environ, **environment}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-        begun = perf_counter()
+        start = perf_counter()
         child = subprocess.Popen(command, stdout=out, stderr=errors, env=environment)
         largest, done = [0], threading.Event()
         watch = threading.Thread(target=_watch, args=(child.pid, largest, done))
         watch.start()
         try:
             _, status, used = os.wait4(child.pid, 0)
-            seconds = perf_counter() - begun
+            seconds = perf_counter() - start
         except BaseException:
             child.kill()
             raise
@@ -64,9 +64,9 @@ def run(command: list[str | Path], **environment: str) -> Sample:
         errors.seek(0)
         if child.returncode:
             raise Failed(f"{' '.join(map(str, command))} failed:\n{errors.read()[-2000:]}")
-        told = _json(out.read())
-    memory = told.get("memory", max(used.ru_maxrss * 1024, largest[0]))
-    return Sample(told.get("seconds", seconds), memory, told, used.ru_utime + used.ru_stime)
+        facts = _json(out.read())
+    memory = facts.get("memory", max(used.ru_maxrss * 1024, largest[0]))
+    return Sample(facts.get("seconds", seconds), memory, facts, used.ru_utime + used.ru_stime)
 
 
 def say(text: str) -> None:
@@ -85,14 +85,14 @@ def together(samples: list[Sample]) -> Sample:
 
 def by_turns(cases: list[Case], rounds: int, say: Callable[[str], None] = say) -> dict[str, list[Sample]]:
     """Every case once a round; what each name measured, in the order of rounds."""
-    found: dict[str, list[Sample]] = {}
+    samples: dict[str, list[Sample]] = {}
     for _ in range(rounds):
         for one in cases:
             for name, sample in one().items():
-                found.setdefault(name, []).append(sample)
+                samples.setdefault(name, []).append(sample)
                 used = f", {sample.processor:.3g} s of the processor" if sample.processor else ""
                 say(f"{name}: {sample.seconds:.3g} s, {sample.memory / 2**20:.0f} MiB{used}")
-    return found
+    return samples
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -107,14 +107,14 @@ def _watch(root: int, largest: list[int], done: threading.Event) -> None:
 
 
 def _tree(root: int) -> list[int]:
-    found = [root]
-    for process in found:  # grows while it is read
+    processes = [root]
+    for process in processes:  # grows while it is read
         try:
             threads = list(Path(f"/proc/{process}/task").iterdir())
-            found += [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+            processes += [int(child) for thread in threads for child in (thread / "children").read_text().split()]
         except OSError:
             pass  # has ended
-    return found
+    return processes
 
 
 def _proportional(process: int) -> int:

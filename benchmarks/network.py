@@ -69,22 +69,22 @@ class Meter:
         def counted(engine: Any, sql: str, **parts: str) -> Any:
             self._depth += 1
             try:
-                found = fetch(engine, sql, **parts)
+                rows = fetch(engine, sql, **parts)
             finally:
                 self._depth -= 1
             if not self._depth:  # else it is part of another fetch
-                self._add(sql, found)
-            return found
+                self._add(sql, rows)
+            return rows
 
         return counted
 
-    def _add(self, sql: str, found: Any) -> None:
-        is_frame = hasattr(found, "columns")
+    def _add(self, sql: str, rows: Any) -> None:
+        is_frame = hasattr(rows, "columns")
         self.counts.results += 1
-        self.counts.rows += len(found)
-        self.counts.size += _size(found) if is_frame else sum(len(str(value)) for row in found for value in row)
+        self.counts.rows += len(rows)
+        self.counts.size += _size(rows) if is_frame else sum(len(str(value)) for row in rows for value in row)
         words = [line.removeprefix("--").strip() for line in sql.splitlines() if line.strip().startswith("--")]
-        self.counts.largest = max(self.counts.largest, (len(found), words[-1] if words else sql[:60]))
+        self.counts.largest = max(self.counts.largest, (len(rows), words[-1] if words else sql[:60]))
 
     @contextmanager
     def phase(self) -> Iterator[Counts]:
@@ -110,9 +110,9 @@ class Proxy:
 
     def _accept(self) -> None:
         while True:
-            ours, _ = self._door.accept()
-            theirs = socket.create_connection(("127.0.0.1", self._target))
-            for source, target, name in ((ours, theirs, "sent"), (theirs, ours, "received")):
+            client, _ = self._door.accept()
+            upstream = socket.create_connection(("127.0.0.1", self._target))
+            for source, target, name in ((client, upstream, "sent"), (upstream, client, "received")):
                 threading.Thread(target=self._forward, args=(source, target, name), daemon=True).start()
 
     def _forward(self, source: socket.socket, target: socket.socket, name: str) -> None:
@@ -125,8 +125,8 @@ class Proxy:
 @contextmanager
 def server() -> Iterator[int]:
     """The port of a PostgreSQL server of our own, which ends with the block."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
-    tools = found[-1] if found else Path(shutil.which("initdb") or "").parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
+    tools = installed[-1] if installed else Path(shutil.which("initdb") or "").parent
     folder = Path(tempfile.mkdtemp(prefix="retention-kit-network-"))
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # no server runs as root
     if as_user:
@@ -163,25 +163,25 @@ def fill(port: int, folder: Path) -> None:
             target.execute(f"DROP TABLE IF EXISTS {name}")
             target.execute(f"CREATE TABLE {name} ({texts})")
             with target.cursor().copy(f"COPY {name} FROM STDIN") as copy:
-                found = source.execute(f"SELECT * FROM '{folder / name}.parquet'")
-                while rows := found.fetchmany(10_000):
+                cursor = source.execute(f"SELECT * FROM '{folder / name}.parquet'")
+                while rows := cursor.fetchmany(10_000):
                     for row in rows:
                         copy.write_row(row)
 
 
 def measure(load: Any, meter: Meter, proxy: Proxy | None = None) -> dict[str, Counts]:
     """What each phase fetched."""
-    found: dict[str, Counts] = {}
+    by_name: dict[str, Counts] = {}
 
     @contextmanager
     def phase(name: str) -> Iterator[None]:
-        begun, used = (proxy.sent, proxy.received) if proxy else (0, 0), _processor()
+        start, used = (proxy.sent, proxy.received) if proxy else (0, 0), _processor()
         with meter.phase() as counts:
             yield
         counts.processor = _processor() - used
         if proxy:
-            counts.sent, counts.received = proxy.sent - begun[0], proxy.received - begun[1]
-        found[name] = counts
+            counts.sent, counts.received = proxy.sent - start[0], proxy.received - start[1]
+        by_name[name] = counts
 
     with phase("load"):
         data: Dataset = load()
@@ -195,7 +195,7 @@ def measure(load: Any, meter: Meter, proxy: Proxy | None = None) -> dict[str, Co
         )
     with phase("with forecasts, one month"):
         rk.scorecard(data, LAST)
-    return found
+    return by_name
 
 
 def _processor() -> float:
@@ -206,10 +206,10 @@ def _processor() -> float:
             cells = path.read_text().rpartition(")")[2].split()
             number = int(path.parent.name)
             parents[number], ticks[number] = int(cells[1]), sum(map(int, cells[11:15]))
-    ours = [os.getpid()]
-    for one in ours:  # grows while it is read
-        ours += [number for number, parent in parents.items() if parent == one]
-    return sum(ticks[one] for one in ours) / os.sysconf("SC_CLK_TCK")
+    processes = [os.getpid()]
+    for one in processes:  # grows while it is read
+        processes += [number for number, parent in parents.items() if parent == one]
+    return sum(ticks[one] for one in processes) / os.sysconf("SC_CLK_TCK")
 
 
 def _missing(data: Dataset) -> set[str]:
@@ -231,8 +231,8 @@ def main() -> None:
     {"duckdb": embedded, "postgres": postgres, "spark": spark}[chosen.engine](chosen.millions, chosen.basis)
 
 
-def tell(millions: float, found: dict[str, Counts]) -> None:
-    for name, one in found.items():
+def tell(millions: float, by_name: dict[str, Counts]) -> None:
+    for name, one in by_name.items():
         numbers = [one.results, one.rows, one.size, one.sent, one.received]
         cells = [f"{millions:g}", name, f"{one.processor:.3g}", *(f"{number:,}" for number in numbers)]
         sys.stdout.write(f"| {' | '.join(cells)} | {one.largest[0]:,}: {one.largest[1][:70]} |\n")

@@ -59,15 +59,15 @@ def mrr(subscriptions: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     for month, before, now in zip(range(first, last + 1), levels, levels[1:], strict=False):
         both = pd.concat([before.rename("before"), now.rename("now")], axis=1).fillna(0).join(first_paid)
         change = both["now"] - both["before"]
-        came, is_new = both["before"] == 0, both["first_month"] == month
+        joined, is_new = both["before"] == 0, both["first_month"] == month
         stayed, left = (both["before"] > 0) & (both["now"] > 0), both["now"] == 0
         moves[month] = {
             "start": both["before"].sum(),
-            "new": change[came & is_new].sum(),
+            "new": change[joined & is_new].sum(),
             "expansion": change[stayed & (change > 0)].sum(),
             "contraction": -change[stayed & (change < 0)].sum(),
             "churned": -change[left].sum(),
-            "reactivation": change[came & ~is_new].sum(),
+            "reactivation": change[joined & ~is_new].sum(),
             "end": both["now"].sum(),
         }
     return _from(pd.DataFrame.from_dict(moves, orient="index").astype("int64"), first)

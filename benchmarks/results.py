@@ -31,8 +31,8 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        found = median(self.ratios)
-        return found >= self.bound if self.is_floor else found <= self.bound
+        middle = median(self.ratios)
+        return middle >= self.bound if self.is_floor else middle <= self.bound
 
 
 @dataclass
@@ -54,21 +54,21 @@ def seconds(samples: list[Sample]) -> list[float]:
     return [one.seconds for one in samples]
 
 
-def rows_of(found: dict[str, list[Sample]]) -> list[Row]:
+def rows_of(by_case: dict[str, list[Sample]]) -> list[Row]:
     """A row for each name, with the most memory of its rounds."""
-    return [Row(name, seconds(samples), max(one.memory for one in samples)) for name, samples in found.items()]
+    return [Row(name, seconds(samples), max(one.memory for one in samples)) for name, samples in by_case.items()]
 
 
 def agreement(figures: dict[str, dict[str, float]], within: float = 1e-9) -> str:
     """A sentence on how many figures are the same in all ways; raises Failed where one differs."""
     (first, known), *others = figures.items()
     shared = 0
-    for name, told in others:
-        common = known.keys() & told.keys()
+    for name, other in others:
+        common = known.keys() & other.keys()
         shared += len(common)
         for key in sorted(common):
-            if not isclose(known[key], told[key], rel_tol=within):
-                raise Failed(f"{key} is {known[key]} by {first} and {told[key]} by {name}.")
+            if not isclose(known[key], other[key], rel_tol=within):
+                raise Failed(f"{key} is {known[key]} by {first} and {other[key]} by {name}.")
         if not common:
             raise Failed(f"{first} and {name} have no figure in common.")
     return f"The figures of all agree: {shared:,} comparisons."

@@ -66,15 +66,15 @@ def main() -> int:
     _compile()
     sizes = [*(size for size in SIZES if size < chosen.size), chosen.size]
     companies = [Company(size, company(size)) for size in sizes]
-    found, failed = [], []
+    parts, failed = [], []
     for name in names or PARTS:
         say(f"== {name}")
         try:
-            found += PARTS[name](companies, chosen.rounds or ROUNDS[name])
+            parts += PARTS[name](companies, chosen.rounds or ROUNDS[name])
         except Failed as error:
             say(str(error))
             failed.append(name)
-    text = page(found, machine())
+    text = page(parts, machine())
     if names or failed:
         sys.stdout.write(text)
     else:

@@ -51,38 +51,38 @@ def inputs(folder: Path) -> dict:
     }
 
 
-def ours(given: dict) -> dict[str, float]:
+def ours(data: dict) -> dict[str, float]:
     """The figures of the package."""
-    rows = [np.array(given["purchases"][name]) for name in ("frequency", "recency", "T")]
+    rows = [np.array(data["purchases"][name]) for name in ("frequency", "recency", "T")]
     model = fit_bg_nbd(*rows)
-    spend = [np.array(given["spend"][name]) for name in ("frequency", "monetary")]
-    money, members = fit_gamma_gamma(*spend), fit_sbg(given["alive"])
-    found = {
+    spend = [np.array(data["spend"][name]) for name in ("frequency", "monetary")]
+    money, members = fit_gamma_gamma(*spend), fit_sbg(data["alive"])
+    figures = {
         **{f"BG/NBD {name}": getattr(model, name) for name in ("r", "alpha", "a", "b")},
-        "expected purchases": float(model.expected_purchases(given["t"], *rows).sum()),
+        "expected purchases": float(model.expected_purchases(data["t"], *rows).sum()),
         "alive": float(model.probability_alive(*rows).sum()),
         **{f"Gamma-Gamma {name}": getattr(money, name) for name in "pqv"},
         "expected spend": float(money.expected_value(*spend).sum()),
         "sBG alpha": members.alpha,
         "sBG beta": members.beta,
     }
-    for name, spells in given["spells"].items():
+    for name, spells in data["spells"].items():
         curve = kaplan_meier(spells["durations"], spells["events"])
         for row in curve.itertuples():
-            found[f"{name}: survival at {row.time}"] = row.survival
-            found[f"{name}: low at {row.time}"] = 0.0 if math.isnan(row.low) else row.low
-            found[f"{name}: high at {row.time}"] = 0.0 if math.isnan(row.high) else row.high
-        found[f"{name}: median"] = curve.attrs["median"]
-        found[f"{name}: log-rank"], found[f"{name}: p"] = log_rank(**spells)
-    return found
+            figures[f"{name}: survival at {row.time}"] = row.survival
+            figures[f"{name}: low at {row.time}"] = 0.0 if math.isnan(row.low) else row.low
+            figures[f"{name}: high at {row.time}"] = 0.0 if math.isnan(row.high) else row.high
+        figures[f"{name}: median"] = curve.attrs["median"]
+        figures[f"{name}: log-rank"], figures[f"{name}: p"] = log_rank(**spells)
+    return figures
 
 
-def page(mine: dict[str, float], theirs: dict[str, dict[str, float]], missing: dict[str, str]) -> tuple[str, bool]:
+def page(mine: dict[str, float], others: dict[str, dict[str, float]], missing: dict[str, str]) -> tuple[str, bool]:
     """The file, and whether all agree."""
     lines = ["# The lifetime models beside other packages'", ""]
     lines += ["Written by `python benchmarks/second_opinion.py`; each package in an environment of its own.", ""]
     agree = True
-    for package, figures in theirs.items():
+    for package, figures in others.items():
         apart = {name: abs(mine[name] / value - 1) if value else abs(mine[name]) for name, value in figures.items()}
         worst = max(apart, key=apart.__getitem__)
         holds = apart[worst] <= ALLOWED[package]
@@ -96,8 +96,8 @@ def page(mine: dict[str, float], theirs: dict[str, dict[str, float]], missing: d
             "| figure | ours | theirs | apart |",
             "|---|---:|---:|---:|",
         ]
-        shown = [name for name in figures if " at " not in name]  # a curve has a hundred of the others
-        lines += [f"| {name} | {mine[name]:.6g} | {figures[name]:.6g} | {apart[name]:.0e} |" for name in shown]
+        names = [name for name in figures if " at " not in name]  # a curve has a hundred of the others
+        lines += [f"| {name} | {mine[name]:.6g} | {figures[name]:.6g} | {apart[name]:.0e} |" for name in names]
         lines.append("")
     lines += [f"{package} is missing: {reason}\n" for package, reason in missing.items()]
     lines += [
@@ -111,18 +111,18 @@ def page(mine: dict[str, float], theirs: dict[str, dict[str, float]], missing: d
 
 
 def main() -> int:
-    with TemporaryDirectory() as place:
-        told = run([environment("lifetimes"), PEER, "folder"]).told
-        given = inputs(Path(told["folder"]))
-        path = Path(place, "inputs.json")
-        path.write_text(json.dumps(given), "utf-8")
-        theirs, missing = {}, {}
+    with TemporaryDirectory() as folder:
+        facts = run([environment("lifetimes"), PEER, "folder"]).told
+        data = inputs(Path(facts["folder"]))
+        path = Path(folder, "inputs.json")
+        path.write_text(json.dumps(data), "utf-8")
+        others, missing = {}, {}
         for package in ALLOWED:
             try:
-                theirs[package] = dict(run([environment(package), PEER, package, path]).told["figures"])
+                others[package] = dict(run([environment(package), PEER, package, path]).told["figures"])
             except NotThere as error:
                 missing[package] = str(error)
-    text, agree = page(ours(given), theirs, missing)
+    text, agree = page(ours(data), others, missing)
     FILE.write_text(text, "utf-8")
     return 0 if agree and not missing else 1
 

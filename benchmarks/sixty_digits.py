@@ -47,10 +47,10 @@ def exact(row: np.ndarray, digits: int = 60) -> str:
             c = a + b + x - 1
             less = ((alpha + T) / (alpha + T + t)) ** (r + x) * mp.hyp2f1(r + x, b + x, c, t / (alpha + T + t))
             left = a / (b + x - 1) * ((alpha + T) / (alpha + t_x)) ** (r + x) if x else mp.mpf(0)
-            found = c / (a - 1) * (1 - less) / (1 + left)
-        if before is not None and abs(found - before) <= abs(found) * mp.mpf(10) ** -20:
-            return str(mp.nstr(found, 20))
-        before, spare = found, 2 * spare
+            expected = c / (a - 1) * (1 - less) / (1 + left)
+        if before is not None and abs(expected - before) <= abs(expected) * mp.mpf(10) ** -20:
+            return str(mp.nstr(expected, 20))
+        before, spare = expected, 2 * spare
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in {"customers": 500, "kills": 4, "trials": 20, "seed": 1}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
-    asked, total = parser.parse_args(), Counter[str]()
-    for trial in range(asked.trials):
+    arguments, total = parser.parse_args(), Counter[str]()
+    for trial in range(arguments.trials):
         with tempfile.TemporaryDirectory() as folder:
-            counts = storm(Path(folder) / "survey.sqlite", asked.customers, asked.kills, asked.seed + trial)
-        sys.stdout.write(f"{trial + 1}/{asked.trials}: {dict(counts)}\n")
+            counts = storm(Path(folder) / "survey.sqlite", arguments.customers, arguments.kills, arguments.seed + trial)
+        sys.stdout.write(f"{trial + 1}/{arguments.trials}: {dict(counts)}\n")
         total += counts
     sys.stdout.write(f"all: {dict(total)}\n")
 

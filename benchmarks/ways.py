@@ -205,11 +205,11 @@ def redraw(folder: Path) -> dict:
     import retention_kit.widgets.explorer
 
     data, load = _loaded(folder, "orders")
-    shown, first, seconds = asyncio.run(_choose(data))
+    before, first, seconds = asyncio.run(_choose(data))
     data.summaries.clear()
     rows, again = timed(lambda: rk.scorecard(data, periods=_months()))
-    told = {"load": load, "first": first, "seconds": median(seconds), "slowest": max(seconds), "recomputed": again}
-    return told | {"figures": {"before": _retention(shown), "again": _retention(rows)}}
+    facts = {"load": load, "first": first, "seconds": median(seconds), "slowest": max(seconds), "recomputed": again}
+    return facts | {"figures": {"before": _retention(before), "again": _retention(rows)}}
 
 
 async def _choose(data: Dataset) -> tuple[pd.DataFrame, float, list[float]]:
@@ -221,10 +221,10 @@ async def _choose(data: Dataset) -> tuple[pd.DataFrame, float, list[float]]:
     for name, value in CHANGES:
         while _next(explorer, name, value) not in explorer._prepared:
             await asyncio.sleep(0.1)
-        shown, taken = timed(partial(_change, explorer, name, value))
+        before, taken = timed(partial(_change, explorer, name, value))
         seconds.append(taken)
     explorer.close()
-    return shown, first, seconds
+    return before, first, seconds
 
 
 def _next(explorer: Explorer, name: str, value: str | tuple) -> tuple:
@@ -255,9 +255,9 @@ def _months() -> list[Period]:
 
 def timed(work: Callable) -> tuple:
     """What a piece of work returns, and its seconds."""
-    begun = perf_counter()
-    made = work()
-    return made, perf_counter() - begun
+    start = perf_counter()
+    result = work()
+    return result, perf_counter() - start
 
 
 def _loaded(folder: Path, basis: str) -> tuple:
@@ -294,11 +294,11 @@ def _of_scorecard(data: Dataset, rows: pd.DataFrame) -> Frames:
     }
     scores = {"nps": "net_promoter_score", "csat": "customer_satisfaction_score", "ces": "customer_effort_score"}
     scores = {name: column(metric) for name, metric in scores.items()}
-    made = {
+    figures = {
         name: _by_month(pd.DataFrame(columns).reset_index())
         for name, columns in {"purchases": purchases, "feedback": scores}.items()
     }
-    return {**made, "mrr": _by_month(rk.mrr_movements(data))}
+    return {**figures, "mrr": _by_month(rk.mrr_movements(data))}
 
 
 def _by_month(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,18 +17,18 @@ _CITY = (
 )
 
 
-def write_wide(kind: str, made: Path, folder: Path) -> None:
+def write_wide(kind: str, source: Path, folder: Path) -> None:
     """Write the tables and settings of a kind of wide company to a folder; the file of settings comes last."""
     import duckdb
 
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
-        for path in made.glob("*.parquet"):
-            found = connection.sql(f"SELECT * FROM '{path}'")
-            dates = [_LATER.format(times=TIMES, date=name) for name in DATES if name in found.columns]
+        for path in source.glob("*.parquet"):
+            rows = connection.sql(f"SELECT * FROM '{path}'")
+            dates = [_LATER.format(times=TIMES, date=name) for name in DATES if name in rows.columns]
             chosen = _CITY.format(values=VALUES) if kind == "values" else f"* REPLACE ({', '.join(dates)})"
             connection.execute(f"COPY (SELECT {chosen} FROM '{path}') TO '{folder / path.name}' (FORMAT parquet)")
-    text = (made / "retention.toml").read_text()
+    text = (source / "retention.toml").read_text()
     (folder / "retention.toml").write_text(text.replace('["country"]', '["city"]') if kind == "values" else text)
 
 

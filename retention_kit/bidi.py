@@ -49,10 +49,10 @@ def rtl(text: str) -> str:
 def is_isolated(text: str) -> bool:
     """Whether all of a text is one isolate."""
     depth = 0
-    for place, sign in enumerate(text, 1):
+    for index, sign in enumerate(text, 1):
         depth += (sign in (LTR, RTL, EITHER)) - (sign == END)
         if not depth:
-            return 1 < place == len(text)
+            return 1 < index == len(text)
     return False
 
 
@@ -122,17 +122,17 @@ def turn_lines(text: str, direction: str = "rtl") -> str:
 
 
 def _turned(line: str) -> str:
-    letters = [one for one in map(unicodedata.bidirectional, plain(line)) if one in ("L", *_RTL)]
+    directions = [one for one in map(unicodedata.bidirectional, plain(line)) if one in ("L", *_RTL)]
     if line == "-- " or not line.strip() or line.startswith(MARK):
         return line
-    return line if letters and (letters[0] in _RTL or {*letters} == {"L"}) else f"{MARK}{line}"
+    return line if directions and (directions[0] in _RTL or {*directions} == {"L"}) else f"{MARK}{line}"
 
 
 def shorten(text: str, most: int, direction: str) -> str:
     """A text of at most so many characters that are seen, its isolates whole."""
     if len(text) <= most or len(plain(text)) <= most:
         return text
-    room = [place for place, one in enumerate(text) if not _CONTROLS.match(one)][most - 1]
+    room = [index for index, one in enumerate(text) if not _CONTROLS.match(one)][most - 1]
     return balanced(f"{text[:room].rstrip()}…", direction)
 
 
@@ -153,11 +153,11 @@ def isolate_literals(sentence: str, digits: Mapping[int, int | str]) -> str:
     Its `{fields}` stay as they are; numbers without letters are written in `digits`.
     """
 
-    def isolated(found: re.Match) -> str:
-        said = found[0]
-        if said[0] == "{":
-            return said
-        return ltr(said if any(one.isalpha() for one in said) else said.translate(digits))
+    def isolated(match: re.Match) -> str:
+        part = match[0]
+        if part[0] == "{":
+            return part
+        return ltr(part if any(one.isalpha() for one in part) else part.translate(digits))
 
     return _LITERAL.sub(isolated, sentence)
 
@@ -166,7 +166,7 @@ def isolate_typed(sentence: str) -> str:
     """A sentence that runs from right to left, with what is to be typed isolated in it: `--jobs`, `[data] engine`,
     `timezone = "Europe/London"`. A field that stands alone is isolated when it is filled.
     """
-    return _TYPED.sub(lambda found: _isolate_words(found[0]), sentence)
+    return _TYPED.sub(lambda match: _isolate_words(match[0]), sentence)
 
 
 def _isolate_words(text: str) -> str:
@@ -174,8 +174,8 @@ def _isolate_words(text: str) -> str:
         return ltr(text)
     words: list[str] = text.split(" ")
     runs: list[list[str]] = []
-    for place, word in enumerate(words):
-        is_beside = "=" in words[max(place - 1, 0) : place + 2]  # ours = {theirs}
+    for index, word in enumerate(words):
+        is_beside = "=" in words[max(index - 1, 0) : index + 2]  # ours = {theirs}
         is_field = bool(_FIELD.fullmatch(word)) and not is_beside
         if is_field or not runs or (_FIELD.fullmatch(runs[-1][-1]) and not is_beside):
             runs.append([word])

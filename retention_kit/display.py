@@ -79,8 +79,8 @@ class Display:
         parts = [Markup("<style>{}</style>").format(Markup(_STYLE)), _paragraph(self.title, "rk-title")]
         parts += [_paragraph(failure, "rk-failed") for failure in self.failures]
         for name, cells in self.facts:
-            said = Markup(" · ").join(_linked(cell) for cell in cells)
-            parts.append(Markup('<p><span class="rk-soft">{}:</span> {}</p>').format(name, said))
+            text = Markup(" · ").join(_linked(cell) for cell in cells)
+            parts.append(Markup('<p><span class="rk-soft">{}:</span> {}</p>').format(name, text))
         parts += [_table(table, self.words) for table in self.tables]
         parts += [_paragraph(note, "rk-soft") for note in self.notes]
         page = Markup('<div class="rk-shown" lang="{}" dir="{}">{}</div>')
@@ -103,7 +103,7 @@ class Display:
         )
         lines = [self.title, *self.failures]
         lines += [f"{name}: {' · '.join(_text(cell) for cell in cells)}" for name, cells in self.facts]
-        with console.capture() as told:
+        with console.capture() as capture:
             for line in map(printable, lines):
                 console.print(line)
             for table in self.tables:
@@ -111,7 +111,7 @@ class Display:
                 _print(console, table, width, self.words)
             for note in map(printable, self.notes):
                 console.print(note)
-        return "\n".join(line.rstrip() for line in told.get().splitlines())
+        return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def words_in(language: str, currency: str, digits: str = "latn") -> Words:
@@ -160,35 +160,35 @@ def _table(table: Table, words: Words) -> Markup:
 
     rows, notes = clipped(table.rows, words)
     heads = [
-        Markup('<th scope="col"{}>{}</th>').format(_names(place, "", table), head)
-        for place, head in enumerate(table.heads)
+        Markup('<th scope="col"{}>{}</th>').format(_names(index, "", table), head)
+        for index, head in enumerate(table.heads)
     ]
     body = [Markup("<tr>{}</tr>").format(Markup("").join(_cells(row, table))) for row in rows]
     parts = {"heads": Markup("").join(heads), "body": Markup("\n").join(body)}
-    made = Markup('<div class="rk-scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>')
-    return Markup("\n").join([made.format(**parts), *(_paragraph(note, "rk-soft") for note in notes)])
+    markup = Markup('<div class="rk-scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>')
+    return Markup("\n").join([markup.format(**parts), *(_paragraph(note, "rk-soft") for note in notes)])
 
 
 def _cells(row: Sequence[str | Cell], table: Table) -> list[Markup]:
     from markupsafe import Markup
 
-    made = []
-    for place, cell in enumerate(row):
+    result = []
+    for index, cell in enumerate(row):
         about = cell if isinstance(cell, Cell) else Cell(cell)
-        more = _names(place, "rk-outlined" if about.outlined else "", table)
+        more = _names(index, "rk-outlined" if about.outlined else "", table)
         if about.tip:
             more += Markup(' title="{}"').format(about.tip)
         if about.shade:
             more += Markup(' style="background:rgba(15,107,120,{:.2f})"').format(about.shade)
-        tag = Markup('<th scope="row"{}>{}</th>') if place == 0 else Markup("<td{}>{}</td>")
-        made.append(tag.format(more, _linked(about)))
-    return made
+        tag = Markup('<th scope="row"{}>{}</th>') if index == 0 else Markup("<td{}>{}</td>")
+        result.append(tag.format(more, _linked(about)))
+    return result
 
 
-def _names(place: int, name: str, table: Table) -> Markup:
+def _names(index: int, name: str, table: Table) -> Markup:
     from markupsafe import Markup
 
-    names = " ".join(filter(None, (name, "rk-word" if place in table.worded else "")))
+    names = " ".join(filter(None, (name, "rk-word" if index in table.worded else "")))
     return Markup(' class="{}"').format(names) if names else Markup("")
 
 
@@ -199,17 +199,17 @@ def _print(console: Console, table: Table, width: int, words: Words) -> None:
     rows, notes = clipped([[printable(_text(cell)) for cell in row] for row in table.rows], words)
     columns = list(zip(table.heads, *rows, strict=True))
 
-    def room(place: int) -> int:
+    def room(index: int) -> int:
         """What a column takes at least: words may be broken over lines, numbers not."""
-        longest = max(map(cell_len, columns[place]))
-        return min(longest, NARROW) if place in table.worded else longest
+        longest = max(map(cell_len, columns[index]))
+        return min(longest, NARROW) if index in table.worded else longest
 
     count = len(columns)
     while count > 2 and sum(map(room, range(count))) + 2 * (count - 1) > width:
         count -= 1
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for place, head in enumerate(table.heads[:count]):
-        is_worded = place in table.worded
+    for index, head in enumerate(table.heads[:count]):
+        is_worded = index in table.worded
         grid.add_column(
             printable(head), justify="left" if is_worded else "right", no_wrap=not is_worded, overflow="fold"
         )

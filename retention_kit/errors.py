@@ -30,10 +30,10 @@ class Phrase(str):
         """Without values the template is the text, whatever braces it has; what can be said already stays as it is."""
         if type(template) is not str and not values:
             return cast(Phrase, template)
-        made = super().__new__(cls, template.format(**values) if values else template)
-        made.template = template
-        made.values = {name: _kept(value) for name, value in values.items()}
-        return made
+        phrase = super().__new__(cls, template.format(**values) if values else template)
+        phrase.template = template
+        phrase.values = {name: _kept(value) for name, value in values.items()}
+        return phrase
 
 
 class Listed(str):
@@ -44,9 +44,9 @@ class Listed(str):
 
     def __new__(cls, items: Iterable[object], link: str = ", ") -> "Listed":
         names = tuple(one if isinstance(one, str) else str(one) for one in items)
-        made = super().__new__(cls, link.join(names))
-        made.items, made.link = names, link
-        return made
+        listed = super().__new__(cls, link.join(names))
+        listed.items, listed.link = names, link
+        return listed
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.items, self.link

@@ -14,16 +14,16 @@ def with_hijri(period: Period, words: Words) -> str:
     """`November 2011 · Dhu al-Hijjah 1432 – Muharram 1433 AH`; of years that the calendar's tables lack (before
     1924-08 and after 2077-11) the period alone.
     """
-    said = words.period(period)
+    name = words.period(period)
     try:
         first, last = (_month(day, words) for day in (period.start, period.end - timedelta(days=1)))
     except OverflowError:
-        return said
-    return words.text("hijri.one" if first == last else "hijri.several", period=said, first=first, last=last)
+        return name
+    return words.text("hijri.one" if first == last else "hijri.several", period=name, first=first, last=last)
 
 
 def _month(day: date, words: Words) -> str:
     from hijridate import Gregorian
 
-    there = Gregorian.fromdate(day).to_hijri()
-    return words.text("hijri.month", name=words.text(f"hijri.name_{there.month}"), year=there.year)
+    hijri = Gregorian.fromdate(day).to_hijri()
+    return words.text("hijri.month", name=words.text(f"hijri.name_{hijri.month}"), year=hijri.year)

@@ -27,7 +27,7 @@ def run_plugins(files: Iterable[str | Path]) -> None:
     """
     for file in map(Path, files):
         if not file.is_file():
-            near = [found.name for found in file.parent.glob("*.py")]
+            near = [path.name for path in file.parent.glob("*.py")]
             template = "report.plugins: there is no file {file!r}: {hint}"
             raise SettingsError(template, file=str(file), hint=did_you_mean(file.name, near))
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py

@@ -22,9 +22,9 @@ class Number(str):
 
     def __new__(cls, text: str, number: float = 0) -> Number:
         """`number` is rounded as the text is."""
-        made = super().__new__(cls, text)
-        made.number = number
-        return made
+        result = super().__new__(cls, text)
+        result.number = number
+        return result
 
 
 class Figure(NamedTuple):
@@ -47,9 +47,9 @@ class Written(str):
 
     def __new__(cls, english: str, raw: Any, unit: str = "", currency: str = "") -> Written:
         """A number that is rounded as the text is, so that it is one figure in every language."""
-        made = super().__new__(cls, english)
-        made.raw, made.unit, made.currency = raw, unit, currency
-        return made
+        result = super().__new__(cls, english)
+        result.raw, result.unit, result.currency = raw, unit, currency
+        return result
 
     def __reduce__(self) -> tuple:
         return Written, ("".join(self), self.raw, self.unit, self.currency)
@@ -83,10 +83,10 @@ class Sentence(str):
         between: str = "",
     ) -> Sentence:
         """Made by `sentence`, `declared` and `joined`."""
-        made = super().__new__(cls, english)
-        made.key, made.values, made.parts, made.translations = key, values or {}, parts, translations or {}
-        made.between = between
-        return made
+        result = super().__new__(cls, english)
+        result.key, result.values, result.parts, result.translations = key, values or {}, parts, translations or {}
+        result.between = between
+        return result
 
     def __reduce__(self) -> tuple:
         return Sentence, (str(self), self.key, self.values, self.parts, self.translations, self.between)
@@ -115,6 +115,6 @@ class Sentence(str):
         """Sentences one after the other, without those that are empty; `between` is the key of what stands between
         them, else a space.
         """
-        there = tuple(part for part in parts if part)
-        text = (_separator(between) if between else " ").join(there)
-        return there[0] if len(there) == 1 else cls(text, parts=there, between=between)
+        kept = tuple(part for part in parts if part)
+        text = (_separator(between) if between else " ").join(kept)
+        return kept[0] if len(kept) == 1 else cls(text, parts=kept, between=between)

@@ -66,23 +66,23 @@ def phrases(name: str) -> dict[str, dict[str, Any]]:
     path = FOLDER / "phrases" / f"{name}.toml"
     if not path.is_file():
         return {"phrases": {}, "counted": {}}
-    found = _read(path)
+    content = _read(path)
     if word_file(name)["direction"] == "rtl":
-        found["phrases"] = {english: isolate_typed(said) for english, said in found["phrases"].items()}
-    return found
+        content["phrases"] = {english: isolate_typed(translated) for english, translated in content["phrases"].items()}
+    return content
 
 
 def faults_of(sentences: Mapping[str, Any], english: Mapping[str, Any]) -> Iterator[str]:
     """What keeps a word file from saying all that the English one does: keys, fields, and forms of counted nouns."""
     from babel import Locale
 
-    own, wanted = flat(sentences), flat(english)
-    missing, unknown = sorted(wanted.keys() - own.keys()), sorted(own.keys() - wanted.keys())
+    own, expected = flat(sentences), flat(english)
+    missing, unknown = sorted(expected.keys() - own.keys()), sorted(own.keys() - expected.keys())
     yield from (f"{key} is missing" for key in missing if not key.startswith(OWN))
     yield from (f"{key} is said nowhere" for key in unknown if not key.startswith(OWN))
     nouns = sentences.get("counted", {})
     for key, sentence in own.items():
-        known = {name for name, _ in fields_of(wanted.get(key, sentence))}
+        known = {name for name, _ in fields_of(expected.get(key, sentence))}
         if key.startswith("counted."):
             known.add("n")  # which a form may leave out: "the best score"
         for name, noun in fields_of(sentence):
@@ -91,8 +91,8 @@ def faults_of(sentences: Mapping[str, Any], english: Mapping[str, Any]) -> Itera
             if noun and noun not in nouns:
                 yield f"{key} counts {noun}, which [counted] lacks"
     forms = {*Locale.parse(sentences["locale"]).plural_form.tags, "other"}
-    for noun, said in nouns.items():
-        yield from (f"counted.{noun} lacks {form!r}" for form in sorted(forms - said.keys()))
+    for noun, words in nouns.items():
+        yield from (f"counted.{noun} lacks {form!r}" for form in sorted(forms - words.keys()))
 
 
 @cache
@@ -103,8 +103,8 @@ def fields_of(sentence: str) -> list[tuple[str, str]]:
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Sentences by dotted key."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for name, value in table.items():
         key = f"{prefix}{name}"
-        found |= flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
-    return found
+        result |= flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return result

@@ -47,8 +47,8 @@ def declared(key: str, english: str, **values: Any) -> Sentence:
 
 def quoted(text: str) -> Sentence:
     """Text of the data, on one line and in quotation marks."""
-    said = repr(text)
-    return Sentence(said, "quality.details.quoted", {"text": Verbatim(said[1:-1])})
+    literal = repr(text)
+    return Sentence(literal, "quality.details.quoted", {"text": Verbatim(literal[1:-1])})
 
 
 @cache
@@ -117,12 +117,12 @@ class Words:
         known = phrases(self._name)["phrases"]
         if isinstance(text, Listed):
             return known.get(text.link, text.link).join(self._as_written(one) for one in text.items)
-        said = known.get(text.template)
-        if said is None or not text.values:
-            return said or self.isolate(str(text))
+        translated = known.get(text.template)
+        if translated is None or not text.values:
+            return translated or self.isolate(str(text))
         forms = {name: (form, conversion) for _, name, form, conversion in Formatter().parse(text.template) if name}
         values = {name: self._as_written(value, *forms.get(name, ())) for name, value in text.values.items()}
-        return self._fill(said, values)
+        return self._fill(translated, values)
 
     def _as_written(self, value: object, form: str | None = "", conversion: str | None = None) -> str:
         """A value of a phrase as people type it, a period 2011-11; quotation marks are the language's own."""
@@ -356,8 +356,8 @@ def _sentences(language: str, digits: str) -> dict[str, Any]:
 
 def _isolated(table: Mapping[str, Any], digits: Mapping[int, int | str]) -> dict[str, Any]:
     return {
-        name: _isolated(said, digits) if isinstance(said, Mapping) else bidi.isolate_literals(said, digits)
-        for name, said in table.items()
+        name: _isolated(value, digits) if isinstance(value, Mapping) else bidi.isolate_literals(value, digits)
+        for name, value in table.items()
         if name not in ("locale", "direction")
     } | {name: table[name] for name in ("locale", "direction") if name in table}
 

@@ -30,9 +30,9 @@ def startup(_: list[Company], rounds: int) -> list[Part]:
     cases = [case(name, command) for name, command in zip(names, commands, strict=True)]
     for command in commands:
         run(command)
-    found = by_turns(cases, rounds * IMPORTS, lambda _: None)
-    package, pandas, ours, bare, _ = (seconds(samples) for samples in found.values())
-    part.rows = rows_of(found)
+    by_case = by_turns(cases, rounds * IMPORTS, lambda _: None)
+    package, pandas, ours, bare, _ = (seconds(samples) for samples in by_case.values())
+    part.rows = rows_of(by_case)
     part.claims = [
         Claim("import retention_kit against import pandas: time", ratios(package, pandas), 0.15),
         Claim("retention-kit --help against a bare parser: time", ratios(ours, bare), 2),
@@ -47,10 +47,10 @@ def export(_: list[Company], rounds: int) -> list[Part]:
         write_export(Path(folder, "orders_export_1.csv"))
         ways = {"retention-kit, loaded and checked": "export", "floor: DuckDB reads it once": "export_scan"}
         cases = [case(name, [sys.executable, HERE / "ways.py", way, folder]) for name, way in ways.items()]
-        found = by_turns(cases, rounds)
-    part.rows = rows_of(found)
-    ours, scan = found.values()
-    part.notes.append(agreement({name: samples[0].told["figures"] for name, samples in found.items()}))
+        by_case = by_turns(cases, rounds)
+    part.rows = rows_of(by_case)
+    ours, scan = by_case.values()
+    part.notes.append(agreement({name: samples[0].told["figures"] for name, samples in by_case.items()}))
     part.claims = [
         Claim(f"an export of {EXPORT} MB, loaded and checked", seconds(ours), 15, unit="s"),
         Claim(f"an export of {EXPORT} MB: memory", [one.memory / 10**6 for one in ours], 500, unit="MB"),
@@ -68,17 +68,17 @@ def lifetimes(_: list[Company], rounds: int) -> list[Part]:
     """BG/NBD fitted to 100,000 customers against lifetimes, and to 10 million; seconds are those of the processor."""
     few, many = customers(100_000), customers(10_000_000)
     part = Part("BG/NBD, CPU seconds of a fit")
-    ours = [sys.executable, HERE / "bg_nbd_fit.py"]
-    cases = [case("retention-kit, 100,000 customers", [*ours, few])]
+    command = [sys.executable, HERE / "bg_nbd_fit.py"]
+    cases = [case("retention-kit, 100,000 customers", [*command, few])]
     try:
         peer = [environment("lifetimes"), HERE / "peers" / "lifetimes_fit.py", few]
         cases.append(case("lifetimes, 100,000 customers", peer))
     except NotThere as error:
         part.notes.append(f"lifetimes is missing: {error}")
-    cases.append(case("retention-kit, 10 million customers", [*ours, many]))
-    found = by_turns(cases, rounds)
-    part.rows = rows_of(found)
-    fits = list(found.values())
+    cases.append(case("retention-kit, 10 million customers", [*command, many]))
+    by_case = by_turns(cases, rounds)
+    part.rows = rows_of(by_case)
+    fits = list(by_case.values())
     if len(fits) == 3:
         figures = [one[0].told["figures"] for one in fits[:2]]
         part.notes.append(agreement({"ours": figures[0], "lifetimes": figures[1]}, within=1e-3))

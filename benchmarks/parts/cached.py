@@ -16,31 +16,31 @@ def cache(companies: list[Company], rounds: int) -> list[Part]:
     """Loads, scorecards and `retention-kit metrics` without a cache, with one that is empty, and again."""
     company = next(one for one in reversed(companies) if one.millions <= LARGE or one is companies[0])
     part = Part(f"A cache of cleaned tables and summaries, {company.name}")
-    with TemporaryDirectory() as place:
-        own = {"XDG_CACHE_HOME": str(Path(place, "cache"))}
-        folder = with_setting(company, Path(place, "company"), "cache = true").folder
+    with TemporaryDirectory() as temporary:
+        own = {"XDG_CACHE_HOME": str(Path(temporary, "cache"))}
+        folder = with_setting(company, Path(temporary, "company"), "cache = true").folder
 
         def once() -> dict[str, Sample]:
-            found = {}
+            by_run = {}
             for when, where in (("without a cache", company.folder), ("first", folder), ("again", folder)):
                 if when == "first":
                     shutil.rmtree(own["XDG_CACHE_HOME"], ignore_errors=True)
                 metrics = [BIN / "retention-kit", "metrics", "--data", where / "retention.toml", "--period", "2025-12"]
-                found[f"retention-kit metrics, {when}"] = run(metrics, **own)
+                by_run[f"retention-kit metrics, {when}"] = run(metrics, **own)
             shutil.rmtree(own["XDG_CACHE_HOME"])
             for when, where in (("without a cache", company.folder), ("first", folder), ("again", folder)):
-                made = run([sys.executable, HERE / "ways.py", "orders", where], **own)
-                found[f"load, {when}"] = made._replace(seconds=made.told["load"])
-                found[f"scorecard, {when}"] = made
-            return found
+                sample = run([sys.executable, HERE / "ways.py", "orders", where], **own)
+                by_run[f"load, {when}"] = sample._replace(seconds=sample.told["load"])
+                by_run[f"scorecard, {when}"] = sample
+            return by_run
 
-        found = by_turns([once], rounds)
-    part.rows = rows_of(found)
+        by_run = by_turns([once], rounds)
+    part.rows = rows_of(by_run)
     part.notes.append(
-        agreement({name: samples[0].told["figures"] for name, samples in found.items() if name[0] == "s"})
+        agreement({name: samples[0].told["figures"] for name, samples in by_run.items() if name[0] == "s"})
     )
     first, again, load, load_first = (
-        seconds(found[name])
+        seconds(by_run[name])
         for name in ("retention-kit metrics, first", "retention-kit metrics, again", "load, again", "load, first")
     )
     part.claims = [

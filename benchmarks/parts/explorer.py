@@ -17,8 +17,8 @@ def redraw(companies: list[Company], rounds: int) -> list[Part]:
     for company in companies:
         if company.millions <= LARGE:
             # Figures by segment value need more than the scorecard's bound.
-            with TemporaryDirectory() as place:
-                parts.append(_part(with_setting(company, Path(place, "company"), 'memory_limit = "1GB"'), rounds))
+            with TemporaryDirectory() as folder:
+                parts.append(_part(with_setting(company, Path(folder, "company"), 'memory_limit = "1GB"'), rounds))
     return parts
 
 
@@ -32,13 +32,13 @@ def _part(company: Company, rounds: int) -> Part:
     }
 
     def once() -> dict[str, Sample]:
-        made = run([sys.executable, HERE / "ways.py", "redraw", company.folder])
-        agreement(made.told["figures"])
-        return {name: made._replace(seconds=made.told[key]) for key, name in names.items()}
+        sample = run([sys.executable, HERE / "ways.py", "redraw", company.folder])
+        agreement(sample.told["figures"])
+        return {name: sample._replace(seconds=sample.told[key]) for key, name in names.items()}
 
-    found = by_turns([once, case("scorecard", [sys.executable, HERE / "ways.py", "orders", company.folder])], rounds)
-    first, middle, slowest, again, scorecard = (seconds(samples) for samples in found.values())
-    part.rows = rows_of(found)
+    by_case = by_turns([once, case("scorecard", [sys.executable, HERE / "ways.py", "orders", company.folder])], rounds)
+    first, middle, slowest, again, scorecard = (seconds(samples) for samples in by_case.values())
+    part.rows = rows_of(by_case)
     part.claims = [
         Claim(
             f"the explorer's first picture, {company.name}, against the scorecard: time", ratios(first, scorecard), 2

@@ -23,20 +23,20 @@ WAYS = {
 
 def scorecard(companies: list[Company], rounds: int) -> list[Part]:
     """All metrics over 13 months, the data loaded, against natural SQL, pandas and a scan; and how it grows."""
-    parts, found, missing = [], {}, _missing("polars")
+    parts, by_company, missing = [], {}, _missing("polars")
     for company in companies:
         say(f"-- {company.name}")
         others = ("natural", "pandas", "polars") if company.millions <= LARGE else ()
         ways = (*OURS, "six", *others, "scan")
         cases = [_way(way, company) for way in ways if way != "polars" or not missing]
-        found[company] = by_turns(cases, rounds if company.millions <= LARGE else 1)
-        parts.append(_scorecard_part(company, found[company]))
+        by_company[company] = by_turns(cases, rounds if company.millions <= LARGE else 1)
+        parts.append(_scorecard_part(company, by_company[company]))
     parts[0].notes += missing
     if middle := [company for company in companies if company.millions <= LARGE]:
-        parts[len(middle) - 1].claims = _against_others(middle[-1], found[middle[-1]])
+        parts[len(middle) - 1].claims = _against_others(middle[-1], by_company[middle[-1]])
     for small, large in pairwise(companies):
         for way in OURS:
-            before, after = found[small][way], found[large][way]
+            before, after = by_company[small][way], by_company[large][way]
             for what, taken in (("", seconds), (" with loading", _with_loading)):
                 times = zip(taken(after), taken(before), strict=False)
                 growth = [one * small.millions / (other * large.millions) for one, other in times]
@@ -54,32 +54,32 @@ def _way(way: str, company: Company) -> Case:
     return once
 
 
-def _scorecard_part(company: Company, found: dict[str, list[Sample]]) -> Part:
+def _scorecard_part(company: Company, by_way: dict[str, list[Sample]]) -> Part:
     part = Part(f"Scorecard of all metrics over 13 months, {company.name}")
-    part.rows = rows_of({WAYS[way]: samples for way, samples in found.items()})
-    for way, samples in found.items():
+    part.rows = rows_of({WAYS[way]: samples for way, samples in by_way.items()})
+    for way, samples in by_way.items():
         if "load" in samples[0].told:
             part.rows.append(Row(f"{WAYS[way]}: loading from Parquet", [one.told["load"] for one in samples]))
     if company.millions > LARGE:
         for way in OURS:
-            used = [one.memory / 2**30 for one in found[way]]
+            used = [one.memory / 2**30 for one in by_way[way]]
             part.claims.append(Claim(f"{WAYS[way]}, loaded from Parquet, {company.name}: memory", used, 8, unit="GiB"))
         part.notes.append("Natural SQL and pandas were not asked for as much: they keep all of it in memory.")
         return part
-    compared = [way for way in ("natural", *OURS, "six", "pandas", "polars") if way in found]
+    compared = [way for way in ("natural", *OURS, "six", "pandas", "polars") if way in by_way]
     part.notes.append("Lazy Polars reads as it computes: its seconds hold the reading.")
-    part.notes.append(agreement({way: found[way][0].told["figures"] for way in compared}))
+    part.notes.append(agreement({way: by_way[way][0].told["figures"] for way in compared}))
     return part
 
 
-def _against_others(company: Company, found: dict[str, list[Sample]]) -> list[Claim]:
+def _against_others(company: Company, by_way: dict[str, list[Sample]]) -> list[Claim]:
     """The scorecard of all metrics, whoever is a customer, against others; for information what these give alone."""
-    times = {way: seconds(samples) for way, samples in found.items()}
+    times = {way: seconds(samples) for way, samples in by_way.items()}
     claims = []
     for way in (*OURS, "six"):
         text = f"{WAYS[way]}, {company.name}, against natural SQL: time"
         claims.append(Claim(text, ratios(times[way], times["natural"]), 1.0, is_bound=way in OURS))
-    loaded = {way: _with_loading(samples) for way, samples in found.items()}
+    loaded = {way: _with_loading(samples) for way, samples in by_way.items()}
     for way in (*OURS, "six"):
         name = f"{WAYS[way]}, and its load, {company.name},"
         text = f"{name} against natural SQL and its load: time"
@@ -90,10 +90,10 @@ def _against_others(company: Company, found: dict[str, list[Sample]]) -> list[Cl
                 claims.append(Claim(text, ratios(loaded[other], loaded[way]), 1, is_floor=True, is_bound=False))
     for way in (*OURS, "six"):
         is_bound = way in OURS
-        name, used = f"{WAYS[way]}, {company.name}, against pandas:", [one.memory for one in found[way]]
+        name, used = f"{WAYS[way]}, {company.name}, against pandas:", [one.memory for one in by_way[way]]
         claims += [
             Claim(f"{name} faster by", ratios(times["pandas"], times[way]), 3, is_floor=True, is_bound=is_bound),
-            Claim(f"{name} memory", ratios(used, [one.memory for one in found["pandas"]]), 0.25, is_bound=is_bound),
+            Claim(f"{name} memory", ratios(used, [one.memory for one in by_way["pandas"]]), 0.25, is_bound=is_bound),
         ]
     return claims
 
@@ -109,10 +109,10 @@ def peers(companies: list[Company], rounds: int) -> list[Part]:
             cases.append(case(name, [python, HERE / "peers" / f"{name}_{way}.py", company.folder]))
         except NotThere as error:
             part.notes.append(f"{name} is missing: {error}")
-        found = by_turns(cases, rounds)
-        part.rows = rows_of(found)
-        if name in found:
-            part.notes.append(agreement({who: samples[0].told["figures"] for who, samples in found.items()}))
+        by_case = by_turns(cases, rounds)
+        part.rows = rows_of(by_case)
+        if name in by_case:
+            part.notes.append(agreement({who: samples[0].told["figures"] for who, samples in by_case.items()}))
         parts.append(part)
     return parts
 

@@ -30,24 +30,24 @@ PLAIN = (
 def pack(companies: list[Company], rounds: int) -> list[Part]:
     """One month's pack against a shell loop over the same notebooks, and against the floor of one warm process."""
     company = companies[0]
-    with TemporaryDirectory() as place:
-        own, notebooks = sections(Path(place, "templates"))
+    with TemporaryDirectory() as folder:
+        own, notebooks = sections(Path(folder, "templates"))
         part = Part(f"Pack of {len(notebooks)} sections, HTML and PDF, {company.name}")
-        output, floor = Path(place, "reports"), [sys.executable, HERE / "floor.py", company.folder, PERIOD, place]
+        output, floor = Path(folder, "reports"), [sys.executable, HERE / "floor.py", company.folder, PERIOD, folder]
         run(_report(company, output, own))  # what is kept between runs is made, and the disk is read
         cases = [
             case("retention-kit report", [*_report(company, output, own), "--force"]),
             case("floor: the same cells in one warm process", [*floor, *notebooks]),
-            lambda: _loop(company, notebooks, Path(place, "loop")),
-            lambda: _plain(company, Path(place, "plain")),
+            lambda: _loop(company, notebooks, Path(folder, "loop")),
+            lambda: _plain(company, Path(folder, "plain")),
         ]
-        found = by_turns(cases, rounds)
-    plain = found.pop("plain notebook")
-    drawn = {samples[0].told["charts"] for samples in found.values() if samples[0].told}
+        by_case = by_turns(cases, rounds)
+    plain = by_case.pop("plain notebook")
+    drawn = {samples[0].told["charts"] for samples in by_case.values() if samples[0].told}
     if len(drawn) != 1:
         raise Failed(f"The loop and the floor did not draw the same charts: {' and '.join(map(str, drawn))}.")
-    ours, floor, html, *pdf = (seconds(samples) for samples in found.values())
-    part.rows = rows_of(found | {"a plain notebook of the six summaries, HTML": plain})
+    ours, floor, html, *pdf = (seconds(samples) for samples in by_case.values())
+    part.rows = rows_of(by_case | {"a plain notebook of the six summaries, HTML": plain})
     part.claims = [
         Claim("pack against the loop without PDF: faster by", ratios(html, ours), 5, is_floor=True),
         Claim("pack against the floor of a warm process (goal 1.3): time", ratios(ours, floor), 1.6),
@@ -73,19 +73,19 @@ def pack(companies: list[Company], rounds: int) -> list[Part]:
 def before(companies: list[Company], rounds: int) -> list[Part]:
     """One month's pack against that of an earlier commit: of the sample, and of a large company."""
     try:
-        place = environments.before()
+        earlier_code = environments.before()
     except NotThere as error:
         return [Part("Pack against the commit before", notes=[f"It was not measured: {error}."])]
-    parts, earlier = [], {"PYTHONPATH": str(place)}
+    parts, earlier = [], {"PYTHONPATH": str(earlier_code)}
     with TemporaryDirectory() as folder:
         for name, command in _packs(companies[0], Path(folder)).items():
             part = Part(f"Pack against the commit before, {BEFORE}, {name}")
             for environment in ({}, earlier):
                 run([*command, "--force"], **environment)
             cases = [case("this commit", [*command, "--force"]), case("before", [*command, "--force"], **earlier)]
-            found = by_turns(cases, rounds)
-            part.rows = rows_of(found)
-            part.claims = _time_claims(f"pack against the commit before, {name}", *found.values(), 0.75)
+            by_case = by_turns(cases, rounds)
+            part.rows = rows_of(by_case)
+            part.claims = _time_claims(f"pack against the commit before, {name}", *by_case.values(), 0.75)
             parts.append(part)
     return parts
 
@@ -96,11 +96,13 @@ def languages(companies: list[Company], rounds: int) -> list[Part]:
     with TemporaryDirectory() as folder:
         for name, command in _packs(companies[0], Path(folder)).items():
             part = Part(f"Pack in two languages, {name}")
-            cases = [case(asked, [*command, "--force", "--language", asked]) for asked in ("en", "ar", "en,ar")]
+            cases = [
+                case(language, [*command, "--force", "--language", language]) for language in ("en", "ar", "en,ar")
+            ]
             run([*command, "--force"])
-            found = by_turns(cases, rounds)
-            part.rows = rows_of(found)
-            one, _, both = found.values()
+            by_case = by_turns(cases, rounds)
+            part.rows = rows_of(by_case)
+            one, _, both = by_case.values()
             part.claims = _time_claims(f"en,ar against en, {name}", both, one, 1.4)
             parts.append(part)
     return parts
@@ -110,19 +112,19 @@ def segments(companies: list[Company], rounds: int) -> list[Part]:
     """One month's packs of ten segment values in one command against the pack of one of them."""
     cities = companies[0]._replace(folder=wide_company("values", companies[0]))
     part = Part(f"Packs of {SEGMENTS} segment values, {cities.name}")
-    with TemporaryDirectory() as place:
-        single, many = ([*_report(cities, Path(place, name)), "--force"] for name in ("single", "many"))
+    with TemporaryDirectory() as folder:
+        single, many = ([*_report(cities, Path(folder, name)), "--force"] for name in ("single", "many"))
         chosen = [argument for number in range(SEGMENTS) for argument in ("--segment", f"city=City {number}")]
         run([*single, *chosen[:2]])
         cases = [
             case("one segment value", [*single, *chosen[:2]]),
             case(f"{SEGMENTS} segment values", [*many, *chosen]),
         ]
-        found = by_turns(cases, rounds)
-        if len([*Path(place, "many").rglob("report.en.city-*.html")]) != SEGMENTS:
+        by_case = by_turns(cases, rounds)
+        if len([*Path(folder, "many").rglob("report.en.city-*.html")]) != SEGMENTS:
             raise Failed("Not every segment value has a report.")
-    one, ten = found.values()
-    part.rows = rows_of(found)
+    one, ten = by_case.values()
+    part.rows = rows_of(by_case)
     part.claims = _time_claims(f"packs of {SEGMENTS} segment values against one, {cities.name}", ten, one, 4)
     return [part]
 
@@ -132,8 +134,8 @@ def backfill(companies: list[Company], rounds: int) -> list[Part]:
     company = companies[0]
     part = Part(f"Backfill of {BACKFILL} months, {company.name}")
     months = [f"{number // 12}-{number % 12 + 1:02}" for number in range(2026 * 12 - BACKFILL - 1, 2026 * 12)]
-    with TemporaryDirectory() as place:
-        single, many = Path(place, "single"), Path(place, "many")
+    with TemporaryDirectory() as folder:
+        single, many = Path(folder, "single"), Path(folder, "many")
 
         def together_and_next() -> dict[str, Sample]:
             shutil.rmtree(many, ignore_errors=True)
@@ -147,12 +149,12 @@ def backfill(companies: list[Company], rounds: int) -> list[Part]:
 
         run(_report(company, single))
         month = case("one month", [*_report(company, single), "--force"])
-        found = by_turns([month, together_and_next, month, apart, month], rounds)
-    often, ours, following, each = (seconds(samples) for samples in found.values())
+        by_case = by_turns([month, together_and_next, month, apart, month], rounds)
+    often, ours, following, each = (seconds(samples) for samples in by_case.values())
     one = [fmean(often[begin : begin + 3]) for begin in range(0, len(often), 3)]  # of each round
-    part.rows = rows_of(found)
+    part.rows = rows_of(by_case)
     part.notes.append("One month is measured before, between and after, and the mean of the three counts.")
-    text, used = f"{BACKFILL} months in one command", [samples[0].memory for samples in found.values()]
+    text, used = f"{BACKFILL} months in one command", [samples[0].memory for samples in by_case.values()]
     part.claims = [
         Claim(f"{text} against one month: time", ratios(ours, one), 7),
         Claim(f"the month after {BACKFILL} that are there against one month: time", ratios(following, one), 1.1),
@@ -193,10 +195,10 @@ def sections(own: Path) -> tuple[Path | None, list[Path]]:
     return own if missing else None, notebooks
 
 
-def _loop(company: Company, notebooks: list[Path], place: Path) -> dict[str, Sample]:
+def _loop(company: Company, notebooks: list[Path], folder: Path) -> dict[str, Sample]:
     """What one would otherwise do: papermill and nbconvert for each notebook, one command after another."""
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     steps: dict[str, list[Sample]] = {"papermill": [], "html": [], "pdf": []}
     same = {"PYTHONPATH": f"{HERE.parent}:{HERE}", "JUPYTER_PREFER_ENV_PATH": "1"}  # the kernel of this Python
     settings = {"period": PERIOD, "segment": "country", "data": str(company.folder / "retention.toml")}
@@ -204,36 +206,36 @@ def _loop(company: Company, notebooks: list[Path], place: Path) -> dict[str, Sam
     convert = [BIN / "jupyter", "nbconvert", "--log-level=ERROR", "--to"]
     pdf = ["chromium_pdf.ChromiumPDFExporter", "--WebPDFExporter.disable_sandbox=True"]
     for notebook in notebooks:
-        given, made = place / notebook.name, place / f"{notebook.stem}.out.ipynb"
-        given.write_text(json.dumps(with_drawn_charts(json.loads(notebook.read_text()))))
-        papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", given, made, *parameters]
+        source, made = folder / notebook.name, folder / f"{notebook.stem}.out.ipynb"
+        source.write_text(json.dumps(with_drawn_charts(json.loads(notebook.read_text()))))
+        papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", source, made, *parameters]
         steps["papermill"].append(run(papermill, **same))
         steps["html"].append(run([*convert, "html", made], **same))
         if browser():
             steps["pdf"].append(run([*convert, *pdf, made], **same))
-    charts = {"charts": sum(len(_PICTURE.findall(path.read_text())) for path in place.glob("*.html"))}
+    charts = {"charts": sum(len(_PICTURE.findall(path.read_text())) for path in folder.glob("*.html"))}
     without = [*steps["papermill"], *steps["html"]]
     made = {"shell loop, HTML only": together(without)._replace(told=charts)}
     return made | ({"shell loop, HTML and webpdf": together([*without, *steps["pdf"]])} if browser() else {})
 
 
-def _plain(company: Company, place: Path) -> dict[str, Sample]:
+def _plain(company: Company, folder: Path) -> dict[str, Sample]:
     """The notebook that one would write without us, with the figures that it shows."""
-    place.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     same = {"PYTHONPATH": str(HERE), "JUPYTER_PREFER_ENV_PATH": "1"}
-    papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", "--cwd", place]
-    made = place / "plain_report.ipynb"
+    papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", "--cwd", folder]
+    target = folder / "plain_report.ipynb"
     steps = [
-        run([*papermill, HERE / "peers" / made.name, made, "-p", "folder", company.folder], **same),
-        run([BIN / "jupyter", "nbconvert", "--log-level=ERROR", "--to", "html", made], **same),
+        run([*papermill, HERE / "peers" / target.name, target, "-p", "folder", company.folder], **same),
+        run([BIN / "jupyter", "nbconvert", "--log-level=ERROR", "--to", "html", target], **same),
     ]
-    figures = json.loads((place / "figures.json").read_text())
+    figures = json.loads((folder / "figures.json").read_text())
     return {"plain notebook": together(steps)._replace(told={"figures": figures})}
 
 
 def with_drawn_charts(notebook: dict) -> dict:
     """The same notebook, which imports `drawn` after its parameters."""
     cells = notebook["cells"]
-    place = 1 + next(i for i, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", []))
+    index = 1 + next(i for i, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", []))
     drawn = {"cell_type": "code", "id": "drawn", "metadata": {}, "source": "import drawn"}
-    return notebook | {"cells": [*cells[:place], drawn | {"execution_count": None, "outputs": []}, *cells[place:]]}
+    return notebook | {"cells": [*cells[:index], drawn | {"execution_count": None, "outputs": []}, *cells[index:]]}

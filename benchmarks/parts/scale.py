@@ -23,20 +23,22 @@ def wide(companies: list[Company], rounds: int) -> list[Part]:
             case(NARROW[kind], [*ways, kind, company.folder]),
             case(name, [*ways, kind, wide_company(kind, company)]),
         ]
-    found = by_turns(cases, rounds)
-    part.rows = rows_of(found)
+    by_case = by_turns(cases, rounds)
+    part.rows = rows_of(by_case)
     for kind, name in KINDS.items():
-        each = [[one.seconds / one.told["rows"] for one in found[which]] for which in (name, NARROW[kind])]
-        rows = [found[which][0].told["rows"] for which in (name, NARROW[kind])]
+        each = [[one.seconds / one.told["rows"] for one in by_case[which]] for which in (name, NARROW[kind])]
+        rows = [by_case[which][0].told["rows"] for which in (name, NARROW[kind])]
         part.claims += [
             Claim(f"scorecard of {name} against {NARROW[kind]}, {company.name}: time a figure", ratios(*each), 1),
             Claim(
                 f"scorecard of {name}, {company.name}: memory",
-                [one.memory / 2**30 for one in found[name]],
+                [one.memory / 2**30 for one in by_case[name]],
                 8,
                 unit="GiB",
             ),
         ]
         part.notes.append(f"Figures of {name}: {rows[0]:,}; of {NARROW[kind]}: {rows[1]:,}.")
-    part.notes += [agreement(samples[0].told["figures"]) for samples in found.values() if "figures" in samples[0].told]
+    part.notes += [
+        agreement(samples[0].told["figures"]) for samples in by_case.values() if "figures" in samples[0].told
+    ]
     return [part]

@@ -112,7 +112,7 @@ def rfm(orders: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def polars(folder: Path) -> dict:
-    begun = perf_counter()
+    start = perf_counter()
     orders, subscriptions, responses = (
         pl.scan_parquet(folder / f"{name}.parquet") for name in ("orders", "subscriptions", "responses")
     )
@@ -125,7 +125,7 @@ def polars(folder: Path) -> dict:
         rfm(orders),
     ]
     frames = dict(zip(NATURAL, pl.collect_all(plans), strict=True))
-    seconds, memory = perf_counter() - begun, peak()
+    seconds, memory = perf_counter() - start, peak()
     return {"seconds": seconds, "memory": memory, "figures": told(frames)}
 
 

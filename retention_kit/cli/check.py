@@ -74,10 +74,10 @@ def _print_rows(data: Dataset, check: str) -> None:
     from retention_kit.data.check_rows import rows_of
     from retention_kit.display import printable
 
-    found = rows_of(data, check or None)
-    if not found:
+    by_table = rows_of(data, check or None)
+    if not by_table:
         show("No row was set aside.")
-    for name, check_rows in found.items():
+    for name, check_rows in by_table.items():
         frames = [frame.head(SHOWN) for frame in (check_rows.frame, check_rows.lines) if len(frame)]
         some = sum(map(len, frames))
         many = Phrase("{count:,} row" if check_rows.rows == 1 else "{count:,} rows", count=check_rows.rows)

@@ -91,8 +91,8 @@ def _print_source(source: CountedSource) -> None:
     show(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left_out))
     for why, count in source.left_out:
         show("    left out: {count:,} {why}", count=count, why=Phrase(why))
-    for ours, comment in mapping.comments.items():
-        print(f"    {ours} = {mapping.source.columns[ours]}  ({translated(comment)})")
+    for column, comment in mapping.comments.items():
+        print(f"    {column} = {mapping.source.columns[column]}  ({translated(comment)})")
     if mapping.doubt:
         show("    unsure: {doubt}", doubt=Phrase(mapping.doubt))
 

@@ -155,5 +155,5 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
     # A kernel of the same name may stand for another Python in this user's folder.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     page = f"/lab/tree/notebooks/{notebooks[0].name}" if notebooks else "/lab"
-    given = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url={page}"]
-    LabApp.launch_instance(["-y", *given, *options])  # -y: Ctrl-C ends it without a question
+    arguments = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url={page}"]
+    LabApp.launch_instance(["-y", *arguments, *options])  # -y: Ctrl-C ends it without a question

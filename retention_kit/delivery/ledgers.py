@@ -24,9 +24,9 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         finally:
             connection.close()
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's message about a damaged file
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         template = "The ledger in {folder!r} cannot be used: {said}."
-        raise ReportError(template, folder=str(path.parent), said=said) from error
+        raise ReportError(template, folder=str(path.parent), said=reason) from error
 
 
 @contextmanager

@@ -183,8 +183,8 @@ def settings_of(settings: Settings | str | Path | None, manifest: dict) -> Setti
             "recipients get it, with --data {quote} or another."
         )
         raise SettingsError(template, others=str(others), quote=shlex.quote(str(others)))
-    here = Path("retention.toml")
-    return read_settings(here) if here.is_file() else Settings()
+    file = Path("retention.toml")
+    return read_settings(file) if file.is_file() else Settings()
 
 
 def today(settings: Settings) -> date:

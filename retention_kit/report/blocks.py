@@ -141,8 +141,8 @@ def _complete(given: dict, fields: dict, what: str) -> dict:
 def _lines(value: object) -> list[str]:
     """Every word of a block, one line each; rows of a table on a line."""
     if isinstance(value, dict):
-        shown = [name for name in value if name not in UNSAID]
-        return [line for name in shown for line in _lines(value[name])]
+        names = [name for name in value if name not in UNSAID]
+        return [line for name in names for line in _lines(value[name])]
     if isinstance(value, Sequence) and not isinstance(value, str):
         if value and all(isinstance(cell, str) for cell in value):
             return ["  ".join(value)]
@@ -174,15 +174,14 @@ def unbroken(text: str) -> Markup:
     return Markup(_UNBROKEN.sub(r'<span class="short">\g<0></span>', str(escape(text))))
 
 
-def sparkline(
-    values: Sequence[float | None], time_direction: str = "ltr", width: int = 120, height: int = 28
-) -> Markup:
+def sparkline(values: Sequence[float | None], time_direction: str = "ltr") -> Markup:
     """A small trend line as SVG in the text's colour: the last value is marked, a missing one breaks the line."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return Markup()
     low, spread = min(known), (max(known) - min(known)) or 1
-    step, edge = (width - 8) / (len(values) - 1), 4
+    width, height, edge = 120, 28, 4
+    step = (width - 2 * edge) / (len(values) - 1)
     strokes: list[list[str]] = [[]]
     for index, value in enumerate(values):
         if value is None:

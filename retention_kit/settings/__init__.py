@@ -86,9 +86,9 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
 
     def sources(self, table: str) -> list[Table]:
         """The long form of a table's sources."""
-        given = getattr(self, table)
-        given = given if isinstance(given, list) else [given] if given else []
-        return [Table(path=source) if isinstance(source, str) else source for source in given]
+        entries = getattr(self, table)
+        entries = entries if isinstance(entries, list) else [entries] if entries else []
+        return [Table(path=source) if isinstance(source, str) else source for source in entries]
 
 
 class Report(Struct, frozen=True, forbid_unknown_fields=True):
@@ -328,10 +328,10 @@ def _sentence(message: str, raw: dict[str, Any] | None = None) -> Phrase:
     elif text == "Expected `array`, got `object`" and "." not in path:
         problem = Phrase("write it in double brackets, [[{path}]]", path=path)
     elif of_type := re.fullmatch(r"Expected `(.+)`, got `(.+)`", text):
-        wanted = Listed((_word(kind) for kind in of_type[1].split(" | ") if kind != "null"), " or ")
+        expected = Listed((_word(kind) for kind in of_type[1].split(" | ") if kind != "null"), " or ")
         is_date = "date" in of_type[1]
         template = "write {wanted} such as 2011-12-10, not {given}" if is_date else "write {wanted}, not {given}"
-        problem = Phrase(template, wanted=wanted, given=_word(of_type[2]))
+        problem = Phrase(template, wanted=expected, given=_word(of_type[2]))
     elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", text):
         template = f"write {{kind}} {_BOUNDS[of_size[2]]} {{bound}}"
         problem = Phrase(template, kind=_word(of_size[1]), bound=of_size[3].removesuffix(".0"))

@@ -106,11 +106,6 @@ class When:
         return -(-self.hours // 24)
 
     @property
-    def is_within(self) -> bool:
-        """Whether the follow-up is due until the end of the span, rather than from then on."""
-        return self.kind in ("score", "renewal")
-
-    @property
     def table(self) -> str:
         """The table that holds the event."""
         by_kind = {"score": "responses", "ticket": "tickets"}

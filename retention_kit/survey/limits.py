@@ -22,8 +22,8 @@ class Limit:
         now = self._clock()
         while self._counts and next(iter(self._counts.values()))[0] + WINDOW <= now:
             self._counts.popitem(last=False)
-        begun, count = self._counts.get(key, (now, 0))
-        self._counts[key] = begun, count + 1
+        start, count = self._counts.get(key, (now, 0))
+        self._counts[key] = start, count + 1
         if len(self._counts) > _MOST_KEYS:
             self._counts.popitem(last=False)
         return count < self._times

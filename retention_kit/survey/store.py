@@ -166,20 +166,20 @@ class Store:
 
         The comment is stored with the first score. `unknown` if there is no such invitation.
         """
-        wanted = {name: (scores[name], comment if name == next(iter(scores)) else None) for name in scores}
+        answers = {name: (scores[name], comment if name == next(iter(scores)) else None) for name in scores}
         hashed = hash_token(token)
         with self._lock, self._transaction():
             run = self._connection.execute
             surveys = {name for (name,) in run("SELECT survey FROM tokens WHERE hash = ?", [hashed])}
-            if not wanted or not wanted.keys() <= surveys:
+            if not answers or not answers.keys() <= surveys:
                 return "unknown"
             stored = {
                 name: (score, comment)
                 for name, score, comment in run("SELECT survey, score, comment FROM answers WHERE hash = ?", [hashed])
             }
             if stored:
-                return "same" if stored == wanted else "answered"
-            rows = [(hashed, name, score, comment, _text(_now())) for name, (score, comment) in wanted.items()]
+                return "same" if stored == answers else "answered"
+            rows = [(hashed, name, score, comment, _text(_now())) for name, (score, comment) in answers.items()]
             self._connection.executemany(
                 "INSERT INTO answers (hash, survey, score, comment, responded_at) VALUES (?, ?, ?, ?, ?)", rows
             )
@@ -195,8 +195,8 @@ class Store:
         with self._lock, self._transaction():
             query = "SELECT DISTINCT customer_id FROM tokens WHERE invited_at > ?"
             recent = {customer for (customer,) in self._connection.execute(query, [since])}
-            wanted = [*dict.fromkeys(customers)]
-            tokens = {customer: _new_token() for customer in wanted if customer not in recent}
+            unique = [*dict.fromkeys(customers)]
+            tokens = {customer: _new_token() for customer in unique if customer not in recent}
             rows = [
                 (hash_token(token), survey, customer, _text(now))
                 for customer, token in tokens.items()
@@ -205,7 +205,7 @@ class Store:
             self._connection.executemany(
                 "INSERT INTO tokens (hash, survey, customer_id, invited_at) VALUES (?, ?, ?, ?)", rows
             )
-            yield Invited(tokens, len(wanted) - len(tokens))
+            yield Invited(tokens, len(unique) - len(tokens))
 
     def responses(self) -> list[tuple]:
         """All answers with the columns `COLUMNS`, in the order in which they were stored."""

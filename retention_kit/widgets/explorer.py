@@ -260,10 +260,10 @@ class Explorer(W.VBox):
         self.remove_class("rk-busy")
         self._worker.prefetch(self._prefetch_steps(selection))
 
-    def _prefetch_steps(self, shown: Selection) -> Iterator[Step]:
+    def _prefetch_steps(self, current: Selection) -> Iterator[Step]:
         """The steps of the customer list, and of selections that are likely to be next."""
-        yield from Content(self._data, shown, self._computed).list_steps(self._listing)
-        for selection in next_selections(self._cached_data, shown):
+        yield from Content(self._data, current, self._computed).list_steps(self._listing)
+        for selection in next_selections(self._cached_data, current):
             key = selection.period, selection.segment, selection.values
             if key in self._prepared:
                 continue

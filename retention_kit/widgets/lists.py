@@ -96,11 +96,11 @@ class CustomerLists:
 
     def customer_table(self, frame: pd.DataFrame, listing: Listing) -> Block:
         """The first `MOST_ROWS` customers of a list as a table, with their number in the title."""
-        words, shown = self.words, frame.head(MOST_ROWS)
+        words, head = self.words, frame.head(MOST_ROWS)
         texts = {
             "list": self._list_title(listing),
             "all": words.value(len(frame), "count"),
-            "shown": words.value(len(shown), "count"),
+            "shown": words.value(len(head), "count"),
         }
         numbers = [name in (*_MONEY, *_COUNTS) or bool(horizon_kind(name)) for name in frame.columns]
         columns = [
@@ -109,9 +109,9 @@ class CustomerLists:
         ]
         rows = [
             [self._cell(name, value) for name, value in zip(frame.columns, row, strict=True)]
-            for row in shown.itertuples(index=False, name=None)
+            for row in head.itertuples(index=False, name=None)
         ]
-        title = words.text("explorer.customers_some" if len(shown) < len(frame) else "explorer.customers_all", **texts)
+        title = words.text("explorer.customers_some" if len(head) < len(frame) else "explorer.customers_all", **texts)
         if (in_all := frame.attrs.get("in_all", 0)) > len(frame):
             title = words.text("explorer.customers_most", said=title, count=words.value(in_all, "count"))
         return Block("table", title=title, columns=columns, rows=rows)

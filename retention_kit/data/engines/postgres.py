@@ -214,8 +214,8 @@ class Postgres(RemoteEngine):
             for spelling in (f"{schema}.{table}", *([table] if is_visible else [])):
                 known.setdefault(spelling, f"{quote(schema)}.{quote(table)}")
         by_lower = {spelling.lower(): table for spelling, table in known.items()}
-        if found := known.get(text) or by_lower.get(text.lower()):
-            return found
+        if known_name := known.get(text) or by_lower.get(text.lower()):
+            return known_name
         template = "{database} has no table {text!r}: {hint}"
         raise DataError(template, database=self.database, text=text, hint=did_you_mean(text, known))
 
@@ -247,8 +247,8 @@ class Postgres(RemoteEngine):
         self._replace(Statement("", name, "TABLE"))
         self._execute(f"CREATE TEMP TABLE {quote(name)} ({', '.join(map(' '.join, columns.items()))})")
         if rows := self.embedded.rows(f"SELECT {texts} FROM {relation}"):
-            places = ", ".join(f"CAST(%s AS {kind})" for kind in columns.values())
-            insert = f"INSERT INTO {quote(name)} VALUES ({places})"
+            placeholders = ", ".join(f"CAST(%s AS {kind})" for kind in columns.values())
+            insert = f"INSERT INTO {quote(name)} VALUES ({placeholders})"
             try:
                 self._connection.exec_driver_sql(insert, rows, execution_options={"no_parameters": False})
             except self._sql_error as error:

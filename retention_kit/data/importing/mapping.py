@@ -95,29 +95,29 @@ def map_export(export: Export, path: str, name: str | None = None) -> Recognised
 def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
     header = export.header
     comments: dict[str, str] = {}
-    resolved = {ours: resolve(readings, header) for ours, readings in (layout.columns | layout.segments).items()}
-    for ours in REQUIRED[layout.table]:
-        if resolved.get(ours) is None:
-            readings = layout.columns[ours]
-            wanted = readings if isinstance(readings, str) else readings[0]
-            names = re.findall(r'"([^"]+)"', wanted) or [wanted]
+    resolved = {column: resolve(readings, header) for column, readings in (layout.columns | layout.segments).items()}
+    for column in REQUIRED[layout.table]:
+        if resolved.get(column) is None:
+            readings = layout.columns[column]
+            reading = readings if isinstance(readings, str) else readings[0]
+            names = re.findall(r'"([^"]+)"', reading) or [reading]
             raise DataError(
                 "{file} has no column {column!r}, which {label} needs for {ours}: {hint}",
                 file=export.path.name,
                 column=names[0],
                 label=layout.label,
-                ours=ours,
+                ours=column,
                 hint=did_you_mean(names[0], header),
             )
-    columns = {ours: text for ours, text in resolved.items() if text is not None}
+    columns = {column: text for column, text in resolved.items() if text is not None}
     zone = export.zone or _zone_of(columns) or layout.read.timezone
-    for ours, text in columns.items():
-        if text in header and ours.endswith("_at"):
-            columns[ours], other = time_sql(text, export.values(text))
-            comments |= {ours: Phrase("day and month cannot be told apart: or {other}", other=other)} if other else {}
-    for ours, choice in layout.choices.items():
+    for column, text in columns.items():
+        if text in header and column.endswith("_at"):
+            columns[column], other = time_sql(text, export.values(text))
+            comments |= {column: Phrase("day and month cannot be told apart: or {other}", other=other)} if other else {}
+    for column, choice in layout.choices.items():
         if expression := resolve(choice.expression, header):
-            comments[ours] = f"or {expression}: {choice.text}"
+            comments[column] = f"or {expression}: {choice.text}"
     leave_out = {why: resolve(readings, header) for why, readings in layout.leave_out.items()}
     source = Table(
         path=path,
@@ -139,7 +139,7 @@ def _sql_line(text: str) -> str:
 
 def _zone_of(columns: dict[str, str]) -> str | None:
     """The time zone in brackets in a column name: `Created (UTC)`."""
-    matches = [re.search(r"\(([\w/+-]+)\)", text) for ours, text in columns.items() if ours.endswith("_at")]
+    matches = [re.search(r"\(([\w/+-]+)\)", text) for column, text in columns.items() if column.endswith("_at")]
     return next((zone for match in matches if match and (zone := iana_zone(match[1]))), None)
 
 
@@ -219,13 +219,15 @@ def propose(export: Export, path: str) -> Recognised:
     """A mapping of orders by names and contents, for a header without a layout; raises DataError if none fits."""
     columns: dict[str, str] = {}
     comments: dict[str, str] = {}
-    for ours, wording in _GUESSES.items():
-        fitting = [name for name in export.header if name not in columns.values() and _fits(ours, export.values(name))]
+    for column, wording in _GUESSES.items():
+        fitting = [
+            name for name in export.header if name not in columns.values() and _fits(column, export.values(name))
+        ]
         ranked = [name for part in wording for name in fitting if re.search(part, name, re.I)]
-        if ranked or (fitting and ours in ("ordered_at", "amount")):
-            columns[ours] = (ranked or fitting)[0]
-            comments[ours] = "guess"
-    if missing := [ours for ours in ("customer_id", "ordered_at", "amount") if ours not in columns]:
+        if ranked or (fitting and column in ("ordered_at", "amount")):
+            columns[column] = (ranked or fitting)[0]
+            comments[column] = "guess"
+    if missing := [column for column in ("customer_id", "ordered_at", "amount") if column not in columns]:
         raise DataError(
             "{file} is no export that is known ({known} are: retention-kit import --list), and none of its columns "
             "looks like {missing}: it has {header}.",
@@ -244,7 +246,7 @@ def propose(export: Export, path: str) -> Recognised:
     return Recognised(None, [Mapping("orders", source, comments)], currency)
 
 
-def _fits(ours: str, values: list[str]) -> bool:
+def _fits(column: str, values: list[str]) -> bool:
     """Whether the values of a column fit one of ours."""
     if not values:
         return False
@@ -253,10 +255,10 @@ def _fits(ours: str, values: list[str]) -> bool:
     times = not numbers and (
         time_sql("x", sample)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in sample)
     )
-    if ours == "ordered_at":
+    if column == "ordered_at":
         return times
-    if ours == "amount":
+    if column == "amount":
         return numbers
-    if ours == "currency":
+    if column == "currency":
         return all(re.fullmatch(r"[A-Za-z]{3}", value) for value in sample)
     return not times and max(map(len, sample)) <= 64

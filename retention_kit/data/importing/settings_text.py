@@ -33,9 +33,9 @@ def source_block(mapping: Mapping, heading: list[str]) -> str:
         f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them; further columns here can "
         "split the figures"
     )
-    for ours, text in source.columns.items():
-        comment = mapping.comments.get(ours)
-        lines.append(f"{toml_key(ours)} = {toml_text(text)}" + (f"  # {_one_line(comment)}" if comment else ""))
+    for column, text in source.columns.items():
+        comment = mapping.comments.get(column)
+        lines.append(f"{toml_key(column)} = {toml_text(text)}" + (f"  # {_one_line(comment)}" if comment else ""))
     if mapping.doubt:
         heading = [*heading, f"Unsure: {mapping.doubt}. Take away the # where it is right."]
         lines = [f"# {part}" for line in lines for part in line.split("\n")]

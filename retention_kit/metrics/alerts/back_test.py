@@ -105,8 +105,8 @@ def _redrawn(points: Mapping[int, Point], draws: Random) -> dict[int, Point]:
         value = draws.gauss(mean, (point.high - point.low) / 2 / Z95)
         if point.unit == "fraction" and 0 <= point.value <= 1:
             value = min(max(value, 0.0), 1.0)
-        moved = value - point.value
-        redrawn[index] = replace(point, value=value, low=point.low + moved, high=point.high + moved)
+        shift = value - point.value
+        redrawn[index] = replace(point, value=value, low=point.low + shift, high=point.high + shift)
     for index, point in redrawn.items():
         before = redrawn.get(index - 1)
         if point.change is None or point.value is None or before is None or before.value is None:

@@ -159,15 +159,15 @@ def _check_number(figure: Figure, number: Number, unit: str, sign: str = "") -> 
         low, high = (bound * figure.factor for bound in bounds)
         if not low <= value <= high:
             is_slip = not number.is_percent and abs(value) <= 100
-            meant = value if is_slip and (low < 0 or value >= 0) else 5
+            example = value if is_slip and (low < 0 or value >= 0) else 5
             raise wrong(
                 number.at,
                 "{figure} is {kind}, a part of 1, and never {value:g}: write {percent:g}% or {part:g}.",
                 figure=named,
                 kind=Phrase("a change of a rate" if is_change else "a rate"),
                 value=value,
-                percent=meant,
-                part=meant / 100,
+                percent=example,
+                part=example / 100,
             )
     most = MOST_POINTS * (2 if is_change else 1) * figure.factor
     if unit == "points" and abs(value) > most:

@@ -77,8 +77,8 @@ def judge(
         if has_rows or is_firing or not alert.each:
             is_missing = state == "no data"
             reason = (outcome.reason or sentence("alerts.reasons.reset")) if is_missing else ""
-            held = is_missing and is_firing
-            yield AlertState(alert, value, str(period), state, since, outcome.figures, reason, rule.digest, held)
+            is_held = is_missing and is_firing
+            yield AlertState(alert, value, str(period), state, since, outcome.figures, reason, rule.digest, is_held)
 
 
 def _segment_value(rule: Rule) -> str:

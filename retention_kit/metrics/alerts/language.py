@@ -156,12 +156,12 @@ def _parser() -> Lark:
 
 def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoReturn:
     names = [Phrase(description) for name, description in _TERMINALS.items() if name in accepted]
-    wanted = Listed([*filter(None, [Listed(names[:-1])]), *names[-1:]], " or ")
+    expected = Listed([*filter(None, [Listed(names[:-1])]), *names[-1:]], " or ")
     unexpected = token or text[position : position + 1]
     if not text.strip():
         raise SettingsError("a condition is empty: write one, such as customer_churn_rate > 5%.")
     if position >= len(text.rstrip()):
-        raise wrong(position + 1, "the condition ends where {wanted} is missing.", wanted=wanted)
+        raise wrong(position + 1, "the condition ends where {wanted} is missing.", wanted=expected)
     for start, end in ((max(position - 1, 0), position + 1), (position, position + 2), (position, position + 1)):
         if (fragment := text[start:end]) in _CORRECTIONS:
             template = "{text!r} is not known here: write {sign}."
@@ -173,8 +173,8 @@ def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoRetur
         hint = did_you_mean(token, ("and", "or"))
         if hint.startswith("did"):
             template = "{found} stands where {wanted} is expected: {hint}"
-            raise wrong(position + 1, template, found=printed, wanted=wanted, hint=hint)
-    raise wrong(position + 1, "{found} stands where {wanted} is expected.", found=printed, wanted=wanted)
+            raise wrong(position + 1, template, found=printed, wanted=expected, hint=hint)
+    raise wrong(position + 1, "{found} stands where {wanted} is expected.", found=printed, wanted=expected)
 
 
 def _node(tree: Tree[Token], depth: int) -> Node:

@@ -226,7 +226,7 @@ def _slopes(model: Any, total: Callable[[Any], np.ndarray]) -> np.ndarray:
     """The derivatives of log totals by the logarithms of a model's parameters: a row for each parameter."""
     step, at, slopes = 1e-4, model.log_parameters, []
     for number in range(len(at)):
-        moved = step * (np.arange(len(at)) == number)
-        above, below = total(model.with_log_parameters(at + moved)), total(model.with_log_parameters(at - moved))
+        shift = step * (np.arange(len(at)) == number)
+        above, below = total(model.with_log_parameters(at + shift)), total(model.with_log_parameters(at - shift))
         slopes.append((np.log(above) - np.log(below)) / (2 * step))
     return np.array(slopes)

@@ -94,9 +94,9 @@ def _curve(values: tuple[str, ...], times: pd.DataFrame, ahead: pd.DataFrame) ->
     """The curve of some values; `ahead` has the `projection` of each."""
     months, n = times["months"].to_numpy(int), times["customers"].to_numpy(float)
     at_risk = np.cumsum(np.bincount(months, n)[::-1])[::-1]
-    seen = kaplan_meier(times["months"], times["lost"], times["customers"])
+    curve = kaplan_meier(times["months"], times["lost"], times["customers"])
     longest = int(np.flatnonzero(at_risk >= MIN_FOLLOWED).max(initial=0))
-    median, followed = seen.attrs["median"], seen[seen["time"] <= longest].reset_index(drop=True)
+    median, followed = curve.attrs["median"], curve[curve["time"] <= longest].reset_index(drop=True)
     projected = pd.DataFrame({"month": [], "share": []})
     if len(ahead) and len(followed):
         weights = ahead["customers"] * ahead["share"]

@@ -130,17 +130,17 @@ class _Reading:
             return replace(blank, why_no_start="ask"), None
         else:
             candidates = [period for period in complete if period <= at]  # the way begins before the goal is due
-        begun = self._first_figure(blank, every, candidates)
-        if begun is None:
+        first = self._first_figure(blank, every, candidates)
+        if first is None:
             return replace(blank, why_no_start="undefined"), None
-        start = self._figures(blank, every, [begun])[begun.index].value
-        return replace(blank, start=start, start_period=str(begun)), begun
+        start = self._figures(blank, every, [first])[first.index].value
+        return replace(blank, start=start, start_period=str(first)), first
 
     def _first_figure(self, blank: GoalState, every: str, candidates: list[Period]) -> Period | None:
         """The first period with a figure, of a rate or a mean one of at least 30 if there is any: a better start."""
         first = None
-        for place in range(0, len(candidates), TREND):  # most have one among the first few
-            part = candidates[place : place + TREND]
+        for index in range(0, len(candidates), TREND):  # most have one among the first few
+            part = candidates[index : index + TREND]
             figures = self._figures(blank, every, part)
             for period in part:
                 if period.index in figures:
@@ -172,8 +172,8 @@ class _Reading:
         figures = self._observations.setdefault((metric.name, every, segment), {})
         begins = self._data.starts.get(table_of(self._data, metric.summary), self._data.start)
         # Before its table begins a count is 0 and a sum nothing, and neither is known.
-        if wanted := [one for one in periods if one.index not in figures and one >= Period.of(begins, every)]:
-            rows = scorecard(self._data, periods=wanted, metrics=[metric.name], segment=segment or None)
+        if missing := [one for one in periods if one.index not in figures and one >= Period.of(begins, every)]:
+            rows = scorecard(self._data, periods=missing, metrics=[metric.name], segment=segment or None)
             figures |= {observation.index: observation for observation in _observations(rows)}
             undefined = rows[rows["value"].isna()]
             self._notes |= {(metric.name, row.period, segment): row.note for row in undefined.itertuples()}

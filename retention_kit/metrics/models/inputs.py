@@ -169,6 +169,6 @@ def sample_rows(rows: Rows, size: int) -> Rows:
     total = np.cumsum(rows.counts)
     if total[-1] <= size:
         return rows
-    places = (np.arange(size) + 0.5) * (total[-1] / size)
-    chosen, many = np.unique(np.searchsorted(total, places), return_counts=True)
+    points = (np.arange(size) + 0.5) * (total[-1] / size)
+    chosen, many = np.unique(np.searchsorted(total, points), return_counts=True)
     return Rows(rows.x[chosen], rows.t_x[chosen], rows.T[chosen], many.astype(float))

@@ -74,11 +74,11 @@ def _step(
     damping: float,
 ) -> np.ndarray:
     """Newton's step for the parameters that are free to move; where the likelihood is no hill, uphill all the same."""
-    held = ((theta <= lower) & (gradient < 0)) | ((theta >= upper) & (gradient > 0))
+    at_bound = ((theta <= lower) & (gradient < 0)) | ((theta >= upper) & (gradient > 0))
     step = np.zeros_like(theta)
-    if held.all():
+    if at_bound.all():
         return step
-    free = np.flatnonzero(~held)
+    free = np.flatnonzero(~at_bound)
     curvature, axes = np.linalg.eigh(-hessian[np.ix_(free, free)])
     largest = max(float(np.abs(curvature).max()), 1e-300)
     curvature = np.maximum(np.abs(curvature), 1e-10 * largest) + damping * largest

@@ -92,12 +92,12 @@ def _template() -> jinja2.Template:
 def _words(packs: Iterable[StoredPack]) -> Words:
     """Words in the first language of the newest pack, without a currency, as packs may have different ones."""
     newest = max(packs, key=lambda pack: pack.period.end, default=None)
-    wanted = _nested(newest.manifest, "settings", "report", "languages") if newest else []
+    languages = _nested(newest.manifest, "settings", "report", "languages") if newest else []
     digits, time = (
         _nested(newest.manifest, "settings", "report", name) if newest else None
         for name in ("digits", "time_direction")
     )
-    return Words(next(filter(_is_known, wanted or []), "en"), digits=digits or "latn", time_direction=time or "")
+    return Words(next(filter(_is_known, languages or []), "en"), digits=digits or "latn", time_direction=time or "")
 
 
 def _is_known(language: str) -> bool:
@@ -188,7 +188,7 @@ def _report_of_whole(pack: StoredPack, words: Words) -> tuple[Words, dict]:
 def _place_of_languages(pack: StoredPack) -> Callable[[str], tuple[int, str]]:
     """Where a report stands among those of a pack: in the order of the settings' languages, others behind them."""
     named = _nested(pack.manifest, "settings", "report", "languages")
-    order = {str(language): place for place, language in enumerate(named if isinstance(named, list) else [])}
+    order = {str(language): index for index, language in enumerate(named if isinstance(named, list) else [])}
     return lambda key: (order.get(key.partition(".")[0], len(order)), key)
 
 

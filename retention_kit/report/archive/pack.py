@@ -115,12 +115,12 @@ def first_of(pack: Pack, suffix: str = "", languages: Sequence[str] = ()) -> Pat
     Preferred are files with this `suffix` (of a segment value), and in one of the `languages`, by default the pack's.
     """
     report = manifests.read(pack.path).get("settings", {}).get("report", {})
-    place = {language: number for number, language in enumerate(languages or report.get("languages", []))}
+    order = {language: number for number, language in enumerate(languages or report.get("languages", []))}
     ranked = []
     for number, pattern in enumerate(REPORTS):
         for path in pack.path.glob(pattern):
             language, mark, segment = path.stem.partition(".")[2].partition(".")
-            rank = (mark + segment != suffix, language not in place, number, place.get(language, 0), path.name)
+            rank = (mark + segment != suffix, language not in order, number, order.get(language, 0), path.name)
             ranked.append((rank, path))
     return min(ranked)[1] if ranked else pack.path
 

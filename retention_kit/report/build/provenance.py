@@ -174,10 +174,10 @@ def build_manifest(
     }
 
 
-def missing_characters(building: Path, found: Mapping[str, Mapping[str, str]]) -> dict[str, list[dict[str, str]]]:
+def missing_characters(building: Path, by_file: Mapping[str, Mapping[str, str]]) -> dict[str, list[dict[str, str]]]:
     """The characters missing from all fonts, by file; those of files from an earlier build are taken from its manifest.
 
-    `found` has those of this build: file → character → the first text with it.
+    `by_file` has those of this build: file → character → the first text with it.
     """
     kept = {
         file: before
@@ -186,7 +186,7 @@ def missing_characters(building: Path, found: Mapping[str, Mapping[str, str]]) -
     }
     new = {
         file: [{"character": character, "text": text} for character, text in characters.items()]
-        for file, characters in found.items()
+        for file, characters in by_file.items()
     }
     return {file: characters for file, characters in (kept | new).items() if characters}
 

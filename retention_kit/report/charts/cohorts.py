@@ -78,10 +78,10 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     shade = alt.Scale(domain=domain, range=[PALE, DEEP], interpolate="rgb")
     cell = alt.Chart().encode(x, y, tooltip=tooltips(words, "cohort", "when", "figure", "n"))
     dashed: dict[str, Any] = {"stroke": MUTED, "strokeDash": [3, 3], "strokeWidth": 0.8}
-    beside: dict[str, Any] = {"align": "right", "color": MUTED, "fontSize": 11}
-    sizes = alt.Chart().mark_text(**beside).encode(y, alt.XValue(-10), alt.Text("size:N"))
+    style: dict[str, Any] = {"align": "right", "color": MUTED, "fontSize": 11}
+    sizes = alt.Chart().mark_text(**style).encode(y, alt.XValue(-10), alt.Text("size:N"))
     head = alt.Chart(inline_data([{}], "head")).mark_text(
-        **beside, baseline="bottom", text=words.text("charts.cohorts.size")
+        **style, baseline="bottom", text=words.text("charts.cohorts.size")
     )
     layers = [
         cell.mark_rect().encode(alt.Color("value:Q", scale=shade, legend=None)).transform_filter(_is_kind("later")),
@@ -180,12 +180,12 @@ def _point(row: dict, words: Words, unit: str) -> dict:
 
 
 def _highlighted_layers(
-    points: list[dict], name: str, colour: str, y: Callable[[str], alt.Y], words: Words, **place: Any
+    points: list[dict], name: str, colour: str, y: Callable[[str], alt.Y], words: Words, **position: Any
 ) -> list[alt.Chart]:
     """A line with dots and tooltips, labelled at its end."""
     base = alt.Chart(inline_data(points, name)).encode(y("value"))
     end = alt.Chart(inline_data(points[-1:], f"{name}-end")).encode(y("value"), alt.Text("cohort:N"))
-    label: dict[str, Any] = {"fontSize": 12, "fontWeight": "bold", **place}
+    label: dict[str, Any] = {"fontSize": 12, "fontWeight": "bold", **position}
     dots = base.mark_point(filled=True, size=36, color=colour, opacity=1)
     return [
         base.mark_line(color=colour, strokeWidth=2.5),

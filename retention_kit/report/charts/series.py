@@ -67,11 +67,11 @@ def trend(
     if all(record["value"] is None for record in records):
         return None
     solid = [record["complete"] and record["value"] is not None for record in records]
-    for left, record, here, right in zip([False, *solid[:-1]], records, solid, [*solid[1:], False], strict=True):
-        record["alone"] = not (here and (left or right))
+    for left, record, is_solid, right in zip([False, *solid[:-1]], records, solid, [*solid[1:], False], strict=True):
+        record["alone"] = not (is_solid and (left or right))
         record["line"] = None if record["alone"] else record["value"]
         record["band"] = None if record["alone"] else record["low"]
-    known = [record for record, here in zip(records, solid, strict=True) if here]
+    known = [record for record, is_solid in zip(records, solid, strict=True) if is_solid]
     for record in records:
         record["latest"] = bool(known) and record is known[-1]
     is_falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]

@@ -30,18 +30,18 @@ TICKS = ((24, 3), (48, 6), (10**6, 12))  # longest curve in months, and months b
 
 
 @without_schema_checks
-def survival(seen: pd.DataFrame, projected: pd.DataFrame, words: Words) -> ChartSpec | None:
+def survival(observed: pd.DataFrame, projected: pd.DataFrame, words: Words) -> ChartSpec | None:
     """The share of customers still there by months since the start: a stepped line with a band for each group, and its
     projection as a dashed line.
 
-    `seen` and `projected` have group (drawn in their order), month and share (a fraction), `seen` also low, high and
-    at_risk. None if `seen` is empty.
+    `observed` and `projected` have group (drawn in their order), month and share (a fraction), `observed` also low,
+    high and at_risk. None if `observed` is empty.
     """
-    if seen.empty:
+    if observed.empty:
         return None
-    groups = [*dict.fromkeys(seen["group"])]
+    groups = [*dict.fromkeys(observed["group"])]
     names = dict(zip(groups, map(words.name, short_names(groups)), strict=True))
-    known = [_point(row, words) | {"name": names[row["group"]]} for row in seen.to_dict("records")]
+    known = [_point(row, words) | {"name": names[row["group"]]} for row in observed.to_dict("records")]
     ahead = [_point(row, words) | {"name": names[row["group"]]} for row in projected.to_dict("records")]
     longest = max(point["age"] for point in [*known, *ahead])
     step = next(step for most, step in TICKS if longest <= most)

@@ -65,10 +65,10 @@ def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
 
     base = alt.Chart()
     tips = [alt.Tooltip("label:N", title=words.text("charts.tooltip.kind")), *tooltips(words, "figure")]
-    beside: dict[str, Any] = {"align": "left", "dx": 10, "fontSize": 12, "color": INK}
+    label: dict[str, Any] = {"align": "left", "dx": 10, "fontSize": 12, "color": INK}
     texts = alt.XValue("width"), alt.Text("figure:N")
-    money = base.mark_text(**beside).encode(*texts)
-    bold = base.mark_text(**beside, fontWeight="bold").encode(*texts)
+    money = base.mark_text(**label).encode(*texts)
+    bold = base.mark_text(**label, fontWeight="bold").encode(*texts)
     tick = base.mark_tick(thickness=4, size=BAR + 4, color=INK).encode(x("after"), tooltip=tips)
     layers = [
         base.mark_rule(color=MUTED, strokeWidth=1).encode(x("after"), alt.Y2("next:N")).transform_filter("datum.next"),

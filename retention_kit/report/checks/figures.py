@@ -218,8 +218,8 @@ class PdfFigures:
     def missing(self, parts: Sequence[str]) -> list[str]:
         """The texts whose figures are adjacent less often than there are texts with these figures."""
         figures = {part: sorted(_SIGNED.findall(part)) for part in parts}
-        wanted = Counter(map(tuple, map(figures.__getitem__, parts)))
-        return [part for part, some in figures.items() if some and self._count(some) < wanted[tuple(some)]]
+        expected = Counter(map(tuple, map(figures.__getitem__, parts)))
+        return [part for part, some in figures.items() if some and self._count(some) < expected[tuple(some)]]
 
     def _count(self, figures: list[str]) -> int:
         rarest, size = min(figures, key=lambda one: len(self._positions[one])), len(figures)

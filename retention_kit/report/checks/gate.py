@@ -177,8 +177,8 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
         if notice not in body.text or notice not in flat_text:
             yield Phrase("it does not show the notice {notice!r}.", notice=notice)
     subject = str(message["Subject"])
-    said = f"{subject}\n{body.text}\n{text}"
-    if customers := message_checks.named_customers(said, report.customers, report.allowed_names):
+    all_text = f"{subject}\n{body.text}\n{text}"
+    if customers := message_checks.named_customers(all_text, report.customers, report.allowed_names):
         template = "it names {count} of the customers that the lists hold, and those are never mailed."
         yield Phrase(template, count=len(customers))
 

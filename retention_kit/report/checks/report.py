@@ -141,8 +141,8 @@ class Report:
 
     def _is_ours(self, stem: str) -> bool:
         section = stem.removesuffix(f".{self.name}")
-        ours = templates_dir() / f"{section.partition('.')[0]}.ipynb"
-        return ours.is_file() and manifests.digest_of(ours) == self.about["templates"].get(section)
+        template = templates_dir() / f"{section.partition('.')[0]}.ipynb"
+        return template.is_file() and manifests.digest_of(template) == self.about["templates"].get(section)
 
     @property
     def is_there(self) -> bool:
@@ -187,7 +187,7 @@ def of_manifest(report: Report) -> Iterator[Finding]:
 
 def _boxes(report: Report) -> Iterator[Finding]:
     """Files with boxes for characters that no font has; blocked if most of the company's name is boxes."""
-    letters = "".join((report.about["settings"]["report"].get("company") or "").split())
+    company = "".join((report.about["settings"]["report"].get("company") or "").split())
     names = [file for output in FILES for file in files_of(output, report.name)]
     for file in [*names, report.file("message", "eml").name]:
         if not (boxes := report.manifest.get("missing_characters", {}).get(file)):
@@ -197,9 +197,9 @@ def _boxes(report: Report) -> Iterator[Finding]:
             "{file} has boxes for characters that no font of the report has, such as {character} in {text!r}: "
             "name a font that has them in [report] fonts."
         )
-        found = degraded(template, is_reported=True, notice="boxes", file=file, **first)
-        is_unreadable = 2 * sum(letter in characters for letter in letters) > len(letters)
-        yield found._replace(state="blocked", notice="") if is_unreadable else found
+        finding = degraded(template, is_reported=True, notice="boxes", file=file, **first)
+        is_unreadable = 2 * sum(letter in characters for letter in company) > len(company)
+        yield finding._replace(state="blocked", notice="") if is_unreadable else finding
 
 
 def of_files(report: Report) -> Iterator[Finding]:
@@ -284,7 +284,7 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
 def _check_brief(report: Report) -> Iterator[Finding]:
     """Check the brief: one page, with the finding of the report and key figures of the scorecard."""
     html, pdf = report.file("brief", "html"), report.file("brief", "pdf")
-    wanted = [flat(report.manifest["reports"][report.name]["headline"])]
+    expected = [flat(report.manifest["reports"][report.name]["headline"])]
     if html.is_file():
         page = html.read_text("utf-8", "replace")
         cards = [text_of_html(card) for card in re.findall(r'(?s)<li class="card">(.*?)</li>', page)]
@@ -293,8 +293,8 @@ def _check_brief(report: Report) -> Iterator[Finding]:
             part for label, card in zip(labels, cards, strict=True) for part in report.figures.card_faults(label, card)
         ]
         yield from _differing(wrong, Phrase("{name} tells other figures than the scorecard, which has", name=html.name))
-        wanted += [report.figures.key_figure(label) for label in labels if label]
-        yield from _check_texts(report, html, text_of_html(page), wanted)
+        expected += [report.figures.key_figure(label) for label in labels if label]
+        yield from _check_texts(report, html, text_of_html(page), expected)
     else:
         yield from _missing(report, html)
     if not pdf.is_file():
@@ -306,17 +306,17 @@ def _check_brief(report: Report) -> Iterator[Finding]:
     except ValueError as error:
         yield blocked("{name} {error}.", name=pdf.name, error=error)
         return
-    yield from _check_texts(report, pdf, text, wanted, is_ordered=report.words.direction == "ltr")
+    yield from _check_texts(report, pdf, text, expected, is_ordered=report.words.direction == "ltr")
     if count != 1:
         yield blocked("{name} has {count} pages and is to have one.", name=pdf.name, count=count)
 
 
 def _check_texts(
-    report: Report, path: Path, text: str, wanted: list[str], *, is_ordered: bool = True
+    report: Report, path: Path, text: str, expected: list[str], *, is_ordered: bool = True
 ) -> Iterator[Finding]:
     if is_reported := flat(report.words.text("document.failed")) in text:
         yield blocked("{file} has a part that failed.", file=path.name, is_reported=True)
-    missing = [part for part in wanted if part not in text] if is_ordered else PdfFigures(text).missing(wanted)
+    missing = [part for part in expected if part not in text] if is_ordered else PdfFigures(text).missing(expected)
     yield from _differing(missing, Phrase("{file} does not say", file=path.name), is_reported)
 
 

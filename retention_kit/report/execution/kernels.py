@@ -145,11 +145,11 @@ class ForkServer:
     """
 
     def __init__(self, fork: bool = False) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = _ForkedServer(forkserver.fork(theirs)) if fork else _execute(theirs)
+        own, other = socket.socketpair()
+        with other:
+            self._process = _ForkedServer(forkserver.fork(other)) if fork else _execute(other)
         self.has_own_hashes = not fork
-        self._control, self._asking, self._numbers = ours, threading.Lock(), count()
+        self._control, self._asking, self._numbers = own, threading.Lock(), count()
         self._place: str | None = None
 
     @property
@@ -181,12 +181,12 @@ class ForkServer:
 
     def fork(self, arguments: list[str], env: dict[str, str], cwd: str) -> _Forked:
         """Ask for a kernel; raises OSError where the server is gone."""
-        ours, theirs = socket.socketpair()
+        own, other = socket.socketpair()
         text = json.dumps({"arguments": arguments, "env": env, "cwd": cwd}).encode()
-        with theirs, self._asking:
-            socket.send_fds(self._control, [len(text).to_bytes(4, "big")], [theirs.fileno()])
+        with other, self._asking:
+            socket.send_fds(self._control, [len(text).to_bytes(4, "big")], [other.fileno()])
             self._control.sendall(text)
-        return _Forked(ours)
+        return _Forked(own)
 
     def is_alive(self) -> bool:
         return self._process.poll() is None

@@ -73,15 +73,15 @@ def sections(
     _check_names(paths)
     reasons = missing_metrics(data)
     known = [one for one in METRICS.values() if one.name not in reasons]
-    wanted = {one.template for one in known if one.template in paths} | {"overview"}
+    needed = {one.template for one in known if one.template in paths} | {"overview"}
     if is_whole and missing_reason(data, "cohorts") is None:
-        wanted.add("cohorts")
+        needed.add("cohorts")
     if has_goals:
-        wanted.add("goals")
+        needed.add("goals")
     own = [name for name in paths if folder and (folder / f"{name}.ipynb") == paths[name]]
     plan: list[Section] = []
     for name in (*ORDER, *sorted({*paths} - {*ORDER, "kpi"})):
-        if name in paths and (name in wanted or name in own):
+        if name in paths and (name in needed or name in own):
             plan.append(Section(paths[name]))
         if name == "retention":  # the figures without a page of their own follow the first one
             plan += [
@@ -156,9 +156,9 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         check_choice(TemplateError, template, known, name=name, parameter=parameter)
         hint = known[parameter]
         if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
-            given = type(value).__name__
+            kind = type(value).__name__
             template = "{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}."
-            raise TemplateError(template, name=name, parameter=parameter, hint=hint, value=value, given=given)
+            raise TemplateError(template, name=name, parameter=parameter, hint=hint, value=value, given=kind)
     return notebook
 
 
@@ -211,8 +211,10 @@ def run(
     from retention_kit.report.execution import kernels
 
     # Only prepared by this call, which would write the executed notebook, with all its charts, to nowhere.
-    made = execute_notebook(notebook, None, parameters, kernel_name=kernels.NAME, language="python", prepare_only=True)
-    manager = NotebookExecutionManager(made, progress_bar=False)
+    prepared = execute_notebook(
+        notebook, None, parameters, kernel_name=kernels.NAME, language="python", prepare_only=True
+    )
+    manager = NotebookExecutionManager(prepared, progress_bar=False)
     manager.notebook_start()
     starting = kernels.KernelManager if kernel is None else kernels.OwnKernelManager
     client = PapermillNotebookClient(
@@ -225,15 +227,15 @@ def run(
                 client.execute(env=environment)
             else:
                 kernel.execute(client, environment)
-            _keep_planned_errors(made)
+            _keep_planned_errors(prepared)
         finally:
             manager.notebook_complete()
-        raise_for_execution_errors(made, None)
+        raise_for_execution_errors(prepared, None)
     except PapermillExecutionError as error:
-        return made, f"{error.ename}: {error.evalue}".splitlines()[0]
+        return prepared, f"{error.ename}: {error.evalue}".splitlines()[0]
     except Exception as error:  # a kernel that died or a cell that hung ends its own section only
-        return made, _cut_short(made, error)
-    return made, _left(made)
+        return prepared, _cut_short(prepared, error)
+    return prepared, _left(prepared)
 
 
 def _left(notebook: NotebookNode) -> str:

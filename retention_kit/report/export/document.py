@@ -132,8 +132,8 @@ def _outline(blocks: list[dict], title: str) -> list[dict]:
             level = block["level"] = max(2, min(block["level"], level + 1, 3))
         elif block is not headline:
             continue
-        wanted = re.sub(r"\W+", "-", block.get("id") or block["text"].lower()).strip("-") or "section"
-        candidates = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        base = re.sub(r"\W+", "-", block.get("id") or block["text"].lower()).strip("-") or "section"
+        candidates = chain([base], (f"{base}-{number}" for number in count(2)))
         block["id"] = next(candidate for candidate in candidates if candidate not in taken)
         taken.add(block["id"])
     return blocks
