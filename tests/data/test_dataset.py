@@ -609,7 +609,7 @@ def test_an_as_of_long_after_all_data_is_told_with_their_end(as_of, days, capsys
     bought = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-04-20", "2024-04-28"], "amount": 1})
     bought.to_csv(tmp_path / "orders.csv", index=False)
     told = (
-        f"The data end on 2024-04-28, and as_of is {as_of}, {days} days later: figures of the time between are of "
+        f"The data end on 2024-04-28, and the report is as of {as_of}, {days} days later: figures of the time between are of "
         "nothing. Bring the data up to date, or set as_of = 2024-04-29."
     )
     assert rk.load(orders=bought, **UTC, as_of=as_of).warnings == ((told,) if days else ())
