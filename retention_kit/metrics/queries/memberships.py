@@ -94,8 +94,9 @@ def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.D
     """
     key = SummaryKey("survival", cut, segment)
     if key not in data.summaries:
-        spans = _shared_span(data, cut)  # of calendar periods, which have a value each
-        data.summaries[key] = _query(data, "survival", cut, segment, spans, began=spans[0].sql("lives.since"))
+        is_in_weeks = data.settings.report.every == "week" or (cut.day > 1 and Period.of(cut, "week").start == cut)
+        granularity = Granularity("week" if is_in_weeks else "month")  # windows up to a date have one value each
+        data.summaries[key] = _query(data, "survival", cut, segment, granularity, began=granularity.sql("lives.since"))
     return data.summaries[key]
 
 
@@ -161,17 +162,17 @@ def _query(
     name: str,
     cut: date,
     segment: str | None,
-    spans: tuple[Granularity, int] | None = None,
+    granularity: Granularity | None = None,
     /,
     **more: str,
 ) -> pd.DataFrame:
     _check(data, name, cut, segment)
-    granularity, span = spans or span_before(cut)
+    granularity = granularity or span_before(cut)[0]
     is_by_trait = name != "survival"
     parts = {
         "cut": f"DATE '{cut}'",
         "eve": f"DATE '{cut - timedelta(days=1)}'",
-        "span": str(span),
+        "span": str(granularity.index(cut - timedelta(days=1))),
         **(_ended_parts("until", "anchored") if is_by_trait else _ended_parts("MIN(run_until)", "since")),
         **segment_parts(segment),
         **more,
