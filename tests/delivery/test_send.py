@@ -483,33 +483,33 @@ def test_the_owner_hears_whom_it_did_not_reach(pack, mail_server):
 REPLY = "550 5.1.1 <ben@example.com>: No such user (here)!"
 
 
-def test_what_a_server_says_is_quoted_from_right_to_left_in_an_arabic_alert_to_the_owner(tmp_path, room):
+def test_what_a_server_says_is_quoted_from_right_to_left_in_an_arabic_alert_to_the_owner(tmp_path, mail_server):
     pack = write_pack(tmp_path / "2011-11", {"ar": message("ar")})
     report = {"languages": ["ar"]}
     settings = make_settings(
         {"report": report, "mail": {"from": "R <r@example.com>", "to": [ANN, BEN], "owner": "own@example.com"}}
     )
-    room.handler.rcpt = lambda address, _: REPLY if address == BEN else None
-    send(pack, room, settings=settings)
-    assert f"\u2068{BEN}\u2069: تعذر. «\u2068{REPLY}\u2069»" in parsed(room.handler.taken[-1]).get_content()
+    mail_server.handler.rcpt = lambda address, _: REPLY if address == BEN else None
+    send(pack, mail_server, settings=settings)
+    assert f"\u2068{BEN}\u2069: تعذر. «\u2068{REPLY}\u2069»" in parsed(mail_server.handler.taken[-1]).get_content()
 
 
-def test_what_a_server_says_is_isolated_in_what_arabic_commands_tell(pack, room, pauses):
-    told = []
-    room.handler.rcpt = lambda *_: REPLY.replace("550", "450")
-    send(pack, room, BEN, progress=told.append)
+def test_what_a_server_says_is_isolated_in_what_arabic_commands_tell(pack, mail_server, pauses):
+    lines = []
+    mail_server.handler.rcpt = lambda *_: REPLY.replace("550", "450")
+    send(pack, mail_server, BEN, progress=lines.append)
     assert pauses
     reply = REPLY.replace("550", "450")
-    assert Words("ar").say(told[0]) == f"\u2066{reply}\u2069؛ ستُعاد المحاولة بعد \u206610\u2069 ثوانٍ"
-    assert told[0] == f"{reply}; trying again in 10 s"
+    assert Words("ar").say(lines[0]) == f"\u2066{reply}\u2069؛ ستُعاد المحاولة بعد \u206610\u2069 ثوانٍ"
+    assert lines[0] == f"{reply}; trying again in 10 s"
 
 
-def test_that_no_server_answered_is_said_in_the_language_of_the_commands(pack, room, pauses):
-    told = []
+def test_that_no_server_answered_is_said_in_the_language_of_the_commands(pack, mail_server, pauses):
+    lines = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    send(pack, room._replace(server=room.url(port=port)), ANN, progress=told.append)
-    assert plain(Words("ar").say(told[0])).startswith(f"تعذر الوصول إلى 127.0.0.1:{port} (Connection refused)؛")
+    send(pack, mail_server._replace(server=mail_server.url(port=port)), ANN, progress=lines.append)
+    assert plain(Words("ar").say(lines[0])).startswith(f"تعذر الوصول إلى 127.0.0.1:{port} (Connection refused)؛")
     assert pauses
 
 

@@ -199,7 +199,8 @@ def test_the_published_figures_arrive(goals):
         "Revenue": "£1.16M",
         "Average purchase value": "£437",
     }
-    for text in ("622 of 1,364 · 95% 43.0% to 48.3%", "+7.0 points vs Oct 2011", "95% +3.2 to +10.7"):
+    # The change is paired: 489 of the 1,364 were there a month before too (all of them kept), of whom 329 stayed again.
+    for text in ("622 of 1,364 · 95% 43.0% to 48.3%", "+7.0 points vs Oct 2011", "95% +3.6 to +10.3"):
         assert text in goals.text
         assert text in goals.html_text
     assert "1,664 = 622 kept + 719 back + 323 new" in goals.html_text
@@ -238,7 +239,7 @@ def test_subject_and_preheader_carry_the_finding(composed, goals):
 
 def test_two_sentences_say_how_sure_it_is_and_why(composed, goals):
     assert goals.page.select_one(".lead").get_text() == (
-        "The rise is larger than chance explains (95% interval of the change: +3.2 to +10.7). "
+        "The rise is larger than chance explains (95% interval of the change: +3.6 to +10.3). "
         # 1.60 × £437.39 = £698; a month before 1.42 × £538.51 = £762
         "Revenue per customer at £698, no clear change: 1.60 purchases each (+0.18) at £437 a purchase (−18.8%)."
     )
