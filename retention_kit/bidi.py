@@ -102,14 +102,14 @@ def balanced(text: str, direction: str) -> str:
         return text
     kept: list[str] = []
     open_: list[bool] = []
-    for one in text:
-        if one in (LTR, RTL, EITHER):
-            open_.append(direction == "rtl" or one == EITHER)
-            kept.append(one * open_[-1])
-        elif one == END:
-            kept.append(one * (open_.pop() if open_ else False))
-        elif one not in _OVERRIDES:
-            kept.append(one)
+    for character in text:
+        if character in (LTR, RTL, EITHER):
+            open_.append(direction == "rtl" or character == EITHER)
+            kept.append(character * open_[-1])
+        elif character == END:
+            kept.append(character * (open_.pop() if open_ else False))
+        elif character not in _OVERRIDES:
+            kept.append(character)
     return "".join([*kept, *(END for is_kept in open_ if is_kept)])
 
 
@@ -132,7 +132,7 @@ def shorten(text: str, most: int, direction: str) -> str:
     """A text of at most so many characters that are seen, its isolates whole."""
     if len(text) <= most or len(plain(text)) <= most:
         return text
-    room = [index for index, one in enumerate(text) if not _CONTROLS.match(one)][most - 1]
+    room = [index for index, character in enumerate(text) if not _CONTROLS.match(character)][most - 1]
     return balanced(f"{text[:room].rstrip()}…", direction)
 
 
@@ -157,7 +157,7 @@ def isolate_literals(sentence: str, digits: Mapping[int, int | str]) -> str:
         part = match[0]
         if part[0] == "{":
             return part
-        return ltr(part if any(one.isalpha() for one in part) else part.translate(digits))
+        return ltr(part if any(character.isalpha() for character in part) else part.translate(digits))
 
     return _LITERAL.sub(isolated, sentence)
 
@@ -198,4 +198,4 @@ def _isolate_run(run: str) -> str:
 
 def has_rtl(text: str) -> bool:
     """Whether a text has letters that run from right to left."""
-    return not text.isascii() and any(unicodedata.bidirectional(one) in _RTL for one in text)
+    return not text.isascii() and any(unicodedata.bidirectional(character) in _RTL for character in text)

@@ -43,7 +43,7 @@ class Listed(str):
     link: str
 
     def __new__(cls, items: Iterable[object], link: str = ", ") -> "Listed":
-        names = tuple(one if isinstance(one, str) else str(one) for one in items)
+        names = tuple(item if isinstance(item, str) else str(item) for item in items)
         listed = super().__new__(cls, link.join(names))
         listed.items, listed.link = names, link
         return listed
@@ -107,7 +107,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:
     choices = [str(choice) for choice in choices]
     near = get_close_matches(str(name).lower(), [choice.lower() for choice in choices], n=1, cutoff=0.6)
     if near:
-        return Phrase("did you mean {name!r}?", name=next(one for one in choices if one.lower() == near[0]))
+        return Phrase("did you mean {name!r}?", name=next(choice for choice in choices if choice.lower() == near[0]))
     if holding := [choice for choice in choices if str(name) and str(name).lower() in choice.lower()]:
         return Phrase("did you mean {names}?", names=Listed(map(repr, holding[:3]), " or "))
     return Phrase("choose from {names}.", names=Listed(choices)) if choices else Phrase("there is none to choose from.")

@@ -15,7 +15,7 @@ def check_fonts(files: Iterable[str | Path]) -> None:
     """Raise SettingsError, naming the file, where one is missing or is no TrueType or OpenType font."""
     for file in map(Path, files):
         if not file.is_file():
-            near = sorted(one.name for one in file.parent.glob("*") if one.suffix.lower() in SUFFIXES)
+            near = sorted(path.name for path in file.parent.glob("*") if path.suffix.lower() in SUFFIXES)
             template = "report.fonts: there is no file {file!r}: {hint}"
             raise SettingsError(template, file=str(file), hint=did_you_mean(file.name, near))
         if file.suffix.lower() not in SUFFIXES or not _is_font(file):

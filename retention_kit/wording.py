@@ -116,7 +116,7 @@ class Words:
     def _say_phrase(self, text: Phrase | Listed) -> str:
         known = phrases(self._name)["phrases"]
         if isinstance(text, Listed):
-            return known.get(text.link, text.link).join(self._as_written(one) for one in text.items)
+            return known.get(text.link, text.link).join(self._as_written(item) for item in text.items)
         translated = known.get(text.template)
         if translated is None or not text.values:
             return translated or self.isolate(str(text))
@@ -316,7 +316,7 @@ class Words:
             return number
         symbol = "" if self.currency == "XXX" else bidi.plain(get_currency_symbol(self.currency, _locale(self.locale)))
         symbol = symbol.rstrip(".")  # ر.س as it is mostly written: a sentence may end with it
-        if symbol.isascii() or not any(one.isalpha() and not one.isascii() for one in symbol):
+        if symbol.isascii() or not any(character.isalpha() and not character.isascii() for character in symbol):
             symbol = symbol and bidi.ltr(get_currency_symbol(self.currency, _english().locale))
         return number if not (word or symbol) else bidi.rtl(_SPACE.join(filter(None, (number, word, symbol))))
 

@@ -55,8 +55,8 @@ def _check(arguments: argparse.Namespace) -> int:
         segments=Listed(map(printable, data.segments)) or Phrase("none"),
     )
     if excluded := Listed(
-        Phrase("{name} ({why})", name=printable(name), why=_printable(why))
-        for name, why in data.excluded_columns.items()
+        Phrase("{name} ({why})", name=printable(name), why=_printable(reason))
+        for name, reason in data.excluded_columns.items()
         if name not in data.segments
     ):
         show("Columns that are no segments, unless keep of [data.TABLE] names them: {columns}.", columns=excluded)
@@ -66,7 +66,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _named(data: Dataset, check: str) -> str:
     """The English name of a check, which is given so or as the table of checks has it."""
     texts = words()
-    return {plain(texts.say(one)): str(one) for one in data.quality["check"]}.get(check, check)
+    return {plain(texts.say(check_name)): str(check_name) for check_name in data.quality["check"]}.get(check, check)
 
 
 def _print_rows(data: Dataset, check: str) -> None:

@@ -82,15 +82,15 @@ def _print_import(imported: Imported) -> None:
 
 def _print_source(source: CountedSource) -> None:
     mapping, survey = source.mapping, source.mapping.source.survey
-    what = Phrase(mapping.table)
+    title = Phrase(mapping.table)
     if survey:
-        what = Phrase("{survey} from {column!r}", survey=survey, column=_question(mapping.source.columns["score"]))
+        title = Phrase("{survey} from {column!r}", survey=survey, column=_question(mapping.source.columns["score"]))
     template = "  {what}: {kept:,} of {rows:,} rows"
     if mapping.doubt:
         template = "  {what}: {kept:,} of {rows:,} rows (unsure, commented out)"
-    show(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left_out))
-    for why, count in source.left_out:
-        show("    left out: {count:,} {why}", count=count, why=Phrase(why))
+    show(template, what=title, kept=source.kept, rows=source.kept + sum(count for _, count in source.left_out))
+    for reason, count in source.left_out:
+        show("    left out: {count:,} {why}", count=count, why=Phrase(reason))
     for column, comment in mapping.comments.items():
         print(f"    {column} = {mapping.source.columns[column]}  ({translated(comment)})")
     if mapping.doubt:

@@ -134,7 +134,7 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     day, every = today(settings), settings.report.every
     until, due = min(data.as_of, day), last_complete(day, every)  # today goes on, though the data may have some of it
     periods = periods_of(data, every)
-    period = next((one for one in reversed(periods) if one.is_complete(until)), None)
+    period = next((period for period in reversed(periods) if period.is_complete(until)), None)
     if period is None:
         template = "No period is over yet: {period} ends before {end}, and the data on {as_of}."
         raise ReportError(template, period=periods[-1], end=periods[-1].end, as_of=until)
@@ -237,8 +237,8 @@ def _preview(arguments: argparse.Namespace) -> int:
     reports = loaded.get("reports", {})
     names = [
         name
-        for name, about in reports.items()
-        if manifest.segment_of(about) == arguments.segment
+        for name, entry in reports.items()
+        if manifest.segment_of(entry) == arguments.segment
         and (not arguments.language or name.partition(".")[0] == arguments.language)
         and (arguments.pack / f"message.{name}.eml").is_file()
     ]

@@ -112,14 +112,14 @@ def _build(arguments: argparse.Namespace) -> int:
         return f"{period} {segment}" if len(segments) > 1 else str(period)
 
     requests = [(period, segment) for period in periods for segment in segments]
-    names = [name(*one) for one in requests]
+    names = [name(*request) for request in requests]
     chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
     latest: list[Plan] = []  # of the last period begun
 
     def plans() -> Iterator[Plan]:
         for period, segment in requests:
             plan = make_plan(data, period, None, segment, *chosen)
-            latest[:] = [*(one for one in latest if one.page.period == period), plan]
+            latest[:] = [*(begun for begun in latest if begun.page.period == period), plan]
             yield plan
 
     folders = [arguments.output / str(period) for period in periods for _ in segments]
@@ -147,7 +147,7 @@ def _build(arguments: argparse.Namespace) -> int:
     if packs:
         first = first_of(packs[-1], latest[-1].suffix, latest[-1].languages)
         _print_next_steps(packs[-1], first, [plan.suffix for plan in latest], is_opened=arguments.open)
-    failed = [one for one, pack in zip(names, packs, strict=True) if pack.failures]
+    failed = [label for label, pack in zip(names, packs, strict=True) if pack.failures]
     if failed and len(names) > 1:
         say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
     return FAILED if failed else DONE
@@ -235,34 +235,34 @@ def _rerun(arguments: argparse.Namespace) -> int:
     with progress() as update:
         again = rerun(pack, partial(update, pack.name), data=arguments.data, templates=arguments.templates)
 
-    def why(causes: tuple[str, ...]) -> Listed | Phrase:
+    def cause_names(causes: tuple[str, ...]) -> Listed | Phrase:
         return Listed((Phrase(_CAUSES[cause]) for cause in causes), " or ") or Phrase("unexplained")
 
     if again.figures:
         table = [
             (
                 *(
-                    one.period,
-                    one.segment,
-                    one.metric,
-                    one.before or translated("(empty)"),
-                    one.now or translated("(empty)"),
+                    figure.period,
+                    figure.segment,
+                    figure.metric,
+                    figure.before or translated("(empty)"),
+                    figure.now or translated("(empty)"),
                 ),
-                *(why(one.causes), ", ".join(one.columns)),
+                *(cause_names(figure.causes), ", ".join(figure.columns)),
             )
-            for one in again.figures
+            for figure in again.figures
         ]
         heads = translated_each("period", "segment", "metric", "then", "now", "why", "cells that differ")
         print_table(heads, table, numbers=(3, 4))
     for name, causes in again.files.items():
-        show("{file} differs: {why}.", file=name, why=why(causes))
-    for one in again.changes:
+        show("{file} differs: {why}.", file=name, why=cause_names(causes))
+    for change in again.changes:
         show(
             "{why}: {name}, {before} then, {now} now.",
-            why=Phrase(_CAUSES[one.kind]),
-            name=one.name,
-            before=one.before or Phrase("(none)"),
-            now=one.now or Phrase("(none)"),
+            why=Phrase(_CAUSES[change.kind]),
+            name=change.name,
+            before=change.before or Phrase("(none)"),
+            now=change.now or Phrase("(none)"),
         )
     if again.is_same:
         show("{pack} made again is the same: every figure and every file.", pack=pack)

@@ -71,7 +71,7 @@ class Entry:
     @property
     def folders(self) -> list[Path]:
         """Where an engine is to open tables and to save them."""
-        return [self._path, self._building, *(one for _, *more in self._texts().values() for one in more)]
+        return [self._path, self._building, *(path for _, *more in self._texts().values() for path in more)]
 
     @property
     def summaries(self) -> Summaries:
@@ -84,10 +84,10 @@ class Entry:
         import duckdb
 
         tomorrow = self._tomorrow()
-        found = cache_folder.open_entry(self._path, lambda written: written[1] <= tomorrow <= written[2])
-        if found is None:
+        entry = cache_folder.open_entry(self._path, lambda description: description[1] <= tomorrow <= description[2])
+        if entry is None:
             return None
-        tables, (views, cleaned, _, fields) = found
+        tables, (views, cleaned, _, fields) = entry
         try:
             engine.open_tables(tables, views)
         except duckdb.Error:
@@ -104,14 +104,14 @@ class Entry:
 
     def _texts(self) -> dict[Path, tuple[str, Path, Path]]:
         """By text file of several, its digest, where its rows are kept, and where they are written meanwhile."""
-        found = {}
+        digests = {}
         for parts in self._found.values():
-            for path in (one for _, several in parts if len(several) > 1 for one in several):
+            for path in (path for _, several in parts if len(several) > 1 for path in several):
                 if path.suffix.lower() in TEXTS:
                     name = sha256(f"{path.name}\0{self._by_file[path]}".encode()).hexdigest()
                     folder = self._path.with_name(f"{self._code[:16]}-{name[:40]}")
-                    found[path] = self._by_file[path], folder, folder.with_name(f"{self._building.name}-{name[:8]}")
-        return found
+                    digests[path] = self._by_file[path], folder, folder.with_name(f"{self._building.name}-{name[:8]}")
+        return digests
 
     def save(self, engine: DuckDB, fields: dict[str, Any]) -> str:
         """Keep the tables of an engine and the fields of their `Dataset`, unless a file has changed since it was looked
@@ -151,22 +151,22 @@ class Entry:
         return min(days)
 
     def _zones(self) -> list[str]:
-        every = [self._settings.report.timezone, *(one.timezone for parts in self._sources.values() for one in parts)]
+        every = [self._settings.report.timezone, *(part.timezone for parts in self._sources.values() for part in parts)]
         return sorted({zone or "UTC" for zone in every})
 
     def _find_files(self) -> dict[str, list[tuple[str, list[Path]]]]:
         """By table, the path of each source as it is written, and its files."""
         url = self._settings.data.engine
         return {
-            name: [(one.path, content_of(one, url, self._folder)) for one in parts]
+            name: [(part.path, content_of(part, url, self._folder)) for part in parts]
             for name, parts in self._sources.items()
         }
 
     def _read_stamps(self) -> dict[Path, tuple[int, ...]]:
         """What differs once another file, or another content, is where rows are looked at: that of Parquet files."""
         paths = {path for parts in self._found.values() for _, several in parts for path in several}
-        found = {path: path.stat() for path in paths if path.suffix.lower() == ".parquet"}
-        return {path: (one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found.items()}
+        stats = {path: path.stat() for path in paths if path.suffix.lower() == ".parquet"}
+        return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats.items()}
 
     def _read_digests(self) -> dict[Path, str]:
         paths = {path for parts in self._found.values() for _, several in parts for path in several}
@@ -211,12 +211,12 @@ class Summaries(dict[SummaryKey, Any]):
         if not _is_held(key):
             return False
         try:
-            found, value = cache_folder.read_checked(self._file(to_bytes(key))) or (None, None)
+            stored_key, value = cache_folder.read_checked(self._file(to_bytes(key))) or (None, None)
         except NotKept:
             return False
-        if found == key:
+        if stored_key == key:
             super().__setitem__(key, value)
-        return found == key
+        return stored_key == key
 
     def _file(self, key: bytes) -> Path:
         return self._folder / sha256(key).hexdigest()[:40]
@@ -242,8 +242,10 @@ def entry_for(settings: Settings, sources: Mapping[str, list[Table]], folder: Pa
 
 def unusable(error: Exception) -> Phrase:
     """Why nothing is kept, in a sentence."""
-    said = error.text if isinstance(error, DataError) else getattr(error, "strerror", None) or str(error)
-    return Phrase("The cache cannot be used: {reason}.", reason=said if isinstance(said, Phrase) else _line(said))
+    message = error.text if isinstance(error, DataError) else getattr(error, "strerror", None) or str(error)
+    return Phrase(
+        "The cache cannot be used: {reason}.", reason=message if isinstance(message, Phrase) else _line(message)
+    )
 
 
 def _summaries_of(cleaned: date) -> str:

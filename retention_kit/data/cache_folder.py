@@ -40,9 +40,9 @@ def own_folder() -> Path:
     with suppress(FileExistsError):  # by itself: of parents that are made the mode is not heeded
         folder.parent.mkdir(mode=0o700, parents=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    for one, others in ((folder.parent, 0o022), (folder, 0o077)):
-        if not _is_own(one, others):
-            raise DataError("the folder {folder!r} is not yours alone", folder=str(one))
+    for path, others in ((folder.parent, 0o022), (folder, 0o077)):
+        if not _is_own(path, others):
+            raise DataError("the folder {folder!r} is not yours alone", folder=str(path))
     return folder
 
 
@@ -103,7 +103,7 @@ def prune(kept: Path, code: str) -> None:
     }
     used = sum(sizes.values())
     most = min(LARGEST, (shutil.disk_usage(kept).free + used) // 2)
-    for entry in sorted(sizes, key=lambda one: (one.name.startswith(code), one.lstat().st_mtime)):
+    for entry in sorted(sizes, key=lambda path: (path.name.startswith(code), path.lstat().st_mtime)):
         if used > most and entry != kept:
             remove(entry)
             used -= sizes[entry]
@@ -124,15 +124,20 @@ def describe_entry(building: Path, description: Any) -> None:
 
 def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, Any] | None:
     """The file of an entry's tables and what they are, used now; None where they are not wanted or not as written."""
-    written, tables = read_checked(entry / _DESCRIPTION), entry / _TABLES
+    description, tables = read_checked(entry / _DESCRIPTION), entry / _TABLES
     try:
-        if written is None or not is_file(tables) or not is_wanted(written[1]) or checksums(tables) != written[0]:
+        if (
+            description is None
+            or not is_file(tables)
+            or not is_wanted(description[1])
+            or checksums(tables) != description[0]
+        ):
             return None
     except OSError:
         return None
     with suppress(OSError):
         os.utime(entry)
-    return tables, written[1]
+    return tables, description[1]
 
 
 def write_checked(path: Path, value: Any) -> None:
@@ -152,11 +157,11 @@ def write_checked(path: Path, value: Any) -> None:
 def read_checked(path: Path) -> Any:
     """What `write_checked` wrote; None where there is no such file, or not as it was written."""
     try:
-        whole = path.read_bytes() if is_file(path) else b""
+        raw = path.read_bytes() if is_file(path) else b""
     except OSError:
         return None
-    content = whole[_DIGEST:]
-    if len(whole) < _DIGEST or sha256(content).digest() != whole[:_DIGEST]:
+    content = raw[_DIGEST:]
+    if len(raw) < _DIGEST or sha256(content).digest() != raw[:_DIGEST]:
         return None
     with suppress(NotKept, ValueError):
         return from_bytes(content)
@@ -166,37 +171,37 @@ def read_checked(path: Path) -> Any:
 def digest_of(path: Path) -> str:
     """A digest of a file's bytes, of large files by several threads: the SHA-256 of those of its parts."""
 
-    def of_part(start: int) -> bytes:
+    def read_part(start: int) -> bytes:
         digest = sha256()
         for block in _blocks(path, start):
             digest.update(block)
         return digest.digest()
 
-    return sha256(b"".join(_each_part(path, of_part))).hexdigest()
+    return sha256(b"".join(_each_part(path, read_part))).hexdigest()
 
 
 def checksums(path: Path) -> list[int]:
     """The CRC-32 of each part of a file, by which damage is seen."""
 
-    def of_part(start: int) -> int:
-        found = 0
+    def part_checksum(start: int) -> int:
+        checksum = 0
         for block in _blocks(path, start):
-            found = crc32(block, found)
-        return found
+            checksum = crc32(block, checksum)
+        return checksum
 
-    return _each_part(path, of_part)
+    return _each_part(path, part_checksum)
 
 
-def _each_part(path: Path, of_part: Callable[[int], T]) -> list[T]:
+def _each_part(path: Path, function: Callable[[int], T]) -> list[T]:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [*threads.map(of_part, range(0, path.stat().st_size, _PART))]
+        return [*threads.map(function, range(0, path.stat().st_size, _PART))]
 
 
 def _blocks(path: Path, start: int) -> Iterator[bytes]:
     """The bytes of a part."""
     with path.open("rb", buffering=0) as file:
         file.seek(start)
-        left = _PART
-        while left > 0 and (block := file.read(min(left, 2**20))):
-            left -= len(block)
+        remaining = _PART
+        while remaining > 0 and (block := file.read(min(remaining, 2**20))):
+            remaining -= len(block)
             yield block

@@ -40,7 +40,7 @@ def _written(value: Any) -> Any:
     if kind in (list, tuple):
         return [kind.__name__, *map(_written, value)]
     if kind is dict:
-        return ["dict", *(_written(one) for pair in value.items() for one in pair)]
+        return ["dict", *(_written(part) for pair in value.items() for part in pair)]
     if kind in (date, datetime) and getattr(value, "tzinfo", None) is None:
         return [kind.__name__, value.isoformat()]
     if kind in (int, Decimal):
@@ -59,7 +59,7 @@ def _written(value: Any) -> Any:
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return ["record", name, *map(_written, value)]
     if is_dataclass(kind):
-        return ["object", name, *(_written(getattr(value, one.name)) for one in fields(kind))]
+        return ["object", name, *(_written(getattr(value, field.name)) for field in fields(kind))]
     raise NotKept(name)
 
 
@@ -67,7 +67,7 @@ def _written_frame(frame: Any) -> list:
     index = frame.index
     if type(index) is not pd.RangeIndex or index.name is not None or frame.columns.names != [None]:
         raise NotKept("index")
-    columns = [[_written(name), _written_column(frame.iloc[:, place])] for place, name in enumerate(frame.columns)]
+    columns = [[_written(name), _written_column(frame.iloc[:, index])] for index, name in enumerate(frame.columns)]
     return ["frame", [index.start, index.stop, index.step], _written(dict(frame.attrs)), *columns]
 
 
@@ -118,24 +118,24 @@ def _read_column(kind: str, *parts: Any) -> Any:
 def _class_of(name: str, base: type) -> Any:
     """A class of ours by its name; raises where it is another's, or no such class."""
     module, _, path = name.partition(":")
-    found = getattr(import_module(module), path) if module.startswith(_PACKAGE) else None
-    if not (isinstance(found, type) and (issubclass(found, base) if base is not object else is_dataclass(found))):
+    class_ = getattr(import_module(module), path) if module.startswith(_PACKAGE) else None
+    if not (isinstance(class_, type) and (issubclass(class_, base) if base is not object else is_dataclass(class_))):
         raise NotKept(name)
-    return found
+    return class_
 
 
 def _read_text(name: str, text: str, values: Any) -> Any:
-    made = str.__new__(_class_of(name, str), text)
-    vars(made).update(_read(values))
-    return made
+    result = str.__new__(_class_of(name, str), text)
+    vars(result).update(_read(values))
+    return result
 
 
 def _read_object(name: str, *values: Any) -> Any:
     kind = _class_of(name, object)
-    made = object.__new__(kind)
-    for one, value in zip(fields(kind), values, strict=True):
-        object.__setattr__(made, one.name, _read(value))
-    return made
+    result = object.__new__(kind)
+    for field, value in zip(fields(kind), values, strict=True):
+        object.__setattr__(result, field.name, _read(value))
+    return result
 
 
 _READERS: dict[str, Callable] = {

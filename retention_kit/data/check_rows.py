@@ -56,7 +56,13 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
     if check is not None:
         template = "No row is in a check called {check!r}: {hint}"
         check_choice(UnknownNameError, template, sorted(set(findings["check"])), check=check)
-    outside = {one.check for parts in data.parts.values() for part in parts for one in part.findings if one.examples}
+    outside = {
+        finding.check
+        for parts in data.parts.values()
+        for part in parts
+        for finding in part.findings
+        if finding.examples
+    }
     names = dict.fromkeys(findings["check"])
     selected = [check] if check else [name for name in names if sets_aside(name) or name in outside]
     rows_by_table = {}
@@ -67,8 +73,8 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
 
 
 def _lines(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
-    findings = [one for part in data.parts.get(table, ()) for one in part.findings if one.check in checks]
-    lines = [(one.check, one.file, line, text) for one in findings for line, text in one.examples]
+    findings = [finding for part in data.parts.get(table, ()) for finding in part.findings if finding.check in checks]
+    lines = [(finding.check, finding.file, line, text) for finding in findings for line, text in finding.examples]
     return pd.DataFrame(lines, columns=["check", "file", "line", "text"])
 
 
@@ -120,9 +126,9 @@ def _rows_in_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame
 def _rows_of_customers(data: Dataset, table: str, checks: list[str]) -> list[str]:
     """SQL for the rows that checks of a side table count by customer: their number and the check's name."""
     known_from = [name for name in data.tables if table == "tickets" or name != "responses"]
-    seen = " UNION ".join(f"SELECT customer_id FROM {name} WHERE customer_id IS NOT NULL" for name in known_from)
+    known_ids = " UNION ".join(f"SELECT customer_id FROM {name} WHERE customer_id IS NOT NULL" for name in known_from)
     return [
-        f"SELECT _row, {literal(check)} AS check_name FROM ({_OF_CUSTOMERS[check].format(seen=seen)}) AS counted"
+        f"SELECT _row, {literal(check)} AS check_name FROM ({_OF_CUSTOMERS[check].format(seen=known_ids)}) AS counted"
         for check in checks
         if check in _OF_CUSTOMERS
     ]

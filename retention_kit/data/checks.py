@@ -42,8 +42,8 @@ def _sets_aside(
     return Check(effect, sets_aside=True, share=share, **more)
 
 
-def _unpaid(why: str) -> Check:
-    return Check(f"no MRR {why}")
+def _unpaid(reason: str) -> Check:
+    return Check(f"no MRR {reason}")
 
 
 # Copies, guests, refunds, free items, answers left out and what the user leaves out are common in good data: no share

@@ -32,8 +32,8 @@ def content_of(source: Table, url: str | None, folder: Path) -> list[Path]:
     """The files that a source is in, a database with its log; raises DataError where one is missing."""
     if url and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
         return content_files(database_file(url, folder))
-    found = resolve_files(source.path, folder)
-    return content_files(found[0]) if found[0].suffix.lower() in DATABASES and len(found) == 1 else found
+    files = resolve_files(source.path, folder)
+    return content_files(files[0]) if files[0].suffix.lower() in DATABASES and len(files) == 1 else files
 
 
 def named_engine(data: Data, folder: Path, kept: Iterable[Path] = ()) -> Engine:
@@ -42,8 +42,8 @@ def named_engine(data: Data, folder: Path, kept: Iterable[Path] = ()) -> Engine:
     The files of its sources, relative to `folder`, are the only ones that can be read; the folders `kept` are for
     tables of ours.
     """
-    sources = [one for name in (*TABLES, *SIDE_TABLES) for one in data.sources(name)]
-    files = [file for one in sources for file in files_named(one, data.engine, folder)]
+    sources = [source for name in (*TABLES, *SIDE_TABLES) for source in data.sources(name)]
+    files = [file for source in sources for file in files_named(source, data.engine, folder)]
     if data.engine is None:
         return DuckDB(data.memory_limit, files, kept)
     url = fill_variables(data.engine)

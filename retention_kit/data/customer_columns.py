@@ -26,20 +26,22 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
 
     Follow-ups whose own table is missing are ignored; their lists give the reason.
     """
-    if not (follow_ups := [one for one in follow_ups if one.rule.table in tables]):
+    if not (follow_ups := [follow_up for follow_up in follow_ups if follow_up.rule.table in tables]):
         return
     names = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))
     lowered = {name.lower() for name in names}
-    for one in follow_ups:
-        columns = [("contact", one.contact), ("consent", one.consent)]
-        columns += [("suppress", column) for column, _ in one.suppressions] + [("text", name) for name in one.merged]
+    for follow_up in follow_ups:
+        columns = [("contact", follow_up.contact), ("consent", follow_up.consent)]
+        columns += [("suppress", column) for column, _ in follow_up.suppressions] + [
+            ("text", name) for name in follow_up.merged
+        ]
         for key, name in columns:
             if name is not None and name.lower() not in lowered:
                 template = (
                     "follow_ups.{name}.{key}: no table has a column {column!r}: {hint} Of an export, map it in "
                     "[data.TABLE.columns]."
                 )
-                raise SettingsError(template, name=one.name, key=key, column=name, hint=did_you_mean(name, names))
+                raise SettingsError(template, name=follow_up.name, key=key, column=name, hint=did_you_mean(name, names))
 
 
 def latest_value_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
@@ -79,14 +81,14 @@ def silence_sql(engine: Engine, tables: Iterable[str], column: str, value: str |
 def _values_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
     """SQL for all values of a column: customer_id, value, moment, place_of_table, _row; including excluded rows."""
     parts = []
-    for place, table in enumerate(tables):
+    for number, table in enumerate(tables):
         kinds = _columns(engine, table)
-        name = column if column in kinds else next((one for one in kinds if one.lower() == column.lower()), None)
+        name = column if column in kinds else next((kind for kind in kinds if kind.lower() == column.lower()), None)
         if name is not None:
             text = text_sql(name, kinds[name])
             parts.append(
                 f"SELECT judged.customer_id, source_rows.value, coalesce(judged.{WHEN[table]}, {_FIRST}) AS moment, "
-                f"{place} AS place_of_table, judged._row FROM {table}_typed AS judged "
+                f"{number} AS place_of_table, judged._row FROM {table}_typed AS judged "
                 f"JOIN (SELECT _row, {text} AS value FROM {table}_raw) AS source_rows "
                 "ON source_rows._row = judged._row "
                 "WHERE judged.customer_id IN (SELECT customer_id FROM happened) AND source_rows.value IS NOT NULL"

@@ -97,7 +97,9 @@ class Dataset:
     @property
     def basis(self) -> str:
         """The table that defines customers: orders or subscriptions."""
-        return self.settings.definitions.basis or next((one for one in TABLES[1::-1] if one in self.tables), "orders")
+        return self.settings.definitions.basis or next(
+            (table for table in TABLES[1::-1] if table in self.tables), "orders"
+        )
 
     @property
     def lacks_earlier_prices(self) -> bool:
@@ -143,8 +145,8 @@ class Dataset:
     @cached_property
     def quarantine(self) -> dict[str, pd.DataFrame]:
         """The excluded rows of each table, as in the source, with the check that each failed."""
-        held = set(self.quality["table"])
-        return {name: self._set_aside(name) for name in (*TABLES, *SIDE_TABLES[1:]) if name in held}
+        tables = set(self.quality["table"])
+        return {name: self._set_aside(name) for name in (*TABLES, *SIDE_TABLES[1:]) if name in tables}
 
     def _set_aside(self, name: str) -> pd.DataFrame:
         added = {column.strip('"') for column in added_columns(name)}
@@ -158,7 +160,7 @@ class Dataset:
 
 
 _NOT_KEPT = ("settings", "origin", "is_sample", "given", "notice", "engine", "summaries")
-_KEPT = [one.name for one in fields(Dataset) if one.name not in _NOT_KEPT]  # what the cache holds of one
+_KEPT = [field.name for field in fields(Dataset) if field.name not in _NOT_KEPT]  # what the cache holds of one
 
 
 def load(
@@ -228,11 +230,11 @@ def _load_files(source: Path, settings: dict[str, Any]) -> Dataset:
     if entry:
         entry.keep_texts(engine.embedded)
     decimals = money_decimals(chosen.report.currency)
-    asked = [*chosen.report.segments, *(name for one in chosen.follow_ups for name in one.columns)]
+    requested = [*chosen.report.segments, *(name for follow_up in chosen.follow_ups for name in follow_up.columns)]
     file = None if engine.database else chosen.data.engine
     sources = {
         name: [
-            read_table(engine, name, number, table, file, folder, decimals, asked)
+            read_table(engine, name, number, table, file, folder, decimals, requested)
             for number, table in enumerate(tables)
         ]
         for name, tables in sources_given.items()
@@ -280,7 +282,7 @@ def sample(**settings: Any) -> Dataset:
 def _choose_engine(source: Any, frames: dict[str, Any]) -> Engine:
     """The engine behind a connection or session, else that of the first DataFrame that has one."""
     if source is None:
-        return next((found for frame in frames.values() if (found := given_engine(frame))), None) or DuckDB()
+        return next((candidate for frame in frames.values() if (candidate := given_engine(frame))), None) or DuckDB()
     if engine := given_engine(source):
         return engine
     template = "The tables cannot be loaded from {kind}: give a path, an SQLAlchemy connection or a Spark session."
@@ -351,7 +353,9 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for name, parts in sources.items()
             for part in parts
         ],
-        excluded_columns={name: why for one in columns.values() for name, why in one.excluded.items()},
+        excluded_columns={
+            name: reason for table_columns in columns.values() for name, reason in table_columns.excluded.items()
+        },
         warnings=cleaning.warnings(),
         behind=cleaning.behind,
         scale=cleaning.money.scale,
@@ -365,12 +369,12 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     )
 
 
-def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+def _segments(requested: list[str], extras: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
     """Segment column → its tables; raises SettingsError if a wanted one is in no table."""
     segments: dict[str, tuple[str, ...]] = {}
     for table, names in extras.items():
         for name in names:
             segments[name] = (*segments.get(name, ()), table)
-    for name in wanted:
+    for name in requested:
         check_choice(SettingsError, "report.segments: there is no segment column {name!r}: {hint}", segments, name=name)
     return segments

@@ -43,8 +43,8 @@ def display_of(data: Any) -> Display:
         kind = "inactivity" if data.basis == "orders" and days else data.basis
         every = words.text(f"every.{report.every}")
         notes = [words.text(f"definitions.basis_{kind}", every=every, days=days)]
-    told = [*data.warnings, *([data.notice] if data.notice else [])]
-    return Display(title, words, facts, [_quality(data.quality, words)], notes, [*map(words.say, told)])
+    messages = [*data.warnings, *([data.notice] if data.notice else [])]
+    return Display(title, words, facts, [_quality(data.quality, words)], notes, [*map(words.say, messages)])
 
 
 def _rows(table: str, rows: int | None, words: Words) -> str:

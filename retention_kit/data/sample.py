@@ -139,7 +139,7 @@ def truth() -> pd.DataFrame:
         ("nps_leaving", leaving, "points, of answers within 90 days before leaving"),
         ("nps_effect_of_leaving", {name: leaving[name] - staying[name] for name in staying}, "points"),
     ]
-    rows = [(name, group, float(value), what) for name, groups, what in facts for group, value in groups.items()]
+    rows = [(name, group, float(value), label) for name, groups, label in facts for group, value in groups.items()]
     return pd.DataFrame(rows, columns=["name", "group", "value", "what"])
 
 
@@ -232,12 +232,12 @@ def _spells(rng: np.random.Generator, members: pd.DataFrame) -> pd.DataFrame:
     run, since, waits_until = np.zeros((3, count), int)
     spells = []
 
-    def close(who: np.ndarray, until: int, status: str) -> None:
-        spell = {"member": np.flatnonzero(who), "run": run[who], "plan": plan[who], "since": since[who]}
+    def close(mask: np.ndarray, until: int, status: str) -> None:
+        spell = {"member": np.flatnonzero(mask), "run": run[mask], "plan": plan[mask], "since": since[mask]}
         spells.append(pd.DataFrame({**spell, "until": until, "status": status}))
 
-    def happens(who: np.ndarray, chance: np.ndarray | float) -> np.ndarray:
-        return who & (rng.random(count) < chance)
+    def happens(mask: np.ndarray, chance: np.ndarray | float) -> np.ndarray:
+        return mask & (rng.random(count) < chance)
 
     close(unpaid, 0, "cancelled")
     for month in range(1, MONTHS):
@@ -245,8 +245,8 @@ def _spells(rng: np.random.Generator, members: pd.DataFrame) -> pd.DataFrame:
         due = ongoing & paying & (~yearly | ((month - since) % 12 == 0))
         leaves = happens(due, chance * _leaving(first + month))
         pauses = happens(due & ~leaves & ~yearly, PAUSES)
-        wanted = plan + np.where(rng.random(count) < UPGRADES, 1, -1)
-        possible = due & ~leaves & ~pauses & (wanted >= 0) & (wanted < len(PLANS))
+        next_plan = plan + np.where(rng.random(count) < UPGRADES, 1, -1)
+        possible = due & ~leaves & ~pauses & (next_plan >= 0) & (next_plan < len(PLANS))
         changes = happens(possible, np.where(yearly, *PLAN_CHANGES))
         resumes, returns = (ongoing & waiting & (waits_until == month) for waiting in (paused, away))
         close(leaves, month, "cancelled")
@@ -259,7 +259,7 @@ def _spells(rng: np.random.Generator, members: pd.DataFrame) -> pd.DataFrame:
         waits_until[pauses] = month + rng.integers(*PAUSE_MONTHS, pauses.sum(), endpoint=True)
         waits_until[leaves] = month + rng.integers(*RETURN_MONTHS, leaves.sum(), endpoint=True)
         since[pauses | changes | resumes | returns] = month
-        plan, run = np.where(changes, wanted, plan), run + returns
+        plan, run = np.where(changes, next_plan, plan), run + returns
     close(paying, RUNNING, "active")
     close(paused, RUNNING, "paused")
     return pd.concat(spells, ignore_index=True)
@@ -294,27 +294,27 @@ def _subscriptions(rng: np.random.Generator, customers: pd.DataFrame) -> pd.Data
 
 def _responses(rng: np.random.Generator, orders: pd.DataFrame, subscriptions: pd.DataFrame) -> pd.DataFrame:
     """Answers some days after a purchase. Those about to leave are less content, and so is the marketplace."""
-    asked = orders[(orders["pence"] > 0) & orders["customer_id"].notna()]
-    asked = asked.assign(responded_at=asked["ordered_at"] + _days(rng.integers(1, 11, len(asked))))
-    asked = asked[asked["responded_at"] < AS_OF]
-    asked = asked.iloc[rng.choice(len(asked), RESPONSES, replace=False)]
-    asked = asked.sort_values("responded_at", kind="stable", ignore_index=True)
+    rated = orders[(orders["pence"] > 0) & orders["customer_id"].notna()]
+    rated = rated.assign(responded_at=rated["ordered_at"] + _days(rng.integers(1, 11, len(rated))))
+    rated = rated[rated["responded_at"] < AS_OF]
+    rated = rated.iloc[rng.choice(len(rated), RESPONSES, replace=False)]
+    rated = rated.sort_values("responded_at", kind="stable", ignore_index=True)
     ends = subscriptions[subscriptions["status"] == "cancelled"].sort_values("ended_at", kind="stable")
     ends = ends[["customer_id", "ended_at"]].assign(responded_at=ends["ended_at"])
-    ends = pd.merge_asof(asked, ends, on="responded_at", by="customer_id", direction="forward", tolerance=LEAVING_SOON)
-    leaving = asked["last"] | ends["ended_at"].notna()
+    ends = pd.merge_asof(rated, ends, on="responded_at", by="customer_id", direction="forward", tolerance=LEAVING_SOON)
+    leaving = rated["last"] | ends["ended_at"].notna()
 
     between, within = MOOD_SPREAD
-    own = rng.normal(0, between, CUSTOMERS)[asked["customer"]] + rng.normal(0, within, RESPONSES)
-    mood = own + _column(CHANNELS, "mood")[asked["channel"]] + LEAVING_MOOD * leaving
-    mood += BETTER_MOOD * _improvement(_month(asked["responded_at"].to_numpy()))
+    own = rng.normal(0, between, CUSTOMERS)[rated["customer"]] + rng.normal(0, within, RESPONSES)
+    mood = own + _column(CHANNELS, "mood")[rated["channel"]] + LEAVING_MOOD * leaving
+    mood += BETTER_MOOD * _improvement(_month(rated["responded_at"].to_numpy()))
     survey = rng.choice(len(SURVEYS), RESPONSES, p=_column(SURVEYS, "share"))
     low, high, mean, spread = (_column(SURVEYS, name)[survey] for name in ("low", "high", "mean", "spread"))
     words = pd.Series(np.where(mood > 0, rng.choice(PRAISE, RESPONSES), rng.choice(COMPLAINTS, RESPONSES)))
     return pd.DataFrame(
         {
-            "customer_id": asked["customer_id"].mask(rng.random(RESPONSES) < ANONYMOUS),
-            "responded_at": asked["responded_at"],
+            "customer_id": rated["customer_id"].mask(rng.random(RESPONSES) < ANONYMOUS),
+            "responded_at": rated["responded_at"],
             "survey": _column(SURVEYS, "name")[survey],
             "score": np.clip(np.rint(mean + spread * mood), low, high).astype(int),
             "comment": words.where(rng.random(RESPONSES) < COMMENTS),
@@ -388,8 +388,8 @@ def _days(count: int | np.ndarray) -> np.ndarray:
     return np.asarray(count).astype("m8[D]")
 
 
-def _ids(letter: str, numbers: np.ndarray, digits: int) -> list[str]:
-    return [f"{letter}{number + 1:0{digits}}" for number in numbers]
+def _ids(prefix: str, numbers: np.ndarray, digits: int) -> list[str]:
+    return [f"{prefix}{number + 1:0{digits}}" for number in numbers]
 
 
 def _column(table: tuple, name: str) -> np.ndarray:

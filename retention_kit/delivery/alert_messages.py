@@ -47,7 +47,7 @@ class AlertNotice:
         from retention_kit.report.message.letter import Letter, compose_letter
 
         parts = [(self._title(event), self._lines(event)) for event in self.events]
-        letter = Letter(
+        mail = Letter(
             subject=self._about(self.finding),
             title=self._words.text("telling.title"),
             headline=self.finding,
@@ -56,7 +56,7 @@ class AlertNotice:
             about=self._words.text("telling.about", day=self._words.date(self._as_of)),
             received=self._words.text("telling.received"),
         )
-        return compose_letter(letter, self._settings, self._words)
+        return compose_letter(mail, self._settings, self._words)
 
     def _about(self, finding: str) -> str:
         company = self._settings.report.company

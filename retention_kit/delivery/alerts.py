@@ -59,8 +59,8 @@ def check_targets(settings: Settings, server: Server | None = None) -> tuple[dic
     Raises SettingsError, before anything is built, where the environment lacks the address of one.
     """
     targets = all_targets(settings)
-    hooks = {target: webhook_of(target) for target, who in targets.items() if isinstance(who, str)}
-    is_mailed = any(isinstance(who, Recipient) for who in targets.values())
+    hooks = {target: webhook_of(target) for target, receiver in targets.items() if isinstance(receiver, str)}
+    is_mailed = any(isinstance(receiver, Recipient) for receiver in targets.values())
     return hooks, (server or server_of()) if is_mailed else None
 
 
@@ -116,8 +116,8 @@ def deliver_alerts(
     deliver_posts(outbox, hooks, [row for row in rows if row.recipient in hooks], progress=progress)
     mails = []
     for row in rows:
-        if isinstance(who := targets[target_of(row)], Recipient):
-            mails.append(Queued(row, headers.sender_of(outbox.content(row)), who.address))
+        if isinstance(receiver := targets[target_of(row)], Recipient):
+            mails.append(Queued(row, headers.sender_of(outbox.content(row)), receiver.address))
     if mails and server:
         refuse_localhost(mails[0].sender, server)
         deliver(outbox, server, mails, progress=progress)
@@ -145,7 +145,7 @@ def queue_events(
                     if _is_recipient(event, target in listed, target in owner):
                         events[target].append((watch, event))
                 evaluated[target][watch] = max(filter(None, [last, states[-1].period]), key=start_of)
-    for target, who in targets.items():
+    for target, receiver in targets.items():
         if not events[target]:
             with outbox.ledger:
                 record((), evaluated[target].items(), outbox.ledger)
@@ -155,12 +155,12 @@ def queue_events(
         gist = "\n".join(f"{watch} {event.kind} {event.since}" for watch, event in events[target])
         series = ALERTS + hashlib.sha256(gist.encode()).hexdigest()[:16]
         also = partial(record, events[target], evaluated[target].items())
-        if isinstance(who, str):
+        if isinstance(receiver, str):
             queue_post(outbox, hooks[target], series, period, notice.message(), also)
         else:
-            raw, key = notice.email(), Key(series, period, who.address.lower())
+            raw, key = notice.email(), Key(series, period, receiver.address.lower())
             digest = hashlib.sha256(raw).hexdigest()
-            queue_mail(outbox, key, who, raw, digest, thread=ledger.thread(events[target]), also=also)
+            queue_mail(outbox, key, receiver, raw, digest, thread=ledger.thread(events[target]), also=also)
 
 
 def _is_recipient(event: Event, is_listed: bool, is_owner: bool) -> bool:

@@ -140,9 +140,9 @@ class Outbox:
         try:
             content = head + (self.folder / row.file).read_bytes()
         except (OSError, TypeError, ValueError) as error:
-            why = getattr(error, "strerror", None) or Phrase("the ledger names no file")
+            reason = getattr(error, "strerror", None) or Phrase("the ledger names no file")
             template = "{file} of {folder!r} cannot be read: {why}."
-            raise ReportError(template, file=row.file, folder=str(self.folder), why=why) from None
+            raise ReportError(template, file=row.file, folder=str(self.folder), why=reason) from None
         if hashlib.sha256(content).hexdigest() != digest:
             raise ReportError("{file} of {folder!r} is not what was queued.", file=row.file, folder=str(self.folder))
         return content
@@ -197,8 +197,8 @@ class Outbox:
         with self.ledger:
             self.ledger.execute("DELETE FROM history WHERE at < ?", (limit,))
             self.ledger.execute(f"UPDATE deliveries SET head = x'' WHERE at < ? AND state NOT IN {waiting}", (limit,))
-        kept = {row.file for row in self._rows(f"WHERE at >= ? OR state IN {waiting}", (limit,))}
-        unused = [path for path in _messages(self.folder) if path.name not in kept]
+        used = {row.file for row in self._rows(f"WHERE at >= ? OR state IN {waiting}", (limit,))}
+        unused = [path for path in _messages(self.folder) if path.name not in used]
         old = [path for path in unused if path.stat().st_mtime < before.timestamp()]
         for path in old:
             path.unlink(missing_ok=True)

@@ -120,7 +120,9 @@ def send_report(
         if owner and owner.settings.mail.owner:
             with sending(folder.parent) as outbox:
                 owner.alert(outbox, reasons=verdict.reasons)
-        return Sending(period, verdict, tuple(Result(*_fields(one), "blocked", "") for one in recipients), dry_run)
+        return Sending(
+            period, verdict, tuple(Result(*_fields(recipient), "blocked", "") for recipient in recipients), dry_run
+        )
     messages, absent = _messages(folder, manifest, recipients)
     if owner is None:
         results = absent | _dry_run(folder.parent, messages, resend, bool(to))
@@ -219,8 +221,8 @@ def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Reci
 def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Path], bytes]) -> Addressed:
     """A recipient's message of the pack; raises SettingsError if there is none."""
     builds = {
-        (name.partition(".")[0], manifests.segment_of(about)): name
-        for name, about in manifest.get("reports", {}).items()
+        (name.partition(".")[0], manifests.segment_of(entry)): name
+        for name, entry in manifest.get("reports", {}).items()
     }
     name = f"message.{builds.get((to.language, to.segment))}.eml"
     try:
@@ -228,11 +230,11 @@ def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Pa
     except OSError:
         how = f"--period {manifest['period']} --language {to.language}"
         how += f" --segment {shlex.quote(to.segment)}" if to.segment else ""
-        what = Phrase("in {language!r}", language=to.language)
+        description = Phrase("in {language!r}", language=to.language)
         if to.segment:
-            what = Phrase("in {language!r} for {segment}", language=to.language, segment=to.segment)
+            description = Phrase("in {language!r} for {segment}", language=to.language, segment=to.segment)
         template = "{folder} has no message {what}: build it with `retention-kit report {how}`."
-        raise SettingsError(template, folder=folder, what=what, how=how) from None
+        raise SettingsError(template, folder=folder, what=description, how=how) from None
     digest = hashlib.sha256(raw).hexdigest()
     if manifest.get("files", {}).get(name) != digest:
         template = "{file} is not what was written there: build the report again, then send it."

@@ -56,8 +56,8 @@ def status(output: Path, settings: Settings, day: date) -> Status:
         expected = len(addressed) if period == due else states.total()
         manifest = built.get(str(period), {})
         unknown, waiting = states["unknown"] + states["data"], states["queued"] + states["sending"]
-        about = str(period), expected, _built(manifest), _gate(manifest)
-        lines.append(Line(*about, states["sent"], states["failed"], unknown, waiting))
+        fields = str(period), expected, _built(manifest), _gate(manifest)
+        lines.append(Line(*fields, states["sent"], states["failed"], unknown, waiting))
     named = {address for address, *_ in addressed}
     # Former recipients and messages to the owner are not waited for.
     awaited = [row for row in rows if row.is_report and row.recipient in named]

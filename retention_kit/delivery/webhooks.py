@@ -287,9 +287,9 @@ def _printable(text: str, hook: Webhook) -> str:
     """The beginning of a response on one line, with parts of the URL masked."""
     parts = urlsplit(hook.url)
     pieces = {hook.url, parts.path, parts.query, *parts.path.split("/"), *re.split("[&=]", parts.query)}
-    for piece in sorted(pieces | {unquote(piece) for piece in pieces}, key=len, reverse=True):
-        if len(piece) >= 6:
-            text = text.replace(piece, "***")
+    for part in sorted(pieces | {unquote(part) for part in pieces}, key=len, reverse=True):
+        if len(part) >= 6:
+            text = text.replace(part, "***")
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())[:_MOST_KEPT]
 
 

@@ -159,16 +159,16 @@ def ranked(by: str) -> list[str]:
     return sorted((name for name in METRICS if getattr(METRICS[name], by)), key=lambda name: getattr(METRICS[name], by))
 
 
-def _declared(name: str, what: str, english: str, translations: Mapping[str, Mapping[str, str]]) -> str:
-    others = {language: texts[what] for language, texts in translations.items() if what in texts}
-    return Sentence.declared(f"metrics.{name}.{what}", english, others) if english else ""
+def _declared(name: str, text_name: str, english: str, translations: Mapping[str, Mapping[str, str]]) -> str:
+    others = {language: texts[text_name] for language, texts in translations.items() if text_name in texts}
+    return Sentence.declared(f"metrics.{name}.{text_name}", english, others) if english else ""
 
 
 def _check_units(unit: str, parts: tuple[str, str], grows: str) -> None:
     if grows != "":
         check_choice(UnknownNameError, "A metric does not grow by {grows!r}: {hint}", ("value", "rest"), grows=grows)
-    for given in (unit, *parts):
-        check_choice(UnknownNameError, "There is no unit {given!r}: {hint}", UNITS, given=given)
+    for unit_name in (unit, *parts):
+        check_choice(UnknownNameError, "There is no unit {given!r}: {hint}", UNITS, given=unit_name)
 
 
 def metric(
@@ -225,7 +225,9 @@ def metric(
                 module=known.function.__module__,
             )
         texts = {"label": label, "definition": definition, "formula": formula, "competing": competing, "source": source}
-        sentences = {what: _declared(name, what, english, translations or {}) for what, english in texts.items()}
+        sentences = {
+            text_name: _declared(name, text_name, english, translations or {}) for text_name, english in texts.items()
+        }
         METRICS[name] = Metric(
             name,
             sentences["label"],

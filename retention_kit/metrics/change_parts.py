@@ -68,8 +68,8 @@ def segment_changes(
     if rates:
         if rows is None:
             rows = scorecard(data, periods=[before, period], segment=column, metrics=rates)
-        wanted = (rows["segment"] == column) & rows["metric"].isin(rates)
-        frames.append(_rates(rows[wanted], str(before), str(period)))
+        selected = (rows["segment"] == column) & rows["metric"].isin(rates)
+        frames.append(_rates(rows[selected], str(before), str(period)))
     frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
     return frame[list(COLUMNS)]
 
@@ -79,7 +79,7 @@ def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
     scale = frame["unit"].map({"points": 100}).fillna(1)
     frame = frame.assign(numerator=frame["numerator"] * scale).rename(columns={"segment_value": "segment_value_"})
     names = ["numerator", "denominator", "value", "n"]
-    then, today = (frame[frame["period"] == one].set_index(["metric", "segment_value_"]) for one in (before, now))
+    then, today = (frame[frame["period"] == label].set_index(["metric", "segment_value_"]) for label in (before, now))
     joined = (
         today[[*names, "change_low", "change_high"]].join(then[names].add_suffix("_then"), how="outer").reset_index()
     )
@@ -215,12 +215,12 @@ def is_within_chance(parts: Sequence[ChangePart]) -> bool:
 def _mix(split: Decomposition, rows: pd.DataFrame) -> ChangePart:
     """The effect of the mix, tested against random weights of as many customers (multinomial)."""
     before, now = float(rows["before_denominator"].sum()), float(rows["denominator"].sum())
-    whole = (rows["before_numerator"].sum() / before + rows["numerator"].sum() / now) / 2
+    total = (rows["before_numerator"].sum() / before + rows["numerator"].sum() / now) / 2
     variance, sizes = 0.0, (float(rows["n_before"].sum()), float(rows["n"].sum()))
     for size, all_, name in zip(sizes, (before, now), ("before_denominator", "denominator"), strict=True):
         weights = rows[name].fillna(0) / all_
         then, today = (rows[f"{when}numerator"] / rows[f"{when}denominator"] for when in ("before_", ""))
-        off = ((then.fillna(today) + today.fillna(then)) / 2 - whole).fillna(0)
+        off = ((then.fillna(today) + today.fillna(then)) / 2 - total).fillna(0)
         if size:
             variance += float((weights * off**2).sum() - (weights * off).sum() ** 2) / size
     half = Z95 * sqrt(max(variance, 0.0))

@@ -58,7 +58,7 @@ class Decomposition:
         """The change minus its parts: 0 except for rounding."""
         if self.change is None:
             return 0.0
-        parts = [one for part in self.parts.values() for one in (part.rate, part.mix)]
+        parts = [measure for part in self.parts.values() for measure in (part.rate, part.mix)]
         return self.change - fsum([*parts, self.unassigned])
 
 
@@ -107,10 +107,10 @@ def shapley(before: Mapping[str, float | None], now: Mapping[str, float | None])
 
 def _mean_effect(name: str, factors: Mapping[str, tuple[float, float]]) -> float:
     """The mean effect of a factor, over the sets of other factors that have changed before it."""
-    others = [one for one in factors if one != name]
+    others = [factor for factor in factors if factor != name]
     start, end = factors[name]
     terms = [
-        prod(factors[one][one in changed] for one in others) / comb(len(others), size) / (len(others) + 1)
+        prod(factors[factor][factor in changed] for factor in others) / comb(len(others), size) / (len(others) + 1)
         for size in range(len(others) + 1)
         for changed in map(set, combinations(others, size))
     ]

@@ -195,8 +195,8 @@ def _occasion(rule: When, when: date) -> str:
     return once if once in ONCE else f"{'purchase' if rule.kind in ('purchase', 'silent') else rule.kind} {when}"
 
 
-def _moment(given: Any) -> datetime:
-    return pd.Timestamp(given).to_pydatetime()
+def _moment(value: Any) -> datetime:
+    return pd.Timestamp(value).to_pydatetime()
 
 
 def due_counts(data: Dataset) -> list[dict[str, Any]]:

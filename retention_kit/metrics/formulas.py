@@ -142,17 +142,17 @@ def difference(now: Measure, before: Measure, correlation: float = 0.0) -> tuple
     It uses the distance on each side, so asymmetric intervals stay so (Newcombe 1998, methods 8 and 10; Zou and Donner
     2008). Without a `correlation` (see `paired`) the samples are independent.
     """
-    one, other = now.estimate, before.estimate
-    if one is None or other is None:
+    estimate, earlier = now.estimate, before.estimate
+    if estimate is None or earlier is None:
         return None
-    change = one.value - other.value
+    change = estimate.value - earlier.value
 
     def half(left: float, right: float) -> float:
         return sqrt(max(left**2 - 2 * correlation * left * right + right**2, 0.0))
 
     return (
-        change - half(one.value - one.low, other.high - other.value),
-        change + half(one.high - one.value, other.value - other.low),
+        change - half(estimate.value - estimate.low, earlier.high - earlier.value),
+        change + half(estimate.high - estimate.value, earlier.value - earlier.low),
     )
 
 
@@ -162,14 +162,14 @@ def paired(now: Measure, before: Measure) -> float:
     From the products of their linearised deviations x - value·y (Cochran 1977, section 2.11), over the wider side of
     each interval.
     """
-    one, other = now.estimate, before.estimate
-    if now.crossed is None or one is None or other is None or not now.denominator or not before.denominator:
+    estimate, earlier = now.estimate, before.estimate
+    if now.crossed is None or estimate is None or earlier is None or not now.denominator or not before.denominator:
         return 0.0
-    sides = [max(each.value - each.low, each.high - each.value) for each in (one, other)]
+    sides = [max(each.value - each.low, each.high - each.value) for each in (estimate, earlier)]
     if not all(sides):
         return 0.0
     xx, xy, yx, yy = now.crossed
-    covariance = xx - other.value * xy - one.value * yx + one.value * other.value * yy
+    covariance = xx - earlier.value * xy - estimate.value * yx + estimate.value * earlier.value * yy
     correlation = Z95**2 * covariance / (now.denominator * before.denominator * sides[0] * sides[1])
     return min(max(correlation, -1.0), 1.0)
 
@@ -179,12 +179,12 @@ def product(first: Measure, second: Measure) -> tuple[float, float] | None:
 
     None if one has no interval above 0; a figure that is set, not measured, has its value as bounds.
     """
-    one, other = first.estimate, second.estimate
-    if one is None or other is None or min(one.low, other.low) <= 0:
+    left, right = first.estimate, second.estimate
+    if left is None or right is None or min(left.low, right.low) <= 0:
         return None
-    value = one.value * other.value
-    down = sqrt(log(one.value / one.low) ** 2 + log(other.value / other.low) ** 2)
-    up = sqrt(log(one.high / one.value) ** 2 + log(other.high / other.value) ** 2)
+    value = left.value * right.value
+    down = sqrt(log(left.value / left.low) ** 2 + log(right.value / right.low) ** 2)
+    up = sqrt(log(left.high / left.value) ** 2 + log(right.high / right.value) ** 2)
     return value * exp(-down), value * exp(up)
 
 

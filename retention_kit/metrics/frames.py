@@ -163,8 +163,8 @@ def _interval(row: Any, words: Words) -> str:
 def _made_of(row: Any, words: Words) -> str:
     if pd.isna(row.numerator) or pd.isna(row.denominator):
         return DASH
-    one = METRICS.get(row.metric)  # a plug-in's may be of another session
-    units = one.parts if one else ("count", "count")
+    metric = METRICS.get(row.metric)  # a plug-in's may be of another session
+    units = metric.parts if metric else ("count", "count")
     parts = {
         name: words.value(getattr(row, name), unit, "full")
         for name, unit in zip(("numerator", "denominator"), units, strict=True)

@@ -80,8 +80,8 @@ def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tu
         figures = [*columns(name, "exact"), *columns(name, "weighted")]
         wholes.append(summary(data, name, granularity).set_index("period")[figures].stack())
         parts.append(summary(data, name, granularity, column).groupby("period")[figures].sum().stack())
-    whole, part = pd.concat(wholes), pd.concat(parts)
-    return whole.index.to_frame(index=False), part.reset_index(drop=True), whole.reset_index(drop=True)
+    totals, part = pd.concat(wholes), pd.concat(parts)
+    return totals.index.to_frame(index=False), part.reset_index(drop=True), totals.reset_index(drop=True)
 
 
 def _parts_of_changes(

@@ -235,7 +235,7 @@ def pooled(rows: pd.DataFrame) -> Measure:
 
 def cohort_claims(now: Measure, before: Measure, explained: tuple[float, float]) -> list[Claim]:
     """The newest cohort's retention against that of the earlier ones together; `explained` as in `p_value`."""
-    one, other, bounds = now.estimate, before.estimate, difference(now, before)
-    if one is None or other is None or bounds is None or min(now.n or 0, before.n or 0) < SMALL:
+    estimate, earlier, bounds = now.estimate, before.estimate, difference(now, before)
+    if estimate is None or earlier is None or bounds is None or min(now.n or 0, before.n or 0) < SMALL:
         return []
-    return [Claim(("cohort",), "cohorts", "earlier", p_value(one.value - other.value, *bounds, explained))]
+    return [Claim(("cohort",), "cohorts", "earlier", p_value(estimate.value - earlier.value, *bounds, explained))]

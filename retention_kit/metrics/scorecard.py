@@ -54,12 +54,12 @@ def scorecard(
     from retention_kit.metrics.frames import Scorecard, shown_as
 
     selected = _chosen_metrics(data, metrics)
-    wanted = _chosen_periods(data, period, periods, every)
-    column, only = split_segment(data, segment, *{period.every for period in wanted})
+    chosen = _chosen_periods(data, period, periods, every)
+    column, only = split_segment(data, segment, *{period.every for period in chosen})
     figures = _Measures(data)
     rows = []
     for metric in selected:
-        for when in wanted:
+        for when in chosen:
             values = figures.values(metric, when, column) if column else []
             parts = [(column, only)] if only else [(None, ""), *((column, value) for value in values)]
             rows += [_row(data, figures, metric, when, *part) for part in parts]
@@ -97,7 +97,7 @@ def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def missing_metrics(data: Dataset) -> dict[str, str]:
     """The metrics that the data do not allow, with the reasons."""
-    reasons = {name: missing_reason(data, one.summary) for name, one in METRICS.items()}
+    reasons = {name: missing_reason(data, metric.summary) for name, metric in METRICS.items()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -139,7 +139,7 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
     for name, goal in data.settings.goals.items() if data.engine else ():
         _check_goal_segment(data, name, goal.segment, goal.every)
     if names is None:
-        return [one for one in METRICS.values() if not missing_reason(data, one.summary)]
+        return [metric for metric in METRICS.values() if not missing_reason(data, metric.summary)]
     for name in (names := [names] if isinstance(names, str) else [*dict.fromkeys(names)]):
         if reason := missing_reason(data, METRICS[name].summary):
             raise DataError("There is no {name}: {reason}", name=name, reason=reason)
@@ -165,7 +165,7 @@ def _chosen_periods(
         return [pick_period(data, period, every)]
     if isinstance(periods, str) and periods == "all":
         return periods_of(data, every or data.settings.report.every)
-    return [pick_period(data, one, every) for one in periods]
+    return [pick_period(data, period, every) for period in periods]
 
 
 class _Measures:
@@ -177,23 +177,23 @@ class _Measures:
         self._rows = lru_cache(maxsize=None)(self._read_rows)
         self._rows_at = lru_cache(maxsize=None)(self._read_rows_at)
 
-    def values(self, one: Metric, period: Period, column: str) -> list[str]:
+    def values(self, metric: Metric, period: Period, column: str) -> list[str]:
         """The segment values in a metric's summary in a period, in order."""
-        known = self._rows(one.summary, period.every, column)
+        known = self._rows(metric.summary, period.every, column)
         return sorted(value for value, index in known if value and index == period.index)
 
     def first(self, name: str, every: str) -> Period:
         """The period in which the table behind a summary begins."""
         return Period.of(self._data.starts.get(table_of(self._data, name), self._data.start), every)
 
-    def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
-        if one.overlaps:
-            row = self._rows_at(one.summary, period, column).get(value)
+    def _measure(self, metric: Metric, period: Period, column: str | None, value: str) -> Measure:
+        if metric.overlaps:
+            row = self._rows_at(metric.summary, period, column).get(value)
         else:
-            row = self._rows(one.summary, period.every, column).get((value, period.index))
+            row = self._rows(metric.summary, period.every, column).get((value, period.index))
         if row is None:
             return Measure(None, note=sentence("notes.unknown_segment"))
-        return _apply_minimum_n(_evaluate(one, row), self._data.settings.definitions.min_n)
+        return _apply_minimum_n(_evaluate(metric, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
         if name in OVERLAPPING:  # they have the values of movements
@@ -224,10 +224,10 @@ class _Measures:
         return {row["segment_value"]: SUMMARIES[name](**row, definitions=definitions) for row in rows}
 
 
-def _evaluate(one: Metric, row: Any) -> Measure:
+def _evaluate(metric: Metric, row: Any) -> Measure:
     """The measure of a metric for a row; undefined if the function fails, which may be a plug-in's."""
     try:
-        measure = one.function(row)
+        measure = metric.function(row)
     except ZeroDivisionError:
         return Measure(None, note=sentence("notes.nothing_to_divide_by"))
     except (Exception, SystemExit) as error:
@@ -255,33 +255,33 @@ def _apply_minimum_n(measure: Measure, min_n: int) -> Measure:
 
 
 def _row(
-    data: Dataset, figures: _Measures, one: Metric, period: Period, column: str | None, value: str | None
+    data: Dataset, figures: _Measures, metric: Metric, period: Period, column: str | None, value: str | None
 ) -> tuple:
-    measure = figures.measure(one, period, column, value)
+    measure = figures.measure(metric, period, column, value)
     complete = period.is_complete(data.as_of)
     before, year_ago = (
-        figures.measure(one, other, column, value)
-        if other is not None and other >= figures.first(one.summary, period.every)
+        figures.measure(metric, other, column, value)
+        if other is not None and other >= figures.first(metric.summary, period.every)
         else Measure(None)
         for other in (period.shift(-1), period.year_ago())
     )
     change, bounds = None, None
     if complete and measure.value is not None and before.value is not None:
         change = measure.value - before.value
-        if not one.overlaps:
+        if not metric.overlaps:
             bounds = difference(measure, before, paired(measure, before))
     settings, part = data.settings, f"{column}={value}" if column else ""
-    goal = goal_of(settings.goals, one.name, period, part, settings.report.every)
-    if one.unit == "money" and change is not None:
+    goal = goal_of(settings.goals, metric.name, period, part, settings.report.every)
+    if metric.unit == "money" and change is not None:
         change = round(change, 9)  # errors of binary fractions: 0.3 - 0.1 is not 0.2
     return (
-        one.name,
-        one.label,
+        metric.name,
+        metric.label,
         str(period),
         column or "",
         value or "",
         measure.value,
-        measure.unit or one.unit,
+        measure.unit or metric.unit,
         measure.numerator,
         measure.denominator,
         measure.n,
@@ -292,7 +292,7 @@ def _row(
         *(bounds or (None, None)),
         year_ago.value,
         complete,
-        target_of(goal, as_set(one, settings.definitions)) if goal else None,
-        status_of(goal, as_set(one, settings.definitions), measure, period) if complete else "",
+        target_of(goal, as_set(metric, settings.definitions)) if goal else None,
+        status_of(goal, as_set(metric, settings.definitions), measure, period) if complete else "",
         measure.note,
     )

@@ -355,11 +355,11 @@ SUMMARY_ROWS: dict[str, type[SummaryRow]] = {
 def columns(name: str, kind: str = "") -> dict[str, Column]:
     """The columns of a summary by their names, those of one kind or all."""
     return {
-        one.name: one.metadata["column"]
-        for one in _declared(SUMMARY_ROWS[name])
-        if kind in ("", one.metadata["column"].kind)
+        field.name: field.metadata["column"]
+        for field in _declared(SUMMARY_ROWS[name])
+        if kind in ("", field.metadata["column"].kind)
     }
 
 
 def _declared(row: type[SummaryRow]) -> Iterator[Field[Any]]:
-    return (one for one in fields(row) if "column" in one.metadata)
+    return (field for field in fields(row) if "column" in field.metadata)

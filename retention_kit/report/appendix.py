@@ -46,17 +46,17 @@ def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
     text = page.words.text
     every = text(f"every.{page.every}")
     terms = []
-    for one in shown:
-        details = [text("definitions.formula", formula=one.formula)]
-        if rule := rules.in_force(one, page.data, page.words):
+    for metric in shown:
+        details = [text("definitions.formula", formula=metric.formula)]
+        if rule := rules.in_force(metric, page.data, page.words):
             details.append(rule)
-        if one.competing:
-            details.append(text("definitions.competing", competing=one.competing))
+        if metric.competing:
+            details.append(text("definitions.competing", competing=metric.competing))
         terms.append(
             {
-                "term": page.words.say(one.label),
-                "text": page.words.say(one.definition),
-                "details": [*details, text("definitions.source", source=one.source)],
+                "term": page.words.say(metric.label),
+                "text": page.words.say(metric.definition),
+                "details": [*details, text("definitions.source", source=metric.source)],
             }
         )
     blocks = [page.heading("definitions")]
@@ -69,7 +69,7 @@ def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
-        labels = page.words.listed(one.label for one in metrics)
+        labels = page.words.listed(metric.label for metric in metrics)
         blocks.append(Block("text", text=text("definitions.absent", labels=labels, reason=reason)))
     return blocks
 
@@ -102,14 +102,14 @@ def _restated(page: Page, restated: Sequence[Restated]) -> list[Block]:
         {"label": text(f"history.{name}"), "align": "end" if name in ("sent", "now") else "start"}
         for name in ("metric", "sent", "now", "why")
     ]
-    periods, blocks = list(dict.fromkeys(one.period for one in restated)), []
+    periods, blocks = list(dict.fromkeys(figure.period for figure in restated)), []
     for period in periods[:RESTATED]:
         rows = []
-        for one in [one for one in restated if one.period == period]:
-            metric = METRICS[one.metric]
-            figures = [words.value(value, metric.unit, "full") for value in (one.sent, one.now)]
-            why = words.listed(text(f"history.{cause}") for cause in one.causes) or text("history.none")
-            rows.append([metric.label, *figures, why])
+        for figure in [figure for figure in restated if figure.period == period]:
+            metric = METRICS[figure.metric]
+            figures = [words.value(value, metric.unit, "full") for value in (figure.sent, figure.now)]
+            causes = words.listed(text(f"history.{cause}") for cause in figure.causes) or text("history.none")
+            rows.append([metric.label, *figures, causes])
         title = text("history.title", period=words.period(period))
         blocks.append(Block("table", title=title, columns=columns, rows=rows, caption=text("history.caption")))
     if older := words.listed(words.period(period, "short") for period in periods[RESTATED:]):
@@ -144,7 +144,11 @@ def _provenance(page: Page) -> list[Block]:
         )
         terms.append({"term": words.say(table), "text": rows, "details": [*files]})
     packages = {name: version(name) for name in PACKAGES}
-    lines = [text("provenance.package", name=one, version=packages[one]) for one in PACKAGES if one != "retention-kit"]
+    lines = [
+        text("provenance.package", name=package, version=packages[package])
+        for package in PACKAGES
+        if package != "retention-kit"
+    ]
     asof = {"day": words.date(data.as_of), "last": page.last_day(), "zone": data.settings.report.timezone or "UTC"}
     sentences = [
         text("provenance.asof", **asof),

@@ -129,13 +129,13 @@ class Block:
         return "\n".join(_lines(self.data))
 
 
-def _complete(given: dict, fields: dict, what: str) -> dict:
-    for name in given:
-        check_choice(UnknownNameError, "A {what} has no {name!r}: {hint}", fields, what=what, name=name)
+def _complete(values: dict, fields: dict, description: str) -> dict:
+    for name in values:
+        check_choice(UnknownNameError, "A {what} has no {name!r}: {hint}", fields, what=description, name=name)
     for name, default in fields.items():
-        if default is ... and name not in given:
-            raise ReportError("A {what} needs {name!r}.", what=what, name=name)
-    return {name: given.get(name, default) for name, default in fields.items()}
+        if default is ... and name not in values:
+            raise ReportError("A {what} needs {name!r}.", what=description, name=name)
+    return {name: values.get(name, default) for name, default in fields.items()}
 
 
 def _lines(value: object) -> list[str]:

@@ -47,11 +47,15 @@ def changes(before: dict, now: dict) -> list[Change]:
     ]
     for metric in sorted({*before["metrics"], *now["metrics"]}):
         parts = _changed("definition", before["metrics"].get(metric, {}), now["metrics"].get(metric, {}))
-        differences += [one._replace(name=f"{metric}: {one.name}", metric=metric) for one in parts]
+        differences += [part._replace(name=f"{metric}: {part.name}", metric=metric) for part in parts]
     for part in ("versions", "code", "templates"):
         differences += _changed("code", before[part], now[part])
     fonts = {name for build in (before, now) for name in build["settings"]["report"].get("fonts", ())}
-    return [one._replace(is_look=one.name in fonts) for one in differences if one.name not in _IGNORED]
+    return [
+        difference._replace(is_look=difference.name in fonts)
+        for difference in differences
+        if difference.name not in _IGNORED
+    ]
 
 
 def causes_of(metric: str, differences: list[Change]) -> tuple[str, ...]:
@@ -59,8 +63,10 @@ def causes_of(metric: str, differences: list[Change]) -> tuple[str, ...]:
 
     Where the metric itself has changed, so has its code, which is no second cause.
     """
-    kinds = {one.kind for one in differences if one.metric in ("", metric) and not one.is_look}
-    if any(one.metric == metric for one in differences):
+    kinds = {
+        difference.kind for difference in differences if difference.metric in ("", metric) and not difference.is_look
+    }
+    if any(difference.metric == metric for difference in differences):
         kinds.discard("code")
     return tuple(kind for kind in KINDS if kind in kinds)
 

@@ -131,9 +131,9 @@ def parse_when(text: str, path: str) -> When:
         if rest:
             template = "is not understood at {text!r} (character {number})"
         wrong = rest[0][:30] if rest else text.strip()[-20:]
-        what = Phrase(template, text=wrong, number=position + 1) if text.strip() else Phrase("is empty")
+        problem = Phrase(template, text=wrong, number=position + 1) if text.strip() else Phrase("is empty")
         template = "{path} = {text!r} {what}: {hint}"
-        raise SettingsError(template, path=path, text=text, what=what, hint=_nearest(text)) from None
+        raise SettingsError(template, path=path, text=text, what=problem, hint=_nearest(text)) from None
     when = _read(tree.children[0])
     if when.days > MAX_DAYS:
         template = "{path} = {text!r} looks {days:,} days away: {most:,} are the most."

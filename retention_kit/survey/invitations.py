@@ -159,5 +159,5 @@ def _write(path: Path, text: str) -> None:
 def _new_name(folder: Path, stem: str) -> Path:
     """A CSV path that does not exist yet: earlier links cannot be made again."""
     names = [stem, *(f"{stem}-{number}" for number in range(2, 1_000))]
-    taken = {path.stem for path in folder.glob("links-*")} if folder.is_dir() else set()
-    return folder / f"{next(name for name in names if name not in taken)}.csv"
+    used = {path.stem for path in folder.glob("links-*")} if folder.is_dir() else set()
+    return folder / f"{next(name for name in names if name not in used)}.csv"

@@ -26,7 +26,7 @@ def words(language: str) -> dict[str, Any]:
     return tomllib.loads(files(__package__).joinpath("words", f"{language}.toml").read_text("utf-8"))
 
 
-def choose_language(wanted: str | None, accepted: str | None) -> str:
+def choose_language(requested: str | None, accepted: str | None) -> str:
     """The language that a link names, else the preferred one of the browser (Accept-Language), else English."""
     preferences = []
     for position, part in enumerate((accepted or "")[:200].split(",")):
@@ -35,7 +35,7 @@ def choose_language(wanted: str | None, accepted: str | None) -> str:
             preferences.append((-float(weight or 1), position, tag))
         except ValueError:
             continue
-    for tag in [wanted or "", *(tag for weight, _, tag in sorted(preferences) if weight < 0)]:
+    for tag in [requested or "", *(tag for weight, _, tag in sorted(preferences) if weight < 0)]:
         if (name := tag.strip().partition("-")[0].lower()) in languages():
             return name
     return DEFAULT

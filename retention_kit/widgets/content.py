@@ -206,7 +206,7 @@ class Content(CustomerLists):
 
     def about(self) -> list[Block]:
         """The chosen metric's figures and definition, then data quality and provenance."""
-        page, one = self.page, METRICS[self.selection.metric]
+        page, metric = self.page, METRICS[self.selection.metric]
         sections: dict[str, list[Block]] = {}
         for block in appendix(page, []):
             if block.kind == "heading":
@@ -214,12 +214,12 @@ class Content(CustomerLists):
             current.append(block)
         definitions = sections["definitions"]
         index = next(number for number, block in enumerate(definitions) if block.kind == "terms")
-        term = self.words.say(one.label)
+        term = self.words.say(metric.label)
         terms = Block("terms", items=[item for item in definitions[index].data["items"] if item["term"] == term])
         intro = [block for block in definitions[:index] if block.kind == "text"]
-        in_force = rules.describe_options([one], self.data, self.words)
+        in_force = rules.describe_options([metric], self.data, self.words)
         notice = Block("notice", title=self.words.text("rules.title"), items=in_force) if in_force else None
-        blocks = [page.figures(one.name), definitions[0], terms, *intro, notice]
+        blocks = [page.figures(metric.name), definitions[0], terms, *intro, notice]
         return [*filter(None, blocks), *sections["quality"], *sections["provenance"]]
 
     def _table(self, rows: pd.DataFrame, label: str, name: Callable[[Any], str]) -> Block:

@@ -27,7 +27,7 @@ class Controls(W.HBox):
         self._is_updating = False  # by `set`, not by a user
         self._segment_values: list[str] = []
         text, missing = words.text, missing_metrics(data)
-        metrics = [(words.say(one.label), name) for name, one in METRICS.items() if name not in missing]
+        metrics = [(words.say(metric.label), name) for name, metric in METRICS.items() if name not in missing]
         self.every = self._dropdown("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
         self.period = self._dropdown("period", [])
         self.metric = self._dropdown("metric", metrics)

@@ -319,7 +319,7 @@ def _in_language(data: Dataset, language: str) -> Dataset:
         raise SettingsError("{name} must be a text, not {text!r}.", name="language", text=language)
     report = data.settings.report
     Words(language, report.currency)
-    languages = [language, *(one for one in report.languages if one != language)]
+    languages = [language, *(other for other in report.languages if other != language)]
     return replace(data, settings=structs.replace(data.settings, report=structs.replace(report, languages=languages)))
 
 

@@ -89,9 +89,9 @@ def check_selection(
     if values and not column:
         raise UnknownNameError("Values are those of a segment column: name one in `segment`.")
     known = values_of(data, column, when.every) if values else []
-    for one in values:
+    for chosen in values:
         template = "There is no {column} {value!r} in the data: {hint}"
-        check_choice(UnknownNameError, template, known, column=column, value=one)
+        check_choice(UnknownNameError, template, known, column=column, value=chosen)
     return Selection(when, metric, column or "", values, compare)
 
 

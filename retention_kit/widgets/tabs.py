@@ -130,8 +130,8 @@ class Tabs(W.Tab):
         self._cohort_period.value = known[-1] if known else None
 
     def _clicked(self, change: dict) -> None:
-        for one in change["new"].value or []:
-            self._on_list(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
+        for value in change["new"].value or []:
+            self._on_list(Listing(CELL, str(value["cohort_id"]), str(value["period"])))
             self._drawn.discard("cohorts")  # drawn again it has no selected cell, so that each can be clicked
 
     def _draw_segments(self) -> None:

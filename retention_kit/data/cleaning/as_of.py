@@ -62,7 +62,7 @@ def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None, left_ou
         return Phrase("The tables hold no usable row: where leaves out every row ({rows:,}).", rows=left_out)
     if not counted:
         return Phrase("The tables hold no usable row.")
-    table, problem, failed, _ = max(counted, key=lambda one: one[2])
+    table, problem, failed, _ = max(counted, key=lambda row: row[2])
     return Phrase(
         "The tables hold no usable row: of {rows:,} rows of the {table}, {failed:,} are set aside as {problem!r}.",
         rows=sum(count for name, _, count, _ in counted if name == table),
@@ -77,7 +77,7 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date, *, is_set: b
     where `as_of` was given, one for all tables that end so long before it.
     """
     sentences = []
-    for name, last in [max(ends.items(), key=lambda one: one[1])] if is_set else ends.items():
+    for name, last in [max(ends.items(), key=lambda item: item[1])] if is_set else ends.items():
         quiet = (as_of - last).days - 1
         if quiet <= QUIET or (name == "responses" and not is_set):
             continue

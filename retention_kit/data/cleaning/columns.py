@@ -137,8 +137,8 @@ class Columns:
 
     def _choose_segments(self, sources: list[Source], settings: Settings) -> None:
         """Choose segments among the other columns."""
-        ours = [*REQUIRED[self._table], *OPTIONAL[self._table]]
-        others = [name for name in self._types if name not in ours and not name.startswith("_")]
+        declared = [*REQUIRED[self._table], *OPTIONAL[self._table]]
+        others = [name for name in self._types if name not in declared and not name.startswith("_")]
         self.segments, self.excluded = choose_segments(
             self._engine, self._table, sources, others, settings.report.segments
         )
@@ -211,7 +211,9 @@ class Columns:
         # If an answer is exported twice, a readable one counts.
         readable = "CASE WHEN responded_at IS NULL OR score IS NULL THEN 1 ELSE 0 END"
         questions = [source.question for source in sources]
-        question = "".join(f" WHEN {number} THEN {questions.index(one)}" for number, one in enumerate(questions))
+        question = "".join(
+            f" WHEN {number} THEN {questions.index(expression)}" for number, expression in enumerate(questions)
+        )
         repetition = (
             f"row_number() OVER (PARTITION BY survey, response_id, CASE _source{question} END ORDER BY "
             f"{readable}, _row)"
@@ -333,17 +335,17 @@ class Columns:
         For order lines it is not rounded, since their sum will be.
         """
         scaled = f"TRY_CAST({self.number(name)} AS DECIMAL(28, 6)) * {minor * scale}"
-        whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
+        units = f"TRY_CAST(round({scaled}) AS BIGINT)"
         if minor * scale <= 10**6:
-            whole = f"whole_units({self.number(name)}, {minor * scale})"
+            units = f"whole_units({self.number(name)}, {minor * scale})"
         if scale > 1:
             home = f"TRY_CAST(round(TRY_CAST({self.number(name)} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
-            whole = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {whole} END"
+            units = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {units} END"
         elif name in self._types and not self.has_lines:
-            whole = whole_amount(quote(name), self._types[name], minor, whole)
+            units = whole_amount(quote(name), self._types[name], minor, units)
         if not self.has_lines:
-            return whole
-        return f"CASE WHEN NOT _is_line THEN {whole} WHEN {whole} IS NOT NULL THEN {scaled} END"
+            return units
+        return f"CASE WHEN NOT _is_line THEN {units} WHEN {units} IS NOT NULL THEN {scaled} END"
 
     def currencies(self) -> list[str | None]:
         """The currencies of the rows, with None for the report's."""

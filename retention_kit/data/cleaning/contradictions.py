@@ -57,7 +57,7 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows
     sums: Counter[str | None] = Counter()
     for _, _, code, amount in totals:
         sums[code] += amount
-    examples = Sentence.joined(*(_named(row, who) for row, who, *_ in totals[:_EXAMPLES]), between=COMMA)
+    examples = Sentence.joined(*(_named(row, customer) for row, customer, *_ in totals[:_EXAMPLES]), between=COMMA)
     if more := len(totals) - _EXAMPLES if len(totals) > _EXAMPLES else 0:
         examples = sentence("quality.details.and_more", values=examples, more=float(more))
     amounts = tuple(money.format(amount, code) for code, amount in sorted(sums.items(), key=str))
@@ -124,9 +124,9 @@ def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) ->
     )
 
 
-def _named(row: int, who: str | None) -> str:
-    if who:
-        return sentence("quality.details.row_of", row=row, customer=quoted(who))
+def _named(row: int, customer: str | None) -> str:
+    if customer:
+        return sentence("quality.details.row_of", row=row, customer=quoted(customer))
     return sentence("quality.details.row_of_nobody", row=row)
 
 

@@ -46,9 +46,9 @@ def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, 
     engine.run(_KNOWN)
     rows, counts = count_problems(engine, NAME, _FAULTS)
     ((copies,),) = engine.rows(f"SELECT COUNT(*) FROM {NAME}_typed WHERE problem IS NULL AND place > 1")
-    seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts_of_tables)
+    customer_ids = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts_of_tables)
     ((known, met),) = engine.rows(
-        f"SELECT COUNT(*), COUNT(seen.customer_id) FROM {NAME} AS known LEFT JOIN ({seen}) AS seen "
+        f"SELECT COUNT(*), COUNT(seen.customer_id) FROM {NAME} AS known LEFT JOIN ({customer_ids}) AS seen "
         "ON seen.customer_id = known.customer_id"
     )
     if known and not met:

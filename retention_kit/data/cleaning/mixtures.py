@@ -35,9 +35,9 @@ def refuse_mixed_scales(engine: Engine) -> None:
     scales = "SELECT DISTINCT survey, scale FROM responses_typed WHERE problem IS NULL ORDER BY survey, scale"
     for survey, scale in engine.rows(scales):
         scales_by_survey.setdefault(survey, []).append(scale)
-    for survey, found in scales_by_survey.items():
-        if len(found) > 1:
-            names = " and ".join(found)
+    for survey, own_scales in scales_by_survey.items():
+        if len(own_scales) > 1:
+            names = " and ".join(own_scales)
             raise DataError(
                 "The {survey} answers are on different scales, {names}: one survey needs one scale.",
                 survey=survey,

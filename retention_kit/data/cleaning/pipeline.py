@@ -88,7 +88,9 @@ class Cleaning:
         cleaning = cls(
             engine, settings, sources, columns, known, tickets, invitations, foreign, rates_begin, money, begin
         )
-        if rates and (findings := [one for source in sources["rates"] for one in source.findings] + rates.findings):
+        if rates and (
+            findings := [finding for source in sources["rates"] for finding in source.findings] + rates.findings
+        ):
             cleaning.sizes["rates"] = rates.values.rows
             cleaning._add("rates", findings)
         return cleaning
@@ -105,7 +107,7 @@ class Cleaning:
                     self._run(statements(_PACKAGE, f"{name}_typed").values(), columns.sql)
             self.judged[name] = judge(self.engine, name, columns, self.money)
             self.sizes[name] = size = self.judged[name].rows
-            self._add(name, [one for source in sources for one in source.findings] + columns.findings)
+            self._add(name, [finding for source in sources for finding in source.findings] + columns.findings)
             self.counts += count_left_out(self.engine, name, sources, self.money, size)
             self.counts += find_useless_files(self.engine, name, columns, sources)
             self.counts += find_totals(self.engine, name, columns, self.money, size) if name in IDENTITY else []
@@ -133,7 +135,7 @@ class Cleaning:
         """Set the as-of date; raises DataError or SettingsError if no row is before it."""
         report, basis = self.settings.report, self.settings.definitions.basis
         tomorrow = today(report.timezone) + timedelta(days=1)
-        left_out = sum(one.rows for one in self.counts if one.check in WHERE)
+        left_out = sum(count.rows for count in self.counts if count.check in WHERE)
         self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow, left_out)
         self.behind = left_behind(self.engine, ends, self.as_of, is_set=report.as_of is not None)
         if basis and basis not in self.starts:
@@ -182,7 +184,7 @@ class Cleaning:
 
     def _count_side(self, name: str, columns: Columns, size: int, counts: list[Count]) -> None:
         self.sizes[name] = size
-        self._add(name, [one for source in self.sources[name] for one in source.findings] + columns.findings)
+        self._add(name, [finding for source in self.sources[name] for finding in source.findings] + columns.findings)
         self.counts += count_left_out(self.engine, name, self.sources[name], self.money, size) + counts
         if columns.is_naive:
             self.counts.append(Count(name, "naive times without a time zone", size))
@@ -238,4 +240,4 @@ class Cleaning:
             self.engine.run(statement, **parts | self.parts)
 
     def _add(self, table: str, findings: Iterable[Finding]) -> None:
-        self.counts += [Count(table, one.check, one.rows, detail=one.detail) for one in findings]
+        self.counts += [Count(table, finding.check, finding.rows, detail=finding.detail) for finding in findings]

@@ -228,9 +228,9 @@ def queries_of_rows(table: str, checks: list[str]) -> list[str]:
     """SQL for the rows that some checks find but do not exclude: their number and the check's name."""
     if table not in _COUNTS:  # other counts of side tables are of customers, not of rows
         return []
-    wanted = f"check_name IN ({', '.join(map(literal, checks)) or 'NULL'})"
+    condition = f"check_name IN ({', '.join(map(literal, checks)) or 'NULL'})"
     return [
-        f"SELECT _row, check_name FROM ({query.rows_sql()}) AS found WHERE {wanted}"
+        f"SELECT _row, check_name FROM ({query.rows_sql()}) AS found WHERE {condition}"
         for query in _queries(table)
         if query.check != "problem" and any(_may_be(query, check) for check in checks)
     ]

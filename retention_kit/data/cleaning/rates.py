@@ -34,11 +34,11 @@ def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str
         "The {table} are in {named}, {report_in}: give [data.rates], a table of date, currency and rate (of the "
         "report's currency per unit of it)."
     )
-    if odd := [code for code in foreign if not re.fullmatch("[A-Z]{3,4}", code)]:
+    if invalid := [code for code in foreign if not re.fullmatch("[A-Z]{3,4}", code)]:
         template = (
             "The {table} column 'currency' holds {odd!r}: write codes such as {example}, or map it with an expression."
         )
-        raise DataError(template, table=table, odd=odd[0], example=report if report != "XXX" else "EUR")
+        raise DataError(template, table=table, odd=invalid[0], example=report if report != "XXX" else "EUR")
     if len(foreign) == len(codes) == 1:
         template = "The {table} are in {named}, {report_in}: set [report] currency to the currency of the data."
     elif report == "XXX":
@@ -101,9 +101,9 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
                 code=code,
                 hint=did_you_mean(code, first_days),
             )
-    wanted = ", ".join(map(literal, foreign)) or "NULL"
+    codes = ", ".join(map(literal, foreign)) or "NULL"
     engine.run(
-        f"CREATE TABLE rates AS SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({wanted}) "
+        f"CREATE TABLE rates AS SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({codes}) "
         "ORDER BY currency, day, rate"
     )
     return {code: first_days[code] for code in foreign}

@@ -57,9 +57,9 @@ def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str
     if kind is None:
         return NO_TEXT
     if kind in ("DOUBLE", "FLOAT"):
-        whole = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
+        integer = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
         text = (
-            f"CASE WHEN {column} = floor({column}) AND abs({column}) < 1e15 THEN {whole} ELSE CAST({column} AS "
+            f"CASE WHEN {column} = floor({column}) AND abs({column}) < 1e15 THEN {integer} ELSE CAST({column} AS "
             "VARCHAR) END"
         )
         return f"CASE WHEN NOT isnan({column}) THEN {text} END"
@@ -74,8 +74,8 @@ def stacked_names(every: list[dict[str, str]]) -> list[str]:
     """The columns of all sources; `Country` in one and `country` in another are the same, spelled as in the first."""
     names: list[str] = []
     for kinds in every:
-        taken = {name.lower() for name in names if name not in kinds}
-        names += [name for name in kinds if name not in names and name.lower() not in taken]
+        used = {name.lower() for name in names if name not in kinds}
+        names += [name for name in kinds if name not in names and name.lower() not in used]
     return names
 
 

@@ -46,18 +46,18 @@ def inspect_values(
 ) -> RawValues:
     """Inspect a table's raw view; `kinds` are the types of its columns, `decimals` those of the report's currency."""
     batch = AggregateBatch(engine, f"{table}_raw")
-    ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
-    ids = inspect_ids(batch, {name: kinds[name] for name in ours})
+    declared = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
+    ids = inspect_ids(batch, {name: kinds[name] for name in declared})
     rows, finer, known, results = batch.add("count(*)"), batch.add("0"), batch.add("0"), {}
-    if "customer_id" in ours:
+    if "customer_id" in declared:
         kind, text = kinds["customer_id"], f"nullif(CAST({quote('customer_id')} AS VARCHAR), '')"
         known = batch.add(f"count({text_sql('customer_id', kind) if is_number(kind) else text})")
-    for name in (name for name in (*ours, *segments) if not is_number(kinds[name]) and name not in times(table)):
+    for name in (name for name in (*declared, *segments) if not is_number(kinds[name]) and name not in times(table)):
         text = f"CAST({quote(name)} AS VARCHAR)"
         around = f"count(CASE WHEN {text} <> trim({text}) THEN 1 END)"
         lengths = [batch.add(f"{most}(length({text}))") for most in ("max", "min")]
         results[name] = lengths, batch.add(around) if name not in ids else ids[name].odd
-    if "amount" in ours:
+    if "amount" in declared:
         finer = batch.add(f"count(CASE WHEN {may_be_finer(quote('amount'), kinds['amount'], decimals)} THEN 1 END)")
     writing = {
         name: Writing(longest() or 0, shortest() != 0, not around())

@@ -38,7 +38,9 @@ def choose_segments(
     Raises SettingsError if `keep` names a column that no source has.
     """
     # Mapped columns are wanted, like those in `keep`.
-    requested = {name.lower() for one in sources if one.keep is not None for name in (*one.keep, *one.columns)}
+    requested = {
+        name.lower() for source in sources if source.keep is not None for name in (*source.keep, *source.columns)
+    }
     requested |= {name.lower() for name in wanted}
     for source in sources:
         for name in source.keep or ():
@@ -56,7 +58,7 @@ def choose_segments(
     if sources and all(source.keep is not None for source in sources):
         whys |= dict.fromkeys(judged, not_in_keep)
     else:
-        whys |= {name: why for name in judged if (why := personal_reason(name))}
+        whys |= {name: reason for name in judged if (reason := personal_reason(name))}
         others = [name for name in judged if name not in whys]
         for start in range(0, len(others), _BATCH):
             whys |= _why_by_values(engine, sources, others[start : start + _BATCH])

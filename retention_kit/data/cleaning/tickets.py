@@ -60,10 +60,10 @@ def make_tickets(
     engine.run(_TYPED, **parts)
     engine.run(_TICKETS, as_of=known["as_of"])
     rows, counts = count_problems(engine, NAME, _FAULTS)
-    seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts)
-    ((strange, customers, met),) = engine.rows(
+    customer_ids = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts)
+    ((unknown, customers, met),) = engine.rows(
         "SELECT COUNT(CASE WHEN seen.customer_id IS NULL THEN 1 END), COUNT(DISTINCT asked.customer_id), "
-        f"COUNT(DISTINCT seen.customer_id) FROM {NAME} AS asked LEFT JOIN ({seen}) AS seen "
+        f"COUNT(DISTINCT seen.customer_id) FROM {NAME} AS asked LEFT JOIN ({customer_ids}) AS seen "
         "ON seen.customer_id = asked.customer_id"
     )
     if customers > 1 and not met:
@@ -73,4 +73,4 @@ def make_tickets(
             table=NAME,
             tables=Listed(starts, " or "),
         )
-    return rows, counts + [Count(NAME, "ticket of nobody in the other tables", strange)] * (strange > 0)
+    return rows, counts + [Count(NAME, "ticket of nobody in the other tables", unknown)] * (unknown > 0)

@@ -106,7 +106,7 @@ class DuckDB:
         )
         self.run(_MACROS)
         paths = ", ".join(form for file in files for form in (literal(str(file)), path_literal(file)))
-        folders = ", ".join(literal(str(one)) for one in (self.copy_folder, *kept))
+        folders = ", ".join(literal(str(folder)) for folder in (self.copy_folder, *kept))
         self.run(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{folders}]; {SEAL}")
 
     def _attach_file(self, folder: Path) -> None:

@@ -105,7 +105,9 @@ def time_sql(column: str, values: Iterable[str]) -> tuple[str, str]:
     if all(re.fullmatch(zoned, value) for value in values):  # Google Forms
         padded = f"regexp_replace({name}, 'GMT([+-])(\\d)(:|$)', 'GMT\\10\\2\\3')"
         return f"try_strptime(replace({padded}, 'GMT', ''), '%Y/%m/%d %I:%M:%S %p %z')", ""
-    fitting = [day + hour for day, hour in product(_DAYS, _HOURS) if all(_matches(day + hour, one) for one in values)]
+    fitting = [
+        day + hour for day, hour in product(_DAYS, _HOURS) if all(_matches(day + hour, value) for value in values)
+    ]
     readings = [f"try_strptime({name}, '{time_format}')" for time_format in fitting[:2]]
     return readings[0] if readings else column, readings[1] if readings[1:] else ""
 

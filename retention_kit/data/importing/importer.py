@@ -132,7 +132,7 @@ def _heading(recognised: Recognised, source: CountedSource) -> list[str]:
     """The comment above a source: its layout, counts, and what is uncertain."""
     if (layout := recognised.layout) is None:
         return ["No known export: the columns below are guesses. See that each is right."]
-    left_out = "".join(f", {rows:,} {why}" for why, rows in source.left_out)
+    left_out = "".join(f", {rows:,} {reason}" for reason, rows in source.left_out)
     lines = [f"{layout.label}: {source.kept:,} rows kept{left_out}."]
     lines += [f"Uncertain: {layout.uncertain}."] if layout.uncertain else []
     return lines + [f"Note: {note}." for note in layout.notes]

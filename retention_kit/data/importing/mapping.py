@@ -118,13 +118,13 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
     for column, choice in layout.choices.items():
         if expression := resolve(choice.expression, header):
             comments[column] = f"or {expression}: {choice.text}"
-    leave_out = {why: resolve(readings, header) for why, readings in layout.leave_out.items()}
+    leave_out = {reason: resolve(readings, header) for reason, readings in layout.leave_out.items()}
     source = Table(
         path=path,
         layout=layout.name,
         rows=layout.read.rows,
         timezone=zone,
-        leave_out={why: _sql_line(text) for why, text in leave_out.items() if text},
+        leave_out={reason: _sql_line(text) for reason, text in leave_out.items() if text},
         columns=columns,
     )
     source = msgspec.structs.replace(source, keep=_kept(export, source))

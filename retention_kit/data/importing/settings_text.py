@@ -28,7 +28,7 @@ def source_block(mapping: Mapping, heading: list[str]) -> str:
         lines.append(f"keep = [{listed}]  # further columns that split the figures: add or take away")
     if source.leave_out:
         lines.append(f"[data.{mapping.table}.leave_out]  # such rows count nowhere; `check` counts them by these names")
-        lines += [f"{toml_key(why)} = {toml_text(condition)}" for why, condition in source.leave_out.items()]
+        lines += [f"{toml_key(reason)} = {toml_text(condition)}" for reason, condition in source.leave_out.items()]
     lines.append(
         f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them; further columns here can "
         "split the figures"
@@ -58,7 +58,7 @@ def add_sources(text: str, blocks: list[tuple[Mapping, str]], report: dict[str, 
         if key not in before.get("report", {}):
             result = _with_report_key(result, key, value)
     result = result.rstrip("\n") + "\n\n" if result.strip() else ""
-    result += "\n".join(written for _, written in blocks)
+    result += "\n".join(text for _, text in blocks)
     _check(before, _parse_checked(result), blocks)
     return result.replace("\n", newline)
 
@@ -98,15 +98,15 @@ def toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _as_list(text: str, table: str, given: object) -> tuple[str, str]:
+def _as_list(text: str, table: str, value: object) -> tuple[str, str]:
     """The text with a table's single source rewritten as a list, and the lines to append for it."""
-    if given is None or isinstance(given, list):
+    if value is None or isinstance(value, list):
         return text, ""
-    if isinstance(given, dict):
+    if isinstance(value, dict):
         header = re.compile(rf"^([ \t]*)\[[ \t]*data[ \t]*\.[ \t]*{table}[ \t]*\]", re.M)
         return header.sub(rf"\1[[data.{table}]]", text, count=1), ""
     short = re.compile(rf"^[ \t]*{table}[ \t]*=[^\n]*\n?", re.M)
-    return short.sub("", text, count=1), f"\n[[data.{table}]]\npath = {toml_text(str(given))}\n"
+    return short.sub("", text, count=1), f"\n[[data.{table}]]\npath = {toml_text(str(value))}\n"
 
 
 def _with_report_key(text: str, key: str, value: str) -> str:

@@ -52,9 +52,9 @@ def database_file(url: str, folder: Path) -> Path:
         template = "There is no database {file!r} in {folder!r}: {hint}"
         raise DataError(template, file=path.name, folder=str(path.parent), hint=did_you_mean(path.name, near))
     kind = url.partition(":")[0]
-    if (found := _kind(path)) != kind:
+    if (actual := _kind(path)) != kind:
         template = "data.engine: {file} is a database of {found}, not of {kind}: write {found}:///…."
-        raise DataError(template, file=path.name, found=found, kind=kind)
+        raise DataError(template, file=path.name, found=actual, kind=kind)
     return path
 
 
@@ -106,9 +106,9 @@ def _kind(path: Path) -> str:
 def _query(path: Path, text: str, tables: list[str]) -> str:
     if is_query(text):
         return text.strip().rstrip(";")
-    wanted = text.lower().removeprefix("main.")
+    name = text.lower().removeprefix("main.")
     for table in tables:
-        if table.lower() == wanted:
+        if table.lower() == name:
             return f"SELECT * FROM {'.'.join(map(quote, _parts(table)))}"
     raise DataError("{file} has no table {text!r}: {hint}", file=path.name, text=text, hint=did_you_mean(text, tables))
 
@@ -188,11 +188,11 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _duckdb_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    found = connection.execute(
+    matches = connection.execute(
         f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = '{_CATALOG}' ORDER "
         "BY ALL"
     ).fetchall()
-    return [table if schema == "main" else f"{schema}.{table}" for schema, table in found]
+    return [table if schema == "main" else f"{schema}.{table}" for schema, table in matches]
 
 
 def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> bool:
@@ -201,8 +201,8 @@ def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) 
     The query itself is the user's and not checked; the views may be from anybody.
     """
 
-    def catalog_rows(what: str) -> list[tuple]:
-        return connection.execute(f"SELECT {what} WHERE database_name = '{_CATALOG}'").fetchall()
+    def catalog_rows(columns: str) -> list[tuple]:
+        return connection.execute(f"SELECT {columns} WHERE database_name = '{_CATALOG}'").fetchall()
 
     views = {
         _lowered(schema, name): sql

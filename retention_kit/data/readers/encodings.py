@@ -162,17 +162,17 @@ def _count_utf8(path: Path) -> _Utf8Counts:
         for line, text in enumerate(file, start=1):
             if text.isascii():
                 continue
-            odd = []
+            invalid = []
             for run in re.findall(rb"[\x80-\xff]+", text):
                 try:
                     # Rare letters are in fact two letters of a code page.
                     if not re.search("[\u0180-\u0385\u03cf-\u03ff\u0460-\u05cf]", run.decode("utf-8")):
                         right, first = right + 1, first or line
                 except UnicodeDecodeError as error:
-                    odd.append(f"0x{run[error.start]:02X}")
-            wrong += len(odd)
-            if odd:
-                damaged.append((line, " ".join(dict.fromkeys(odd))))
+                    invalid.append(f"0x{run[error.start]:02X}")
+            wrong += len(invalid)
+            if invalid:
+                damaged.append((line, " ".join(dict.fromkeys(invalid))))
     return _Utf8Counts(right, wrong, first, tuple(damaged))
 
 

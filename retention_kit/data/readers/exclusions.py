@@ -19,7 +19,7 @@ def cells_as_text(engine: Engine, source: Table, reader: str) -> str:
     in expressions of amounts.
     """
     kinds = engine.types(reader) if source.layout and engine.embedded is engine else {}
-    computing = columns_used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
+    computing = columns_used(kinds, [text for name, text in source.columns.items() if name in ("amount", "refunded")])
     if all(kind == "VARCHAR" or name in computing for name, kind in kinds.items()):
         return reader
     cells = (quote(name) if name in computing else f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in kinds)
@@ -55,7 +55,7 @@ def leave_out(
     reasons = enumerate(source.leave_out)
     return remaining, [
         *findings,
-        *(Finding(f"left out: {why}", counted[number]) for number, why in reasons if number in counted),
+        *(Finding(f"left out: {reason}", counted[number]) for number, reason in reasons if number in counted),
     ]
 
 

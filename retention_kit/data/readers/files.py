@@ -115,12 +115,12 @@ def _parquet_names(engine: DuckDB, path: Path) -> list[str]:
 def refuse_irregular(path: Path) -> None:
     """Raise DataError if a path is no readable regular file, is empty, or is a binary file with the name of a text."""
     if not path.is_file():
-        what = Phrase("no regular file")
+        problem = Phrase("no regular file")
         if path.is_symlink():
-            what = Phrase("a link to nothing")
+            problem = Phrase("a link to nothing")
         elif path.is_dir():
-            what = Phrase("a folder")
-        raise DataError("{file} cannot be read: it is {what}.", file=path.name, what=what)
+            problem = Phrase("a folder")
+        raise DataError("{file} cannot be read: it is {what}.", file=path.name, what=problem)
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -168,11 +168,11 @@ def _read_sheet(
     """
     from python_calamine import CalamineError
 
-    wanted, (names_in_book, is_merged) = source.sheet, _inspect_workbook(path)
-    named = [sheet for sheet in names_in_book if sheet.strip().lower() == (wanted or table).strip().lower()]
-    if wanted and not named:
+    chosen_sheet, (names_in_book, is_merged) = source.sheet, _inspect_workbook(path)
+    named = [sheet for sheet in names_in_book if sheet.strip().lower() == (chosen_sheet or table).strip().lower()]
+    if chosen_sheet and not named:
         template = "{file} has no sheet {wanted!r}: {hint}"
-        raise DataError(template, file=path.name, wanted=wanted, hint=did_you_mean(wanted, names_in_book))
+        raise DataError(template, file=path.name, wanted=chosen_sheet, hint=did_you_mean(chosen_sheet, names_in_book))
     if not named and len(names_in_book) > 1:
         template = "{file} has the sheets {sheets}, none called {table}: name one, sheet = {first!r}."
         called, sheets = table or Listed(TABLES), Listed(names_in_book)
@@ -199,7 +199,7 @@ def _read_sheet(
         raise DataError("{file} is empty.", file=path.name)
     sorter = RecordSorter(path.name, names, source.header_rows, "row")
     sorted_rows = [*sorter.rows(enumerate(cells, start=1), header)]
-    columns, rows = stacked_cells([one.columns for one in sorter.headers], sorted_rows)
+    columns, rows = stacked_cells([header.columns for header in sorter.headers], sorted_rows)
     blank = {f"column{position + 1}" for position in range(len(columns))}
     positions = [
         position

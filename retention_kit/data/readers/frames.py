@@ -75,9 +75,9 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
 
 
-def find_repeated_names(engine: DuckDB, relation: str, theirs: Sequence[str]) -> tuple[Finding, ...]:
+def find_repeated_names(engine: DuckDB, relation: str, columns: Sequence[str]) -> tuple[Finding, ...]:
     """A finding on columns of a frame or file whose names stand twice: the engine has given others to these."""
-    if not theirs or not (detail := names_again(theirs, [*engine.types(relation)][-len(theirs) :])):
+    if not columns or not (detail := names_again(columns, [*engine.types(relation)][-len(columns) :])):
         return ()
     ((rows,),) = engine.rows(f"SELECT count(*) FROM {relation}")
     return (Finding("duplicate header", rows, detail),)
@@ -98,8 +98,8 @@ def _is_polars(frame: Any) -> bool:
 
 def _with_named_index(table: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with those of our columns that are its index, as `set_index` makes them."""
-    ours = [name for name in frame.index.names if name in (*REQUIRED[table], *OPTIONAL[table])]
-    missing = [name for name in ours if name not in frame.columns]
+    index_names = [name for name in frame.index.names if name in (*REQUIRED[table], *OPTIONAL[table])]
+    missing = [name for name in index_names if name not in frame.columns]
     return frame.reset_index(level=missing) if missing else frame
 
 
@@ -124,19 +124,19 @@ def _copy_objects(engine: DuckDB, name: str, frame: pd.DataFrame, objects: list[
         is_copied = False
     columns = [*engine.types(name).items()]
     mixed = [
-        place
-        for place in objects
-        if _is_inexact(columns[place][1], frame.iloc[:, place])
-        or not (is_copied or _can_count(engine, name, columns[place][0]))
+        index
+        for index in objects
+        if _is_inexact(columns[index][1], frame.iloc[:, index])
+        or not (is_copied or _can_count(engine, name, columns[index][0]))
     ]
     if is_copied and not mixed:
         return
     if is_copied:
         engine.run(f"DROP TABLE {name}")
     frame = frame.copy(deep=False)
-    for place in mixed:
-        values = frame.iloc[:, place]
-        frame.isetitem(place, values.map(str).where(values.notna(), None).astype("str"))
+    for index in mixed:
+        values = frame.iloc[:, index]
+        frame.isetitem(index, values.map(str).where(values.notna(), None).astype("str"))
     engine.register(name, frame)
     _copy(engine, name)
 
@@ -157,15 +157,15 @@ def _can_count(engine: DuckDB, name: str, column: str) -> bool:
 
 def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with periods as their start times, and sparse columns as dense ones."""
-    ways = {
+    casts = {
         pd.PeriodDtype: lambda column: column.dt.to_timestamp(),
         pd.SparseDtype: lambda column: column.sparse.to_dense(),
     }
-    if not (odd := [name for name, kind in frame.dtypes.items() if type(kind) in ways]):
+    if not (columns := [name for name, kind in frame.dtypes.items() if type(kind) in casts]):
         return frame
     frame = frame.copy(deep=False)
-    for name in odd:
-        frame[name] = ways[type(frame[name].dtype)](frame[name])
+    for name in columns:
+        frame[name] = casts[type(frame[name].dtype)](frame[name])
     return frame
 
 
@@ -184,11 +184,11 @@ def _is_readable(engine: DuckDB, frame: pd.DataFrame) -> bool:
 
 def with_microseconds(engine: DuckDB, relation: str) -> str:
     """A relation with nanoseconds truncated to microseconds; a cast could round them up into the next day or month."""
-    ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
+    casts = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
     cut = [
-        f"{ways[kind].format(time=f'make_timestamp(epoch_ns({quote(name)}) // 1000)')} AS {quote(name)}"
+        f"{casts[kind].format(time=f'make_timestamp(epoch_ns({quote(name)}) // 1000)')} AS {quote(name)}"
         for name, kind in engine.types(relation).items()
-        if kind in ways
+        if kind in casts
     ]
     return f"(SELECT * REPLACE ({', '.join(cut)}) FROM {relation})" if cut else relation
 

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from retention_kit.data.checks import Finding
-from retention_kit.data.values.amounts import INVISIBLE
 from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
@@ -20,7 +19,7 @@ _TORN_RATIO = 20  # if at least one in so many records is too short, the file is
 _MAX_FOOTER = 10  # rows below a table that may be a footer; more are truncated rows
 _COMPARED_ROWS = 20  # compared with possibly truncated ones
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
-IGNORED = " \t\xa0_-.\"'`“”‘’" + INVISIBLE  # characters that do not matter in names of columns
+IGNORED = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # characters that do not matter in names of columns
 NumberedRow = tuple[int, Sequence[Any]]  # a record with its line, or a row with the number of its header
 _DROPPED = dict.fromkeys(map(ord, IGNORED))
 
@@ -91,25 +90,25 @@ class Header(NamedTuple):
     def of(cls, rows: Sequence[Sequence[Any]]) -> Header:
         """A header of one to three rows; a name that is blank in the first is taken from the next."""
         columns: list[str] = []
-        taken: set[str] = set()
+        used: set[str] = set()
         titles: list[str] = []
         for position, first in enumerate(rows[0]):
             below = (row[position] if position < len(row) else "" for row in rows)
             title = next((text for cell in below if (text := _text(cell))), "") or f"column{position + 1}"
             name, number = title, 2
-            while name.lower() in taken:
+            while name.lower() in used:
                 name, number = f"{title}_{number}", number + 1
             titles.append(title if _text(first) else "")
-            taken.add(name.lower())
+            used.add(name.lower())
             columns.append(name)
         return cls(columns, names_again(titles, columns))
 
 
-def names_again(theirs: Sequence[str], ours: Sequence[str]) -> str:
+def names_again(headers: Sequence[str], names: Sequence[str]) -> str:
     """A sentence on the first names of a header that stand twice, in any case, and were given others; else empty."""
     again = [
-        sentence("quality.details.name_again", name=quoted(name), column=place, other=quoted(other))
-        for place, (name, other) in enumerate(zip(theirs, ours, strict=True), start=1)
+        sentence("quality.details.name_again", name=quoted(name), column=number, other=quoted(other))
+        for number, (name, other) in enumerate(zip(headers, names, strict=True), start=1)
         if name not in ("", other)
     ]
     return Sentence.joined(*again[:3], between=SEMICOLON) if again else ""
@@ -251,10 +250,10 @@ class RecordSorter:
     def _example(self, check: str) -> str:
         line, text = self._examples[check][0]
         short = text if len(text) <= 60 else f"{text[:59]}…"
-        place = sentence(f"quality.details.in_{self._unit}", file=self._label, number=line)
+        position = sentence(f"quality.details.in_{self._unit}", file=self._label, number=line)
         if not short.strip(f"{self._delimiter} "):
-            return place
-        return sentence("quality.details.text_at", place=place, text=quoted(short))
+            return position
+        return sentence("quality.details.text_at", place=position, text=quoted(short))
 
     def _check_torn(self) -> None:
         """Raise DataError if a record has more cells than the header (values may be shifted), or many have too few."""

@@ -24,13 +24,13 @@ _ALL_TABLES = (*TABLES, *SIDE_TABLES)
 _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
 
 
-def _other_delimiter(names: Iterable[str], wanted: Iterable[str]) -> str:
+def _other_delimiter(names: Iterable[str], required: Iterable[str]) -> str:
     """The sign between the names of our columns, where all of them stand in one; empty where none can be."""
     name, *others = names
-    found = [match.end() for one in wanted if (match := re.search(re.escape(one), name, re.IGNORECASE))]
-    if others or len(found) < 2:
+    ends = [match.end() for word in required if (match := re.search(re.escape(word), name, re.IGNORECASE))]
+    if others or len(ends) < 2:
         return ""
-    between = re.match(r"[^\w\s]|[\x01-\x08\x1c-\x1f]", name[min(found) :])
+    between = re.match(r"[^\w\s]|[\x01-\x08\x1c-\x1f]", name[min(ends) :])
     return between[0] if between else ""
 
 
@@ -41,15 +41,15 @@ def select_columns(
     types = engine.types(reader)
     # Weights change every figure: if columns are mapped, only a mapped weight counts.
     own = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name != "weight" or not source.columns]
-    ours = {**{name: name for name in own if name in types}, **source.columns}
+    columns = {**{name: name for name in own if name in types}, **source.columns}
     constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
     selected, findings = {}, []
-    for name, text in ours.items():
+    for name, text in columns.items():
         money = hints if name in ("amount", "refunded") else hints._replace(decimals=None)
         selected[name], more = _expression(engine, text, types, reader, label, name, money)
         findings += more
     selected |= {name: literal(value) for name, value in constants.items() if value}
-    known = [column for column in types if column not in ours and column not in source.columns.values()]
+    known = [column for column in types if column not in columns and column not in source.columns.values()]
     for name in REQUIRED[table]:
         if name not in selected:
             if sign := _other_delimiter(types, REQUIRED[table]):
@@ -58,17 +58,19 @@ def select_columns(
             template = "{label} has no column {name!r}, which {table} need: {hint}"
             hint = did_you_mean(name, known)
             if name == "survey":
-                one = 'If all answers are of one survey, set survey = "nps", "csat" or "ces" in [data.responses].'
-                hint = Phrase("{hint} {more}", hint=hint, more=Phrase(one))
+                advice = 'If all answers are of one survey, set survey = "nps", "csat" or "ces" in [data.responses].'
+                hint = Phrase("{hint} {more}", hint=hint, more=Phrase(advice))
             raise DataError(template, label=label, name=name, table=table, hint=hint)
     if source.rows == "lines" and "order_id" not in selected:
         template = "{label} has no column 'order_id', by which rows = \"lines\" are summed: {hint}"
         raise DataError(template, label=label, hint=did_you_mean("order_id", known))
-    in_expressions = columns_used(types, list(ours.values()))
-    taken = {text.lower() for text in [*selected, *ours.values(), *in_expressions, *REQUIRED[table], *OPTIONAL[table]]}
+    in_expressions = columns_used(types, list(columns.values()))
+    used = {
+        text.lower() for text in [*selected, *columns.values(), *in_expressions, *REQUIRED[table], *OPTIONAL[table]]
+    }
     # Exports contain addresses and all kinds of texts: only mapped columns can be segments.
     segments = None if not source.layout else {name.lower() for name in source.keep or ()}
-    others = [name for name in types if name.lower() not in taken and not name.startswith("_")]
+    others = [name for name in types if name.lower() not in used and not name.startswith("_")]
     selected |= {name: engine.quote(name) for name in others if segments is None or name.lower() in segments}
     if source.rows == "lines":  # two lines are equal if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest

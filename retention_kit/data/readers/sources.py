@@ -92,9 +92,11 @@ def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str,
     """The sources, with the invitations in the file of a survey (`retention-kit survey`) that has the answers."""
     if sources["invitations"]:
         return sources
-    files = dict.fromkeys(one.path for one in sources["responses"] if Path(one.path).suffix.lower() in DATABASES)
-    found = [path for path in files if (folder / path).is_file() and set(tables_in(folder / path)) >= _SURVEY_TABLES]
-    return sources | {"invitations": [Table(path=path) for path in found]}
+    files = dict.fromkeys(
+        source.path for source in sources["responses"] if Path(source.path).suffix.lower() in DATABASES
+    )
+    stores = [path for path in files if (folder / path).is_file() and set(tables_in(folder / path)) >= _SURVEY_TABLES]
+    return sources | {"invitations": [Table(path=path) for path in stores]}
 
 
 def guess_table(path: Path) -> str:
@@ -102,7 +104,7 @@ def guess_table(path: Path) -> str:
     refuse_irregular(path)
     if by_name := [name for name in TABLES if path.stem.lower().startswith(name)]:
         return by_name[0]
-    names = Names(frozenset(name for one in TABLES for name in (*REQUIRED[one], *OPTIONAL[one])))
+    names = Names(frozenset(name for table in TABLES for name in (*REQUIRED[table], *OPTIONAL[table])))
     if path.suffix.lower() in TEXTS:
         columns = text_columns(path, names)
     else:
@@ -236,7 +238,7 @@ def _exclude_rows(
 
 
 def _source(relation_name: str, label: str, digest: str, source: Table, **details: Any) -> Source:
-    plain_names = {ours: text if re.fullmatch(r"[\w .#-]+", text) else "" for ours, text in source.columns.items()}
+    plain_names = {name: text if re.fullmatch(r"[\w .#-]+", text) else "" for name, text in source.columns.items()}
     left_out = LEFT.format(relation_name) if source.where else ""
     keep = None if source.keep is None else tuple(source.keep)
     details |= {
@@ -289,7 +291,9 @@ def _missing_columns(
         if constants.get(column_of_ours):
             continue
         for column, path, reader in missing_columns(columns, files, readers, types_by_file):
-            others = [one for one in all_columns.values() if one.lower() not in map(str.lower, source.columns.values())]
+            others = [
+                value for value in all_columns.values() if value.lower() not in map(str.lower, source.columns.values())
+            ]
             if column_of_ours in REQUIRED[table]:
                 raise DataError(
                     "{file} has no column {column!r}, which other files of {path} have and {table} need for "

@@ -29,7 +29,7 @@ def read_text_cached(
     if path not in engine.text_folders:
         return read_text(engine, path, name, names, options, wanted)
     digest, folder, building = engine.text_folders[path]
-    known = [sorted(names.known), [[sorted(one) for one in choices] for choices in names.required]]
+    known = [sorted(names.known), [[sorted(choice) for choice in choices] for choices in names.required]]
     key = [digest, path.name, known, list(options)]
     if (cached := _restore(engine, name, folder, key, wanted)) is not None:
         return cached

@@ -136,7 +136,7 @@ def _open(path: Path, names: Names, options: TextOptions, folder: Path) -> _Open
         raise DataError("{label} is empty.", label=label)
     match = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
     choices = options.delimiter or dict.fromkeys([*(match[1] if match else ""), *DELIMITERS])
-    best = max((_try_delimiter(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
+    best = max((_try_delimiter(head, delimiter, names) for delimiter in choices), key=lambda attempt: attempt[0])
     _, delimiter, header, records = best
     if not records:
         template = "{label} has no header: its first line is longer than {most:,} characters."

@@ -49,17 +49,17 @@ def _blocks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     with path.open("rb") as file:
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
-        held, chunk = b"", b"-"
+        tail, chunk = b"", b"-"
         while chunk:
             chunk = file.read(_BLOCK)
-            whole = np.frombuffer(held + chunk, np.uint8)
+            data = np.frombuffer(tail + chunk, np.uint8)
             if not chunk:
-                if whole.size:
-                    yield whole, np.append(whole[1:], _LF)
+                if data.size:
+                    yield data, np.append(data[1:], _LF)
             else:  # the last byte of a block is kept for the next, as its following byte is there
-                held = whole[-1:].tobytes()
-                if whole.size > 1:
-                    yield whole[:-1], whole[1:]
+                tail = data[-1:].tobytes()
+                if data.size > 1:
+                    yield data[:-1], data[1:]
 
 
 class _Scan:
@@ -85,8 +85,8 @@ class _Scan:
         self.line += int(np.count_nonzero(feeds))
         if (outside := self._outside(body, preceding, following)) is not None:
             self.has_quoted_line_ends |= bool((feeds & ~outside).any())
-            for one in (feeds, returns, delimiters):
-                one &= outside
+            for mask in (feeds, returns, delimiters):
+                mask &= outside
         if (returns & (following != _LF)).any():
             raise _NotPlain
         after_return = preceding[feeds] == _CR

@@ -25,8 +25,8 @@ def header_names(engine: DuckDB, table: str, source: Table) -> Names:
     if source.where:
         known |= columns_in(engine, source.where)
     required = []
-    for ours in REQUIRED[table]:
-        if (ours == "survey" and source.survey) or (text := source.columns.get(ours, ours)) is None:
+    for name in REQUIRED[table]:
+        if (name == "survey" and source.survey) or (text := source.columns.get(name, name)) is None:
             continue
         used = expressions.get(text)
         required.append((frozenset({text}), *([used] if used else [])))
@@ -49,13 +49,13 @@ def wanted_columns(
         is_whole = all(any(set(map(name_key, choice)) <= has for choice in choices if choice) for choices in needed)
         if not is_whole or not names.is_header(columns):
             return columns  # so that the error about missing columns can suggest all others
-        kept = [column for column in columns if name_key(column) in keys or may_be_segment(column)]
-        if len(kept) == len(columns) or not kept:
+        selected = [column for column in columns if name_key(column) in keys or may_be_segment(column)]
+        if len(selected) == len(columns) or not selected:
             return columns
         if source.layout and source.rows != "lines":
-            return kept
-        unread.extend(column for column in columns if column not in kept and not source.layout)
-        return [*kept, REST]
+            return selected
+        unread.extend(column for column in columns if column not in selected and not source.layout)
+        return [*selected, REST]
 
     return wanted
 

@@ -93,6 +93,6 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
 def _number(column: bytes) -> int:
     """AA → 27."""
     number = 0
-    for letter in column.upper():
-        number = number * 26 + letter - 64
+    for character in column.upper():
+        number = number * 26 + character - 64
     return number

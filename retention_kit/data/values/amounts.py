@@ -22,10 +22,7 @@ from retention_kit.wording import Verbatim, money_decimals, quoted, sentence
 _BLANKS = "\t\u00a0\u2007\u2009\u202f"
 _MINUS = "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
 _APOSTROPHES = "\u2019\u02bc\u00b4\u066c"
-INVISIBLE = (  # joiners, and marks of the direction of writing
-    "\u200b\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e"
-    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
-)
+INVISIBLE = "\u200e\u200f\u061c\ufeff\u200b"
 DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９"
 OUR_DIGITS = "0123456789" * 3  # what they stand for, one by one
 # Arguments of `translate`, applied to all texts first; the last characters of `_FROM` have no counterpart: removed.
@@ -172,7 +169,7 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
         chosen = _default_separator(unclear, label, hints, is_odd=whole and padded and not is_long)
         assumed = _describe_assumption(unclear, chosen) if hints.decimals in (None, 1, 2) else ""
     _refuse_other_currency(markers, label, hints.currency)
-    longest_first = tuple(sorted(markers, key=lambda one: (-len(one), one)))
+    longest_first = tuple(sorted(markers, key=lambda marker: (-len(marker), marker)))
     return NumberFormat(chosen, longest_first, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
 
 
@@ -181,7 +178,9 @@ def _describe_assumption(unclear: dict[str, str], chosen: str) -> str:
     if not unclear:
         return ""
     ((separator, example),) = unclear.items()
-    readings = [re.sub(f"[^0-9{re.escape(one)}]", "", example).replace(one, ".") for one in (separator, "x")]
+    readings = [
+        re.sub(f"[^0-9{re.escape(decimal)}]", "", example).replace(decimal, ".") for decimal in (separator, "x")
+    ]
     reading, other = readings if chosen == separator else readings[::-1]
     setting = Verbatim(f'decimal = "{"." if chosen == "," else ","}"')
     readings_told = {"reading": Verbatim(reading), "other": Verbatim(other), "setting": setting}

@@ -38,8 +38,8 @@ def find_fault(engine: DuckDB, tree: Any) -> tuple[str, Any]:
             part["expression"] for part in node.get("arguments") or () if part["expression"].get("class") != "CONSTANT"
         ]
         inner = inner if node is tree else []
-        if why := _CLASSES.get(node.get("class", "")):
-            return why, next(iter(inner), None)
+        if reason := _CLASSES.get(node.get("class", "")):
+            return reason, next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in gathering:
             return "gathers several rows, but is worked out for each row by itself", next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in ("unnest", "unlist"):

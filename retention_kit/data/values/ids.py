@@ -15,7 +15,6 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, regex_literal
 from retention_kit.data.values.aggregates import AggregateBatch
-from retention_kit.data.values.amounts import INVISIBLE
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.data.values.typed_amounts import is_whole
 from retention_kit.errors import DataError
@@ -26,7 +25,11 @@ BLANKS = (
     " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
 )
-_INVISIBLE = INVISIBLE + "\u00ad"  # a soft hyphen, which may stand for the minus of an amount
+# Invisible characters: soft hyphens, joiners, and marks of the direction of writing.
+_INVISIBLE = (
+    "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e"
+    "\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
+)
 # How spreadsheets mark digits as text: ="00123" and '00123.
 _EQUALS, _APOSTROPHE = '^="[^"]*"$', "^'[0-9=+@-][^']*$"
 _COMBINED = (
@@ -71,10 +74,10 @@ def inspect_ids(batch: AggregateBatch, kinds: Mapping[str, str]) -> dict[str, Id
     columns = {}
     for name in (name for name in IDS if name in kinds):
         kind = kinds[name]
-        said = f"CAST({quote(name)} AS VARCHAR)"
+        text = f"CAST({quote(name)} AS VARCHAR)"
         has_letters = name == "customer_id" and not is_whole(kind) and not kind.startswith(("DOUBLE", "FLOAT"))
-        small = batch.add(_count(f"{said} <> upper({said})")) if has_letters else lambda: 0
-        columns[name] = IdColumn(kind, batch.add(_count(_is_odd_sql(name, kind, said))), small)
+        small = batch.add(_count(f"{text} <> upper({text})")) if has_letters else lambda: 0
+        columns[name] = IdColumn(kind, batch.add(_count(_is_odd_sql(name, kind, text))), small)
     return columns
 
 
@@ -120,14 +123,14 @@ def _missing_words(name: str) -> tuple[str, ...]:
     return MISSING + GUESTS if name == "customer_id" else MISSING
 
 
-def _is_odd_sql(name: str, kind: str, said: str) -> str:
+def _is_odd_sql(name: str, kind: str, text: str) -> str:
     """SQL: whether an id may need normalising; for numbers, whether it is 0 or -1."""
     if is_whole(kind):
         return f"{quote(name)} IN (0, -1)"
     if kind in ("DOUBLE", "FLOAT"):
         number = quote(name)
         return f"NOT isnan({number}) AND ({number} <> floor({number}) OR abs({number}) >= 1e15 OR {number} IN (0, -1))"
-    return f"regexp_matches({said}, {literal(f'(?i){_odd_pattern(name)}|{_TOTAL}')})"
+    return f"regexp_matches({text}, {literal(f'(?i){_odd_pattern(name)}|{_TOTAL}')})"
 
 
 def _odd_pattern(name: str) -> str:
@@ -138,13 +141,13 @@ def _odd_pattern(name: str) -> str:
 def _read_integers(engine: Engine, table: str, name: str, text: str) -> tuple[str, list[tuple[str, str, int]]]:
     """SQL of a column of integers (also given as text) with 0 or -1, and which of these means a missing id."""
     number = quote(name)
-    ((zeros, below, strange, ones),) = engine.rows(
+    ((zeros, below, non_numbers, whole_numbers),) = engine.rows(
         f"SELECT {_count(f'{number} = 0')}, {_count(f'{number} = -1')}, {_count(f'{number} < -1')}, "
         f"{_count(f'{number} = 1')} FROM {table}_raw"
     )
     others = f"FROM (SELECT {number} AS said FROM {table}_raw) AS source_rows WHERE said NOT IN (0, -1)"
     if name != "refund_of" and (
-        name != "customer_id" or ((strange or ones) and zeros + below <= _most_rows(engine, others))
+        name != "customer_id" or ((non_numbers or whole_numbers) and zeros + below <= _most_rows(engine, others))
     ):
         return text, []
     return f"CASE WHEN {number} NOT IN (0, -1) THEN {text} END", [(name, "-1" if below else "0", zeros + below)]
@@ -163,8 +166,8 @@ def _read(
         f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE 'address' END"
     )
     kinds = {
-        found: (rows, example)
-        for found, rows, example in engine.rows(
+        kind: (rows, example)
+        for kind, rows, example in engine.rows(
             f"SELECT kind, count(*), min(said) FROM (SELECT {kind} AS kind, {text} AS said FROM {table}_raw "
             f"WHERE {text} IS NOT NULL) AS source_rows GROUP BY kind ORDER BY kind"
         )
@@ -188,8 +191,9 @@ def _read(
         text = f"CASE WHEN NOT regexp_matches({text}, '{_ZERO}') THEN {text} END"
         words.append((name, example, zeros))
     if "address" in kinds and (addresses := _guest_addresses(engine, table, text)):
-        text = f"CASE WHEN lower({text}) NOT IN ({', '.join(literal(said) for said, _ in addresses)}) THEN {text} END"
-        words += [(name, said, rows) for said, rows in addresses]
+        guests = ", ".join(literal(address) for address, _ in addresses)
+        text = f"CASE WHEN lower({text}) NOT IN ({guests}) THEN {text} END"
+        words += [(name, address, rows) for address, rows in addresses]
     detail = sentence("quality.details.column_such_as", column=name, value=quoted(kinds.get("cut", (0, ""))[1]))
     return f"lower({text})" if fold else text, words, [Finding("id in E-notation", cut, detail)] if cut else []
 
@@ -207,11 +211,11 @@ def _stripped(text: str) -> str:
 def _means_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
     """Whether customer 0 means guests, by the rules above."""
     others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS source_rows WHERE NOT regexp_matches(said, '{_ZERO}')"
-    strange, ones = engine.rows(
+    non_numbers, whole_numbers = engine.rows(
         "SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' "
         f"THEN 1 END) {others}"
     )[0]
-    return zeros > _most_rows(engine, others) if strange or ones else True
+    return zeros > _most_rows(engine, others) if non_numbers or whole_numbers else True
 
 
 def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:
@@ -241,11 +245,11 @@ def _case_variants(engine: Engine, table: str, text: str) -> Iterable[Finding]:
     customers, rows = engine.rows(f"SELECT count(*), CAST(sum(times) AS BIGINT) FROM ({alike}) AS alike")[0]
     if customers:
         examples = engine.rows(f"SELECT one, other FROM ({alike}) AS alike ORDER BY folded LIMIT 3")
-        pairs = [Sentence.joined(quoted(one), quoted(other), between=AND) for one, other in examples]
+        pairs = [Sentence.joined(quoted(first), quoted(second), between=AND) for first, second in examples]
         setting = Verbatim(f'[data.{table}] case = "fold"')
-        told = {"pairs": Sentence.joined(*pairs, between=COMMA), "setting": setting}
+        texts = {"pairs": Sentence.joined(*pairs, between=COMMA), "setting": setting}
         yield Finding(
-            "ids that differ only in case", rows, sentence("quality.details.fold", ids=float(customers), **told)
+            "ids that differ only in case", rows, sentence("quality.details.fold", ids=float(customers), **texts)
         )
 
 

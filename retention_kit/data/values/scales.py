@@ -71,18 +71,18 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_MOST_ANSWERS} ORDER BY said, source, "
         "place"
     )
-    asked: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    counts: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
     for name, source, answer, times in counted:
-        asked[name, source][answer] = times
+        counts[name, source][answer] = times
     cases, findings = "", []
-    for (name, source), answers in asked.items():
+    for (name, source), answers in counts.items():
         _refuse_ambiguous(
             name, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)})
         )
-        scale_taken, why, rows = recognise(name, answers)
+        scale_taken, reason, rows = recognise(name, answers)
         if scale_taken != DEFAULT[name]:
             cases += f" WHEN lower({survey}) = {literal(name)} AND _source = {source} THEN {literal(scale_taken)}"
-            detail = sentence("quality.details.scale", survey=name, scale=Verbatim(scale_taken), why=why)
+            detail = sentence("quality.details.scale", survey=name, scale=Verbatim(scale_taken), why=reason)
             findings.append(Finding(RECOGNISED, rows, detail))
     default = " ".join(f"WHEN {literal(name)} THEN {literal(scale_taken)}" for name, scale_taken in DEFAULT.items())
     return (
@@ -103,14 +103,14 @@ def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
         if (number := parse_score(answer)) is not None:
             surveys[name, source].append((number, answer))
     for (name, _), answers in surveys.items():
-        bad = [one for one in answers if re.search(_BAD, one[1].lower())]
-        good = [one for one in answers if one not in bad and re.search(_GOOD, one[1].lower())]
+        bad = [answer for answer in answers if re.search(_BAD, answer[1].lower())]
+        good = [answer for answer in answers if answer not in bad and re.search(_GOOD, answer[1].lower())]
         low, high = min(answers), max(answers)
         if low[0] == high[0] or not (good or bad):
             continue
         alone = (not bad and low[0] <= 1 and low in good) or (not good and high[0] >= 5 and high in bad)
         if alone or (good and bad and max(good)[0] < min(bad)[0]):
-            ends = dict.fromkeys(repr(one[1]) for one in (min(good or [low]), max(bad or [high])))
+            ends = dict.fromkeys(repr(answer[1]) for answer in (min(good or [low]), max(bad or [high])))
             turned = f"{low[0] + high[0]:f} - CAST(regexp_extract(score, '[0-9]+') AS INTEGER)"
             template = (
                 "The {name} answers run the other way, from the best to the worst: {ends}. Turn them round, such "
@@ -135,8 +135,8 @@ def _refuse_ambiguous(survey: str, scores: dict[Decimal, int]) -> None:
     known = {score: times for score, times in scores.items() if 0 <= score <= widest}
     low, high, size = min(known, default=0), max(known, default=0), sum(known.values())
     if any(low >= 1 and high <= shorter and size >= least for shorter, least in _AMBIGUOUS_MAXIMA[survey].items()):
-        asked = ("1-5", "1-7") if survey == "ces" else (DEFAULT[survey],)
-        stated = Listed((f'scale = "{scale}"' for scale in asked), " or ")
+        scales = ("1-5", "1-7") if survey == "ces" else (DEFAULT[survey],)
+        stated = Listed((f'scale = "{scale}"' for scale in scales), " or ")
         lie = Phrase("lie from {low} to {high}" if low < high else "are all {low}", low=low, high=high)
         raise DataError(
             "The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into "

@@ -165,8 +165,8 @@ def _expression(target: ExpressionTarget, codes: list[str]) -> str:
     if target.dialect == "postgres":
         return f"CAST(to_timestamp({{x}}, {literal(codes[0])}) AS timestamp)"
     if target.dialect == "spark":
-        ways = [f"try_to_timestamp({{x}}, {literal(code)})" for code in codes]
-        return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
+        expressions = [f"try_to_timestamp({{x}}, {literal(code)})" for code in codes]
+        return expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
     listed = ", ".join(map(literal, codes))
     return f"try_strptime({{x}}, {listed if len(codes) == 1 else f'[{listed}]'})"
 
@@ -175,8 +175,8 @@ def _offer(target: ExpressionTarget, name: str, expressions: list[str]) -> str:
     """`read it with ordered_at = "…", or with ordered_at = "…".`, in [data.TABLE.columns] of a retention.toml."""
     if target.dialect == "pandas":
         x = f'{target.table}["{name}"]'
-        ways = Listed((text.format(x=x) for text in expressions), ", or with ")
-        return Phrase("read it first with {target} = {ways}.", target=x, ways=ways)
+        offers = Listed((text.format(x=x) for text in expressions), ", or with ")
+        return Phrase("read it first with {target} = {ways}.", target=x, ways=offers)
     column = target.columns.get(name, name) or "…"
     x = column if re.fullmatch(r"[A-Za-z_]\w*|…", column) else quote(column)
     quoted = [text.format(x=x).replace("\\", "\\\\").replace('"', '\\"') for text in expressions]

@@ -88,7 +88,7 @@ def span_of(batch: AggregateBatch, name: str) -> list[Callable[[], Any]]:
     time = f"CAST({quote(name)} AS TIMESTAMP)"
     usable = _read_instants(name, time, time, "").moment
     years = [f"CAST(EXTRACT(year FROM {most}({usable})) AS INTEGER)" for most in ("min", "max")]
-    return [batch.add(one) for one in (f"count({time})", f"count({usable})", *years)]
+    return [batch.add(expression) for expression in (f"count({time})", f"count({usable})", *years)]
 
 
 def _read_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
@@ -99,9 +99,9 @@ def _read_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
     inside = f"({time} >= {first} AND {time} < {after})"
     if name not in ENDS:
         return TimeColumn(name, f"CASE WHEN {inside} THEN {local} END", outside=f"NOT {inside}")
-    ways = [time] if not report else [f"local_time({time}, 'UTC')", local]
+    expressions = [time] if not report else [f"local_time({time}, 'UTC')", local]
     days = ", ".join(f"DATE '{day}'" for day in NO_END)
-    no_end = " OR ".join(f"coalesce(CAST({way} AS DATE) IN ({days}), false)" for way in ways)
+    no_end = " OR ".join(f"coalesce(CAST({expression} AS DATE) IN ({days}), false)" for expression in expressions)
     no_end = f"({no_end})"
     moment = f"CASE WHEN {inside} AND NOT {no_end} THEN {local} END"
     return TimeColumn(name, moment, outside=f"(NOT {inside} AND NOT {no_end})", no_end=no_end)
@@ -143,8 +143,8 @@ def _read_texts(
     else:
         iso, form_column, text_column = (quote(f"_{what}_{name}") for what in ("iso", "form", "said"))
         day_first, span = _day_order(engine, part, name, text, parsed, target)
-        ways = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(text_column, day_first)}" for form in parsed)
-        steps = [{text_column: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{ways} END"}]
+        cases = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(text_column, day_first)}" for form in parsed)
+        steps = [{text_column: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{cases} END"}]
     return _read_iso(name, iso, form_column, steps, parsed, zone, report, span)
 
 
@@ -162,8 +162,8 @@ def _read_iso(
         usable.append(inside)
 
     def only(sql: str, *conditions: str) -> str:
-        wanted = " AND ".join([*usable, *conditions])
-        return f"CASE WHEN {wanted} THEN {sql} END" if wanted else sql
+        condition = " AND ".join([*usable, *conditions])
+        return f"CASE WHEN {condition} THEN {sql} END" if condition else sql
 
     local, timed = f"TRY_CAST({iso} AS TIMESTAMP)", f"length({iso}) > 10"
     clock = TimeColumn(name, outside=f"({outside})", no_end=no_end, steps=tuple(steps))
@@ -243,7 +243,7 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
     """
     rows = _count_forms(engine, part, text)
     if any(sign in mask for mask, *_ in rows for sign in DIGITS + INVISIBLE):
-        text = f"trim(translate({text}, {literal(DIGITS + INVISIBLE)}, {literal(OUR_DIGITS)}))"
+        text = f"translate({text}, {literal(DIGITS + INVISIBLE)}, {literal(OUR_DIGITS)})"
         rows = _count_forms(engine, part, text)
     if len(rows) > _MOST_FORMS:
         template = (
@@ -278,8 +278,8 @@ def _day_order(
         return True, [int(min(form.least for form in parsed)[:4]), int(max(form.last for form in parsed)[:4])]
 
     def digits_by_form(forms: list[Form], part: str) -> str:
-        ways = "".join(f" WHEN {literal(form.mask)} THEN {form.digits('said', part)}" for form in forms)
-        return f"CASE form{ways} END" if ways else "CAST(NULL AS VARCHAR)"
+        cases = "".join(f" WHEN {literal(form.mask)} THEN {form.digits('said', part)}" for form in forms)
+        return f"CASE form{cases} END" if cases else "CAST(NULL AS VARCHAR)"
 
     years = "".join(
         f" WHEN {literal(form.mask)} THEN {'substr(said, 1, 4)' if not form.parts else form.digits('said', 'year')}"
@@ -318,8 +318,8 @@ def _both_orders(
     """The error of a column that has both orders of day and month, with a file of each if they are in two."""
     files = ["", ""]
     if target.file:
-        for place, date in enumerate((day_first, month_first)):
-            ((files[place],),) = engine.rows(
+        for number, date in enumerate((day_first, month_first)):
+            ((files[number],),) = engine.rows(
                 f"SELECT min(file) FROM (SELECT {text} AS said, {target.file} AS file FROM {part}) AS source_rows "
                 f"WHERE said = {literal(date)}"
             )

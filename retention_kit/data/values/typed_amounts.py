@@ -13,7 +13,7 @@ _MAX_WHOLE = 10**9  # up to it, integers and decimals in minor units fit a BIGIN
 _MOST_UNITS = 10**5
 
 
-def whole_amount(column: str, kind: str | None, units: int, written: str) -> str:
+def whole_amount(column: str, kind: str | None, units: int, expression: str) -> str:
     """SQL of a column in whole minor units; `written` is the same by its text, for values that are not sure."""
     if kind is not None and is_whole(kind):
         quick, is_sure = (
@@ -32,8 +32,8 @@ def whole_amount(column: str, kind: str | None, units: int, written: str) -> str
         quick = f"CAST(round({column} * {units}) AS BIGINT)"
         is_sure = f"coalesce(CASE WHEN abs({column}) < {_MAX_DOUBLE} THEN {from_middle} END, false)"
     else:
-        return written
-    return f"CASE WHEN {is_sure} THEN {quick} ELSE {written} END"
+        return expression
+    return f"CASE WHEN {is_sure} THEN {quick} ELSE {expression} END"
 
 
 def is_whole(kind: str) -> bool:

@@ -195,8 +195,8 @@ class _Typing:
         """Nodes with texts converted to the type of the others; unchanged if one is a text constant."""
         kinds = [None if _is_null(node) else self._kind(node) for node in nodes]
         others = [kind for kind in kinds if kind and kind != "VARCHAR"]
-        written = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))
-        if not others or written:
+        has_constant = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))
+        if not others or has_constant:
             return nodes
         if all(kind.startswith(NUMERIC) for kind in others):
             convert = self._number

@@ -185,7 +185,7 @@ def parse_score(text: object) -> Decimal | None:
         or (answer[-1:].isdigit() and not last)
     ):
         return None
-    numbers = {int(one[1]) for one in (first, last) if one}
+    numbers = {int(match[1]) for match in (first, last) if match}
     return Decimal(numbers.pop()) if len(numbers) == 1 else None
 
 

@@ -39,7 +39,7 @@ class Listed:
 def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
     """Select the due customers for each list, in the order of the settings: nobody is on two of them."""
     chosen: list[Listed] = []
-    taken: set[str] = set()
+    used: set[str] = set()
     for due in lists:
         rule, before, quiet, beyond = due.follow_up, 0, 0, 0
         quiet_days = rule.quiet_span
@@ -48,13 +48,13 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
         for row in due.rows:
             if ledger.is_listed(rule.name, row.customer_id, row.occasion):
                 before += 1
-            elif quiet_days and (row.customer_id in taken or ledger.is_quiet(row.customer_id, due.day, quiet_days)):
+            elif quiet_days and (row.customer_id in used or ledger.is_quiet(row.customer_id, due.day, quiet_days)):
                 quiet += 1
             elif len(rows) >= free:
                 beyond += 1
             else:
                 rows.append(row)
-                taken.add(row.customer_id)
+                used.add(row.customer_id)
         missed = sum(
             not ledger.is_listed(rule.name, row.customer_id, row.occasion)
             and not ledger.is_quiet(row.customer_id, due.day, quiet_days)

@@ -61,8 +61,8 @@ def back_test(data: Dataset, period: Period | None = None) -> list[BackTest]:
             no_data += sum(state.state == "no data" for state in history)
             if any(has_interval(points) for points in figures.values()):
                 draws = Random(f"{rule.digest} {value}")
-                drawn = [judge(rule, value, by_chance(figures, draws), periods, wider) for _ in range(runs)]
-                chance = (chance or 0.0) + sum(len(firings_of(list(history))) for history in drawn) / runs
+                histories = [judge(rule, value, by_chance(figures, draws), periods, wider) for _ in range(runs)]
+                chance = (chance or 0.0) + sum(len(firings_of(list(history))) for history in histories) / runs
         firings.sort(key=lambda firing: (firing.first.since, firing.segment_value))
         back_tests.append(BackTest(rule.alert, tuple(map(str, periods)), tuple(firings), no_data, chance))
     return back_tests

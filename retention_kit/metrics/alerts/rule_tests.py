@@ -157,8 +157,8 @@ def _series(case: Case, name: str, first: Period, where: str) -> dict[int, Point
     target = number(case.goals[name], METRICS[name], f"{where} (goals)") if name in case.goals else None
     points: dict[int, Point] = {}
     before: Point | None = None
-    for at, given in enumerate(case.figures[name]):
-        point = _point(given, name, target, f"{where}[{at}]")
+    for at, value in enumerate(case.figures[name]):
+        point = _point(value, name, target, f"{where}[{at}]")
         if before is not None and before.value is not None and point.value is not None:
             low, high = difference(_measure(point), _measure(before)) or (None, None)
             point = replace(point, change=point.value - before.value, change_low=low, change_high=high)
@@ -170,8 +170,8 @@ def _measure(point: Point) -> Measure:
     return Measure(point.value, low=point.low, high=point.high)
 
 
-def _point(given: Any, name: str, target: float | None, where: str) -> Point:
-    parts = given if isinstance(given, dict) else {"value": given}
+def _point(raw: Any, name: str, target: float | None, where: str) -> Point:
+    parts = raw if isinstance(raw, dict) else {"value": raw}
     _check_keys(parts, where, ("value", "low", "high"))
     if parts.get("value") == NO_DATA or parts.get("value") != parts.get("value"):
         return Point(None, target=target, note="The test gives none.")

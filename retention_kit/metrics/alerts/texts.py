@@ -33,8 +33,8 @@ def customers(state: AlertState) -> str:
 
 def title(state: AlertState, words: Words) -> str:
     """The name of the alert with its customers."""
-    who = customers(state)
-    return words.text("alerts.named", name=state.alert.name, customers=who) if who else state.alert.name
+    segment = customers(state)
+    return words.text("alerts.named", name=state.alert.name, customers=segment) if segment else state.alert.name
 
 
 def split_rows(states: Iterable[AlertState]) -> tuple[list[AlertState], dict[str, Counter[str]]]:

@@ -71,8 +71,8 @@ def _survey_comments(data: Dataset, period: Period) -> dict[str, SurveyComments]
     for survey, group_rows in rows.groupby("survey"):
         spellings: dict[str, Counter[str]] = {}
         comments = []
-        for group, written in zip(group_rows["answer_group"], group_rows["comment"], strict=True):
-            text = mask(written, usual)
+        for group, comment in zip(group_rows["answer_group"], group_rows["comment"], strict=True):
+            text = mask(comment, usual)
             words = list(words_of(text))
             for word, as_written in words:
                 spellings.setdefault(word, Counter())[as_written] += 1

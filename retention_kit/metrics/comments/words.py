@@ -49,9 +49,9 @@ STOP_WORDS = frozenset(spelled(word) for word in f"{_ENGLISH} {_ARABIC}".split()
 def words_of(comment: str) -> Iterator[tuple[str, str]]:
     """The words of a comment without stop words: normalised spelling and original spelling in lower case."""
     text = comment if comment.isascii() else _MARKS.sub("", unicodedata.normalize("NFKC", comment))
-    for written in _WORD.findall(text):
-        word = spelled(written)
+    for spelling in _WORD.findall(text):
+        word = spelled(spelling)
         if word.startswith(f"{_AND}ال") and len(word) > 5 and word not in _PARENTS:
-            word, written = word[1:], written[1:]
+            word, spelling = word[1:], spelling[1:]
         if 2 <= len(word) <= LONGEST and word not in STOP_WORDS:
-            yield word, written.casefold()
+            yield word, spelling.casefold()

@@ -209,8 +209,8 @@ def average_revenue_per_account(mrr: Mrr) -> Measure:
 
 def _of_start(mrr: Mrr, part: float, squares: tuple[float, float] | None, **bounds: float) -> Measure:
     """A part of the starting MRR, as a ratio over the customers who paid it; without squares, without interval."""
-    given = (*squares, mrr.start_squared) if squares else None
-    return ratio(part, mrr.start, mrr.customers_at_start, given, _NOBODY, **bounds)
+    squares_before = (*squares, mrr.start_squared) if squares else None
+    return ratio(part, mrr.start, mrr.customers_at_start, squares_before, _NOBODY, **bounds)
 
 
 def _paired(measure: Measure, mrr: Mrr, both: float, then: float, now: float) -> Measure:

@@ -86,22 +86,26 @@ class BackTest:
 
 
 def compare(
-    predicted: np.ndarray, plain: np.ndarray, order: np.ndarray, gone: np.ndarray, customers: np.ndarray
+    predicted: np.ndarray, plain: np.ndarray, order: np.ndarray, departed: np.ndarray, customers: np.ndarray
 ) -> Comparison:
     """Compare a model and a simple rule with what happened.
 
     Arrays by group: `customers`, and how many of them were `gone`; `predicted` and `plain`, the probabilities of that
     by the model and the simple rule; `order`, the rank by the simple rule, highest for the likeliest to be gone.
     """
-    total, lost = float(customers.sum()), float(gone.sum())
+    total, lost = float(customers.sum()), float(departed.sum())
     share = lost / total
     return Comparison(
         total,
         lost,
-        Score(_brier(predicted, gone, customers), _auc(predicted, gone, customers), _lift(predicted, gone, customers)),
-        Score(_brier(plain, gone, customers), _auc(order, gone, customers), _lift(order, gone, customers)),
+        Score(
+            _brier(predicted, departed, customers),
+            _auc(predicted, departed, customers),
+            _lift(predicted, departed, customers),
+        ),
+        Score(_brier(plain, departed, customers), _auc(order, departed, customers), _lift(order, departed, customers)),
         share * (1 - share),
-        _bins(predicted, gone, customers),
+        _bins(predicted, departed, customers),
     )
 
 
@@ -112,7 +116,7 @@ def verdict(comparison: Comparison | None, months: int) -> str:
     return "better" if comparison.is_better else "no_better"
 
 
-def rising_rule(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def rising_rule(order: np.ndarray, departed: np.ndarray, customers: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """The share gone by rank, as a non-decreasing function: isotonic regression (Barlow et al. 1972).
 
     The function interpolates between the given ranks, and is constant outside.
@@ -120,38 +124,38 @@ def rising_rule(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> C
     from scipy.optimize import isotonic_regression
 
     ranks, index = np.unique(order, return_inverse=True)
-    n, lost = np.bincount(index, customers), np.bincount(index, gone)
+    n, lost = np.bincount(index, customers), np.bincount(index, departed)
     shares = isotonic_regression(lost / n, weights=n).x
     return lambda order: np.interp(order, ranks, shares)
 
 
-def _brier(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
-    return float((gone * (1 - predicted) ** 2 + (customers - gone) * predicted**2).sum() / customers.sum())
+def _brier(predicted: np.ndarray, departed: np.ndarray, customers: np.ndarray) -> float:
+    return float((departed * (1 - predicted) ** 2 + (customers - departed) * predicted**2).sum() / customers.sum())
 
 
-def _auc(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
+def _auc(order: np.ndarray, departed: np.ndarray, customers: np.ndarray) -> float:
     """The probability that a customer who is gone ranks higher than one who is not; ties count half."""
     _, index = np.unique(order, return_inverse=True)
-    lost = np.bincount(index, gone)
+    lost = np.bincount(index, departed)
     stayed = np.bincount(index, customers) - lost
     pairs = lost.sum() * stayed.sum()
     below = np.cumsum(stayed) - stayed
     return float(lost @ (below + stayed / 2) / pairs) if pairs else 0.5
 
 
-def _lift(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
+def _lift(order: np.ndarray, departed: np.ndarray, customers: np.ndarray) -> float:
     """The share gone in the tenth ranked highest, relative to that of all; ties at its edge count in part."""
     _, index = np.unique(-order, return_inverse=True)
-    n, lost = np.bincount(index, customers), np.bincount(index, gone)
+    n, lost = np.bincount(index, customers), np.bincount(index, departed)
     size = n.sum() / BINS
     weights = np.clip(size - (np.cumsum(n) - n), 0, n)
     return float((lost / n) @ weights / size / (lost.sum() / n.sum())) if lost.sum() else 1.0
 
 
-def _bins(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> tuple[Bin, ...]:
+def _bins(predicted: np.ndarray, departed: np.ndarray, customers: np.ndarray) -> tuple[Bin, ...]:
     """Tenths of the customers by predicted probability; equal ones are in the same bin."""
     ranks, index = np.unique(predicted, return_inverse=True)
-    n, lost = np.bincount(index, customers), np.bincount(index, gone)
+    n, lost = np.bincount(index, customers), np.bincount(index, departed)
     middle = (np.cumsum(n) - n / 2) / n.sum()
     number = np.minimum((middle * BINS).astype(int), BINS - 1)
     bins = []

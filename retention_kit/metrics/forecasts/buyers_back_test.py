@@ -26,8 +26,8 @@ def back_test(data: Dataset, period: Period) -> BackTest:
     the history is too short for that, from the tested time itself.
     """
     end, months = cutoff_date(data, period), data.settings.definitions.horizon_months
-    key, what = SummaryKey("buyers_back_test", str(period)), f"no back-test of {period}"
-    return data.cached(key, what, lambda: back_test_at(data, add_months(end, -months), end, months))
+    key, description = SummaryKey("buyers_back_test", str(period)), f"no back-test of {period}"
+    return data.cached(key, description, lambda: back_test_at(data, add_months(end, -months), end, months))
 
 
 def back_test_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
@@ -43,7 +43,7 @@ def back_test_at(data: Dataset, cut: date, until: date, months: int) -> BackTest
         return BackTest(cut, months, history, None, (0.0, 0.0), (0.0, 0.0))
     weeks = (until - cut).days / WEEK
     customers, silent = frame["customers"].to_numpy(float), _silent(frame)
-    gone = customers * (frame["later_purchases"] == 0).to_numpy()
+    lost = customers * (frame["later_purchases"] == 0).to_numpy()
     chance = models.purchases.probability_no_purchase(weeks, *times(frame))
     # The rule has to learn from customers without purchases for as long as the horizon, else it would be too weak.
     earlier = cut - (until - cut)
@@ -59,7 +59,7 @@ def back_test_at(data: Dataset, cut: date, until: date, months: int) -> BackTest
         cut,
         months,
         history,
-        compare(chance, rule(silent), silent, gone, customers),
+        compare(chance, rule(silent), silent, lost, customers),
         (expected[0], bought),
         (expected[1], float(frame["later_amount"].sum()) / data.minor),
         is_flattered,

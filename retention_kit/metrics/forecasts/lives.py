@@ -29,9 +29,9 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
     if reason := missing_reason(data, "lives"):
         raise DataError("There is no forecast: {reason}", reason=reason)
     check_segment(data, segment)
-    forecast, what = members if data.basis == "subscriptions" else buyers, f"{period} by {segment or 'whole'}"
+    forecast, description = members if data.basis == "subscriptions" else buyers, f"{period} by {segment or 'whole'}"
     key = SummaryKey("lives", str(period), segment)
-    forecasts = data.cached(key, f"no forecast of {what}", lambda: forecast.rows(data, period, segment))
+    forecasts = data.cached(key, f"no forecast of {description}", lambda: forecast.rows(data, period, segment))
     rows = {row["segment_value"]: row for row in forecasts}
     values = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
     return [*rows.values(), *(undefined(value, NOBODY) for value in values if value not in rows)]

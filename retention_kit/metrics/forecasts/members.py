@@ -125,8 +125,8 @@ def _rows(data: Dataset, fit: Fit, members: pd.DataFrame) -> list[dict[str, Any]
 def back_test(data: Dataset, period: Period) -> BackTest:
     """Compare the model of a horizon before the period's end with the losses and payments since."""
     cut, months = cutoff_date(data, period), data.settings.definitions.horizon_months
-    key, what = SummaryKey("members_back_test", str(period)), f"no back-test of {period}"
-    return data.cached(key, what, lambda: back_test_at(data, add_months(cut, -months), months))
+    key, description = SummaryKey("members_back_test", str(period)), f"no back-test of {period}"
+    return data.cached(key, description, lambda: back_test_at(data, add_months(cut, -months), months))
 
 
 def back_test_at(data: Dataset, cut: date, months: int) -> BackTest:

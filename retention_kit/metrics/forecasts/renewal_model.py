@@ -31,7 +31,7 @@ class RenewalGroups:
         self.customers, self.mrr = frame["customers"].to_numpy(float), frame["mrr"].to_numpy(float)
         self.is_lost, self.units = (frame["outcome"] == "lost").to_numpy(bool), frame["units"].to_numpy(int)
         self.intervals, self.billed = np.unique(frame["billed"].to_numpy(object), return_inverse=True)
-        steps = [interval_step(one) for one in self.intervals]
+        steps = [interval_step(interval) for interval in self.intervals]
         self.step = np.array([step for step, _ in steps], int)[self.billed]
         self.unit = np.array([MONTHS[unit] for _, unit in steps], float)[self.billed]
         self.made = self.units // self.step

@@ -172,7 +172,9 @@ class _Reading:
         figures = self._observations.setdefault((metric.name, every, segment), {})
         begins = self._data.starts.get(table_of(self._data, metric.summary), self._data.start)
         # Before its table begins a count is 0 and a sum nothing, and neither is known.
-        if missing := [one for one in periods if one.index not in figures and one >= Period.of(begins, every)]:
+        if missing := [
+            period for period in periods if period.index not in figures and period >= Period.of(begins, every)
+        ]:
             rows = scorecard(self._data, periods=missing, metrics=[metric.name], segment=segment or None)
             figures |= {observation.index: observation for observation in _observations(rows)}
             undefined = rows[rows["value"].isna()]

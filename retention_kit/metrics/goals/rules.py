@@ -37,20 +37,20 @@ def check_goals(goals: Mapping[str, Goal], definitions: Definitions) -> None:
                 number(getattr(goal, key), as_set(METRICS[metric], definitions), f"goals.{name}.{key}")
 
 
-def number(given: float | str, metric: Metric, path: str) -> float:
+def number(raw: float | str, metric: Metric, path: str) -> float:
     """A goal's value in the metric's unit: a fraction for a rate, also written "25%"; raises SettingsError."""
-    if isinstance(given, str):
-        if not (match := re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", given)):
+    if isinstance(raw, str):
+        if not (match := re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", raw)):
             form = Phrase("a number without quotation marks, such as 25")
             if metric.unit == "fraction":
                 form = Phrase('0.25 or "25%"')
-            raise SettingsError("{path} cannot be {given!r}: write {form}.", path=path, given=given, form=form)
+            raise SettingsError("{path} cannot be {given!r}: write {form}.", path=path, given=raw, form=form)
         if metric.unit != "fraction":
             template = "{path} is a per cent, but {name} is none: write {example}."
             raise SettingsError(template, path=path, name=metric.name, example=match[1])
         value = round(float(match[1]) / 100, 12)
     else:
-        value = float(given)
+        value = float(raw)
         if not isfinite(value):
             template = "{path} cannot be {value}: write a number, such as {example}."
             raise SettingsError(template, path=path, value=value, example=_example(metric))
@@ -60,18 +60,18 @@ def number(given: float | str, metric: Metric, path: str) -> float:
     if metric.unit == "fraction":
         low, high = (-MOST_SHARE, MOST_SHARE) if metric.parts[0] == "money" else (0, 1)
         if not low <= value <= high:
-            is_percent = not isinstance(given, str) and abs(value) <= 100
+            is_percent = not isinstance(raw, str) and abs(value) <= 100
             nearest = Phrase("write {example}", example=_example(metric))
             if is_percent:
                 nearest = Phrase('write {part:g} or "{percent:g}%"', part=abs(value) / 100, percent=abs(value))
             template = "{path} cannot be {given}, as a rate is a part of 1: {nearest}."
-            raise SettingsError(template, path=path, given=given, nearest=nearest)
+            raise SettingsError(template, path=path, given=raw, nearest=nearest)
     if metric.unit == "points" and abs(value) > MOST_POINTS:
         template = "{path} cannot be {given}: {name} lies between -100 and 100."
-        raise SettingsError(template, path=path, given=given, name=metric.name)
+        raise SettingsError(template, path=path, given=raw, name=metric.name)
     if metric.unit == "count" and value < 0:
         template = "{path} cannot be {given}: {name} is counted, from 0 on."
-        raise SettingsError(template, path=path, given=given, name=metric.name)
+        raise SettingsError(template, path=path, given=raw, name=metric.name)
     return value
 
 
@@ -84,11 +84,11 @@ def goals_of(goals: Mapping[str, Goal], name: str, every: str, segment: str, def
 
     `segment` is empty for the whole, else `country=France`; `default` is the length of goals that name none.
     """
-    wanted = (name, every, segment)
+    target_key = (name, every, segment)
     return [
         goal
         for key, goal in goals.items()
-        if not goal.kind and (goal.metric or key, goal.every or default, goal.segment or "") == wanted
+        if not goal.kind and (goal.metric or key, goal.every or default, goal.segment or "") == target_key
     ]
 
 

@@ -61,7 +61,7 @@ def _by_quadrature(rate: float, a: float, b: float, tau: np.ndarray) -> np.ndarr
     p = np.exp(-np.logaddexp(0, -odds))
     smallest = p < 1e-200  # practically 0, where the limit is used
     means = np.empty_like(tau)
-    for row, one in enumerate(tau):
-        bought = -np.expm1(-rate * np.log1p(p * one)) / np.where(smallest, 1.0, p)
-        means[row] = weights @ np.where(smallest, rate * one, bought)
+    for row, time in enumerate(tau):
+        bought = -np.expm1(-rate * np.log1p(p * time)) / np.where(smallest, 1.0, p)
+        means[row] = weights @ np.where(smallest, rate * time, bought)
     return np.minimum(means, rate * tau)

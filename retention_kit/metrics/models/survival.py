@@ -34,7 +34,7 @@ def kaplan_meier(durations: Any, events: Any, counts: Any = None) -> pd.DataFram
         low, high = survival ** np.exp(half), survival ** np.exp(-half)
         se = survival * np.sqrt(spread)
     is_zero = survival <= 0  # nobody is left, so there is no uncertainty
-    se, low, high = (np.where(is_zero, nan, one) for one in (se, low, high))
+    se, low, high = (np.where(is_zero, nan, values) for values in (se, low, high))
     frame = pd.DataFrame({"time": times, "survival": survival, "se": se, "low": low, "high": high, "at_risk": at_risk})
     reached = np.flatnonzero(survival <= 0.5 + 1e-12)
     frame.attrs["median"] = times[reached[0]].item() if len(reached) else None

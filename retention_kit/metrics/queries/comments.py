@@ -77,7 +77,7 @@ def _named_columns(data: Dataset) -> list[tuple[str, str]]:
     """The relations and columns that identify customers."""
     engine = data.live_engine
     columns = [(table, "customer_id") for table in TABLES if table in data.tables]
-    names = [name for name, why in data.excluded_columns.items() if why == _A_NAME]
+    names = [name for name, reason in data.excluded_columns.items() if reason == _A_NAME]
     if names:
         raw = {table: engine.types(f"{table}_raw") for table in TABLES if table in data.tables}
         columns += [(f"{table}_raw", quote(name)) for table, known in raw.items() for name in names if name in known]

@@ -107,10 +107,10 @@ def customer_lists(
     is_wanted = _has_segment_value(frame, values, only)
     lists = {}
     for metric, kind in LISTS.items():
-        wanted = is_wanted & (frame["kind"] == kind)
-        part = frame.loc[wanted, ["customer_id", *_COLUMNS[data.basis][kind]]]
+        selected = is_wanted & (frame["kind"] == kind)
+        part = frame.loc[selected, ["customer_id", *_COLUMNS[data.basis][kind]]]
         part = part.assign(**{money: part[money] / unit})
-        lists[metric] = with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
+        lists[metric] = with_segment_values(part, [value[selected] for value in values]).reset_index(drop=True)
     return lists
 
 
@@ -133,16 +133,16 @@ def active_customers(
     period = pick_period(data, period)
     began = pick_period(data, str(cohort), period.every) if cohort else None
     frame, values = _by_column(data, _active_in_period, period, columns, only)
-    wanted = _has_segment_value(frame, values, only)
+    selected = _has_segment_value(frame, values, only)
     if began:
-        wanted &= frame["cohort"] == began.index
-    part = frame.loc[wanted, ["customer_id", "cohort", "paid"]]
+        selected &= frame["cohort"] == began.index
+    part = frame.loc[selected, ["customer_id", "cohort", "paid"]]
     names = {
         index: EARLIER if index == BEFORE else str(Period(period.every, int(index)))
         for index in part["cohort"].unique()
     }
     part = part.assign(cohort=part["cohort"].map(names).astype("str"), paid=part["paid"] / _unit(data))
-    return with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
+    return with_segment_values(part, [value[selected] for value in values]).reset_index(drop=True)
 
 
 def _by_column(
@@ -155,7 +155,7 @@ def _by_column(
     for column in columns:
         check_segment(data, column)
     frames = [query(data, period, column) for column in columns] or [query(data, period, None)]
-    return frames[0], [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
+    return frames[0], [frame["segment_value"].rename(column) for column, frame in zip(columns, frames, strict=False)]
 
 
 def _has_segment_value(frame: pd.DataFrame, values: list[pd.Series], only: tuple[str, str] | None) -> pd.Series:

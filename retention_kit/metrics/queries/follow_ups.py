@@ -34,30 +34,34 @@ def happened(
     of renewals; value_0, … for the contact (if any) and each column used in the text; agrees (1 or 0) and is_silent (1
     or 0) by the settings. At most 100,001 rows, the earliest first.
     """
-    rule, found = follow_up.rule, _found_sql(data, follow_up)
+    rule, candidates = follow_up.rule, _found_sql(data, follow_up)
     if rule.kind == "renewal":
-        return renewing_members(data, data.as_of, _plain(last), kinds, found)
+        return renewing_members(data, data.as_of, _plain(last), kinds, candidates)
     if rule.kind == "score":
         sign, score = rule.comparison
         parts = {"survey": literal(rule.survey), "comparison": f"{sign} {score}", "first": _moment(first)}
-        return run_query(data, sql("due_answers"), None, None, found=found, **parts)
+        return run_query(data, sql("due_answers"), None, None, found=candidates, **parts)
     if rule.kind == "ticket":
         until = last + timedelta(microseconds=1) if isinstance(last, datetime) else last + timedelta(days=1)
-        return run_query(data, sql("due_tickets"), found=found, first=_moment(first), until=_moment(until))
+        return run_query(data, sql("due_tickets"), found=candidates, first=_moment(first), until=_moment(until))
     dates = {"first": f"DATE '{_plain(first)}'", "last": f"DATE '{_plain(last)}'", "ends": f"DATE '{data.as_of}'"}
     if rule.kind == "subscribing":
-        wanted = f"pays_until >= DATE '{data.as_of}'{_newcomers(data, 'customer_id')}"
-        return run_query(data, sql("due_members"), None, None, found=found, when="pays_since", wanted=wanted, **dates)
+        condition = f"pays_until >= DATE '{data.as_of}'{_newcomers(data, 'customer_id')}"
+        return run_query(
+            data, sql("due_members"), None, None, found=candidates, when="pays_since", wanted=condition, **dates
+        )
     if rule.kind == "leaving":
-        wanted = f"customer_id NOT IN ({_PAUSING})"
-        return run_query(data, sql("due_members"), None, None, found=found, when="pays_until", wanted=wanted, **dates)
+        condition = f"customer_id NOT IN ({_PAUSING})"
+        return run_query(
+            data, sql("due_members"), None, None, found=candidates, when="pays_until", wanted=condition, **dates
+        )
     repeats = {"first": "frequency = 0", "second": "frequency = 1"}.get(
         "first" if rule.kind == "second" else rule.ordinal, "1 = 1"
     )
     answers = "responses" if rule.kind == "purchase" and "responses" in data.tables else _NOBODY
-    wanted = repeats + (_newcomers(data, "sums.customer_id") if repeats != "1 = 1" else "")
+    condition = repeats + (_newcomers(data, "sums.customer_id") if repeats != "1 = 1" else "")
     query = sql("purchase_days") + sql("due_purchases")
-    return run_query(data, query, None, None, found=found, answers=answers, wanted=wanted, **dates)
+    return run_query(data, query, None, None, found=candidates, answers=answers, wanted=condition, **dates)
 
 
 def _newcomers(data: Dataset, customer: str) -> str:

@@ -46,8 +46,11 @@ def later_retention(data: Dataset, period: Period) -> pd.DataFrame | None:
     """
     if missing_reason(data, "feedback") or missing_reason(data, "movements"):
         return None
-    key, what = SummaryKey("later_retention", str(period)), f"nothing of what followed the answers up to {period}"
-    return data.cached(key, what, lambda: _query(data, window_of(data, period)))
+    key, description = (
+        SummaryKey("later_retention", str(period)),
+        f"nothing of what followed the answers up to {period}",
+    )
+    return data.cached(key, description, lambda: _query(data, window_of(data, period)))
 
 
 def _query(data: Dataset, window: Window) -> pd.DataFrame:

@@ -105,8 +105,8 @@ def listed_buyers(
     Columns: customer_id, those of `buyer_groups` without its sums, last_day, recent_amount (minor units; of the twelve
     months up to the last purchase), segment_value, and in_all, the number of rows without the limit in `parts`.
     """
-    wanted = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"
-    placeholders = {"period": str(period.index), "wanted": wanted, **segment_parts(segment), **parts}
+    condition = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"
+    placeholders = {"period": str(period.index), "wanted": condition, **segment_parts(segment), **parts}
     granularity, dates = Granularity(period.every) if segment else None, _dates(min(period.end, data.as_of))
     return run_query(data, sql("lives") + sql(f"listed_{name}"), granularity, segment, _READ, **dates, **placeholders)
 

@@ -36,8 +36,8 @@ GRACE = 3  # days after a renewal in which an end still belongs to it, unless th
 
 def traits_of(data: Dataset) -> tuple[str, ...]:
     """The segment columns of the renewal model: the plan, then those of the report."""
-    wanted = ["plan", *data.settings.report.segments]
-    return tuple(dict.fromkeys(column for column in wanted if column in data.segments))
+    columns = ["plan", *data.settings.report.segments]
+    return tuple(dict.fromkeys(column for column in columns if column in data.segments))
 
 
 def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
@@ -68,12 +68,12 @@ def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
     """
     span = span_before(cut)[1]
     parts = _trait_parts(traits_of(data), span)
-    is_member, held = "counted.outcome = 'member'", "least(until_period, {1}) - greatest(from_period, {0})"
-    held = held.format(span + 1, span + 1 + months)
+    is_member, overlap = "counted.outcome = 'member'", "least(until_period, {1}) - greatest(from_period, {0})"
+    overlap = overlap.format(span + 1, span + 1 + months)
     parts["joins"] += (
-        f" LEFT JOIN (SELECT customer_id, SUM(mrr * ({held})) AS paid, SUM({held}) AS months FROM levels WHERE mrr > 0 "
-        f"AND from_period <= {span + months} AND until_period > {span + 1} GROUP BY customer_id) AS after "
-        f"ON after.customer_id = counted.customer_id AND {is_member}"
+        f" LEFT JOIN (SELECT customer_id, SUM(mrr * ({overlap})) AS paid, SUM({overlap}) AS months FROM levels "
+        f"WHERE mrr > 0 AND from_period <= {span + months} AND until_period > {span + 1} "
+        f"GROUP BY customer_id) AS after ON after.customer_id = counted.customer_id AND {is_member}"
     )
     is_gone = f"{is_member} AND run_until < DATE '{add_months(cut, months)}'"
     sums = {
@@ -86,15 +86,16 @@ def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
     return frame.assign(**{name: frame[name] / (data.minor * 12) for name in ("mrr", "paid")})
 
 
-def survival_times(data: Dataset, cut: date, segment: str | None = None, every: str = "month") -> pd.DataFrame:
+def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
     """The times from the start to the first loss, or so far, at a date; a pause is no loss.
 
-    Columns: segment_value (that of the week, or month, of the start), lost (0 or 1), months (whole ones; if lost, the
-    last begun one counts, too), customers.
+    Columns: segment_value (at the start), lost (0 or 1), months (whole ones; if lost, the last begun one counts, too),
+    customers.
     """
-    granularity = Granularity("week" if every == "week" else "month")
-    key = SummaryKey("survival", (cut, granularity.every), segment)
+    key = SummaryKey("survival", cut, segment)
     if key not in data.summaries:
+        is_in_weeks = data.settings.report.every == "week" or (cut.day > 1 and Period.of(cut, "week").start == cut)
+        granularity = Granularity("week" if is_in_weeks else "month")  # windows up to a date have one value each
         data.summaries[key] = _query(data, "survival", cut, segment, granularity, began=granularity.sql("lives.since"))
     return data.summaries[key]
 
@@ -111,7 +112,7 @@ def listed_members(
     span, traits = span_before(cut)[1], traits_of(data)
     parts = _trait_parts(traits, span) | {
         "alike": "".join(
-            f" AND kinds.trait_{one} = coalesce(t{one}.value, {literal(NONE)})" for one in range(len(traits))
+            f" AND kinds.trait_{number} = coalesce(t{number}.value, {literal(NONE)})" for number in range(len(traits))
         ),
         "wanted": "1 = 1" if value is None else f"segment_value = {literal(value)}",
         "rank": rank,
@@ -134,7 +135,7 @@ def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame 
     traits, span = traits_of(data), span_before(cut)[1]
     parts = _trait_parts(traits, span) if kinds is not None else {"joins": ""}
     same_traits = "".join(
-        f" AND kinds.trait_{one} = coalesce(t{one}.value, {literal(NONE)})" for one in range(len(traits))
+        f" AND kinds.trait_{number} = coalesce(t{number}.value, {literal(NONE)})" for number in range(len(traits))
     )
     join = (
         f"JOIN member_kinds AS kinds ON kinds.billed = counted.billed AND kinds.kind_units = counted.units{same_traits}"
@@ -236,9 +237,11 @@ def _build_stretches(data: Dataset, granularity: Granularity) -> None:  # noqa: 
     day = "EXTRACT(day FROM until) = least(EXTRACT(day FROM {0}), EXTRACT(day FROM last_day(until)))"
     parts = {"day_of_start": day.format("started"), "day_of_payment": day.format("since")}
     intervals = [name for (name,) in data.live_engine.rows("SELECT DISTINCT billed FROM subscriptions ORDER BY billed")]
-    parts["step"] = _by_interval({one: str(interval_step(one)[0]) for one in intervals}, "1")
-    parts["unit"] = _by_interval({one: literal(interval_step(one)[1]) for one in intervals}, "'month'")
-    parts["has_grace"] = _by_interval({one: "0" for one in intervals if per_year(one) >= per_year("week")}, "1")
+    parts["step"] = _by_interval({interval: str(interval_step(interval)[0]) for interval in intervals}, "1")
+    parts["unit"] = _by_interval({interval: literal(interval_step(interval)[1]) for interval in intervals}, "'month'")
+    parts["has_grace"] = _by_interval(
+        {interval: "0" for interval in intervals if per_year(interval) >= per_year("week")}, "1"
+    )
     # With a single billing interval the stretches of a customer are the runs themselves, and never overlap.
     is_single = len(intervals) == 1
     parts["kind"] = "customer_id" if is_single else "customer_id, billed"
@@ -267,11 +270,11 @@ def _trait_parts(traits: Iterable[str], span: int) -> dict[str, str]:
     numbers = range(len([*traits]))
     groups = range(1, 5 + len(numbers))
     return {
-        "traits": "".join(f", coalesce(t{one}.value, {literal(NONE)}) AS trait_{one}" for one in numbers),
+        "traits": "".join(f", coalesce(t{number}.value, {literal(NONE)}) AS trait_{number}" for number in numbers),
         "joins": "\n".join(
-            f"LEFT JOIN trait_{one} AS t{one} ON t{one}.customer_id = counted.customer_id "
-            f"AND t{one}.from_period <= {span} AND t{one}.until_period > {span}"
-            for one in numbers
+            f"LEFT JOIN trait_{number} AS t{number} ON t{number}.customer_id = counted.customer_id "
+            f"AND t{number}.from_period <= {span} AND t{number}.until_period > {span}"
+            for number in numbers
         ),
         "groups": ", ".join(map(str, groups)),
     }

@@ -46,8 +46,10 @@ class RenewalSteps:
         """Whether the steps are the same, whatever the engine's order of rows."""
         if not isinstance(other, RenewalSteps):
             return NotImplemented
-        ours, theirs = ([*one._values, one._kinds, one._starts, one._periods, one._sums] for one in (self, other))
-        return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
+        own_arrays, other_arrays = (
+            [*steps._values, steps._kinds, steps._starts, steps._periods, steps._sums] for steps in (self, other)
+        )
+        return len(own_arrays) == len(other_arrays) and all(map(np.array_equal, own_arrays, other_arrays))
 
     def at(self, span: int) -> pd.DataFrame:
         """The rows at a span's end, or at the as-of date if that is earlier; mrr in twelfths of a minor unit."""
@@ -122,8 +124,8 @@ def read_steps(
     short = f"EXTRACT(day FROM {eve}) < least(EXTRACT(day FROM anchored), EXTRACT(day FROM last_day({eve})))"
     months = f"{granularity.sql('anchored')} * 2 + CASE WHEN {short} THEN 1 ELSE 0 END"
     is_monthly = granularity.every == "month"
-    own = ["v", *(f"t{one}" for one in range(traits))]
-    limits = {side: ", ".join(f"coalesce({one}.{side}_period, moves.{side}_period)" for one in own)
+    own = ["v", *(f"t{number}" for number in range(traits))]
+    limits = {side: ", ".join(f"coalesce({alias}.{side}_period, moves.{side}_period)" for alias in own)
               for side in ("from", "until")}  # fmt: skip
     parts = {
         "as_of": f"DATE '{data.as_of}'",
@@ -133,12 +135,14 @@ def read_steps(
         "counted_from": f"CASE unit WHEN 'month' THEN {months} ELSE {days} END" if is_monthly else days,
         "from": f"greatest(moves.from_period, {limits['from']})",
         "until": f"least(moves.until_period, {limits['until']})",
-        "keys": "".join(f", trait_{one}" for one in range(traits)),
-        "traits": "".join(f", coalesce(t{one}.value, {literal(NONE)}) AS trait_{one}" for one in range(traits)),
+        "keys": "".join(f", trait_{number}" for number in range(traits)),
+        "traits": "".join(
+            f", coalesce(t{number}.value, {literal(NONE)}) AS trait_{number}" for number in range(traits)
+        ),
         "joins": "\n".join(
-            f"LEFT JOIN trait_{one} AS t{one} ON t{one}.customer_id = moves.customer_id "
-            f"AND t{one}.from_period < moves.until_period AND t{one}.until_period > moves.from_period"
-            for one in range(traits)
+            f"LEFT JOIN trait_{number} AS t{number} ON t{number}.customer_id = moves.customer_id "
+            f"AND t{number}.from_period < moves.until_period AND t{number}.until_period > moves.from_period"
+            for number in range(traits)
         ),
         "end": end,
         **segment_parts(segment),

@@ -72,7 +72,7 @@ def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     is_monthly = SUMMARY_ROWS[name].is_monthly or (name == "cohorts" and data.basis == "subscriptions")
     unit = data.minor * (12 if is_monthly else 1)
     return frame.assign(
-        **{one: frame[one] / unit**column.money for one, column in columns(name).items() if column.money}
+        **{key: frame[key] / unit**column.money for key, column in columns(name).items() if column.money}
     )
 
 
@@ -227,9 +227,9 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         **segment_parts(segment),
         "keys": f"{key}, " if key else "",
         "columns": ", ".join(names),
-        "negatives": ", ".join(f"-{one}" for one in names),
-        "totals": ", ".join(f"SUM({one}) AS {one}" for one in names),
-        "sums": ", ".join(_SUMS[column.kind].format(quote(one), add=add) for one, column in columns(name).items()),
+        "negatives": ", ".join(f"-{key}" for key in names),
+        "totals": ", ".join(f"SUM({key}) AS {key}" for key in names),
+        "sums": ", ".join(_SUMS[column.kind].format(quote(key), add=add) for key, column in columns(name).items()),
         "sum": add,
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
@@ -257,7 +257,7 @@ def _select_lists(name: str) -> dict[str, str]:
             raise ValueError(f"{name}.sql has no branch {branch!r}: {did_you_mean(branch, branches)}")
     return {
         f"{branch}_columns": ", ".join(
-            f'{column.branches.get(branch, "0")} AS "{one}"' for one, column in declared.items()
+            f'{column.branches.get(branch, "0")} AS "{key}"' for key, column in declared.items()
         )
         for branch in branches
     }
@@ -289,7 +289,7 @@ def _fill_periods(frame: pd.DataFrame, keys: list[str], first: int, last: int, n
     import pandas as pd
 
     is_state = SUMMARY_ROWS[name].is_state
-    kinds = {one: "int64" if column.kind == "exact" else "float64" for one, column in columns(name).items()}
+    kinds = {key: "int64" if column.kind == "exact" else "float64" for key, column in columns(name).items()}
     exact, squared = [*columns(name, "exact")], [*columns(name, "squares")]
     weights = [*columns(name, "weighted"), *columns(name, "products")]
     figures = {
@@ -325,6 +325,6 @@ def _fill_periods(frame: pd.DataFrame, keys: list[str], first: int, last: int, n
     spread = {key: frame[key].iloc[np.repeat(firsts, len(all_periods))].reset_index(drop=True) for key in keys}
     spread["period"] = np.tile(all_periods, len(firsts))
     for names, parts in pieces.items():
-        whole = np.concatenate(parts)
-        spread |= {column: whole[:, position].astype(kinds[column]) for position, column in enumerate(names)}
+        column_values = np.concatenate(parts)
+        spread |= {column: column_values[:, position].astype(kinds[column]) for position, column in enumerate(names)}
     return pd.DataFrame(spread)[[*keys, "period", *kinds]]

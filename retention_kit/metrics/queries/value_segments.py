@@ -63,7 +63,7 @@ def _query(data: Dataset, period: Period) -> pd.DataFrame:
     names = [NONE_YET, *GROUPS]
     money = {name: frame[name] / data.minor for name in ("revenue_before", "revenue")}
     groups = {
-        now: [names[place] for place in frame[code]] for now, code in (("before", "place_before"), ("now", "place"))
+        now: [names[number] for number in frame[code]] for now, code in (("before", "place_before"), ("now", "place"))
     }
     return frame.assign(**groups, **money)[["before", "now", "customers", "revenue_before", "revenue"]]
 
@@ -71,7 +71,8 @@ def _query(data: Dataset, period: Period) -> pd.DataFrame:
 def _group_number_sql() -> str:
     """SQL for the number of a group, from 1, by the fifths that make it."""
     cases = [
-        f"WHEN recency BETWEEN {recency[0]} AND {recency[-1]} AND worth BETWEEN {worth[0]} AND {worth[-1]} THEN {place}"
-        for place, (recency, worth) in enumerate(GROUPS.values(), 1)
+        f"WHEN recency BETWEEN {recency[0]} AND {recency[-1]} "
+        f"AND worth BETWEEN {worth[0]} AND {worth[-1]} THEN {number}"
+        for number, (recency, worth) in enumerate(GROUPS.values(), 1)
     ]
     return f"CASE {' '.join(cases)} END"

@@ -41,8 +41,8 @@ def output_lock(output: Path) -> Iterator[bool]:
         output.mkdir(parents=True, exist_ok=True)
         lock, held[path] = _lock(output / LOCK)
     except OSError as error:
-        why = Phrase("it is a file") if output.is_file() else error.strerror
-        raise SettingsError("No pack can be written to {folder!r}: {why}.", folder=str(output), why=why) from error
+        reason = Phrase("it is a file") if output.is_file() else error.strerror
+        raise SettingsError("No pack can be written to {folder!r}: {why}.", folder=str(output), why=reason) from error
     try:
         if held[path]:
             with wrap_os_errors(output):
@@ -126,9 +126,9 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
                     raise
                 file.seek(0)
                 holder = file.read().strip()
-            who = Phrase(" (process {number})" if holder else "", number=holder)
+            holder_text = Phrase(" (process {number})" if holder else "", number=holder)
             template = "Another run{who} is writing to {folder!r}: wait until it is done, or give another --output."
-            raise SettingsError(template, who=who, folder=str(path.parent)) from None
+            raise SettingsError(template, who=holder_text, folder=str(path.parent)) from None
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its owner removed it meanwhile
                 with suppress(OSError):

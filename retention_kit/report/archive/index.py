@@ -48,7 +48,7 @@ def write_index(output: Path) -> str:
 def _page(packs: list[StoredPack]) -> str:
     words = _words(packs)
     groups: dict[tuple[str, str, bool], list[StoredPack]] = {}
-    for pack in sorted(packs, key=lambda one: EVERY.index(one.period.every)):
+    for pack in sorted(packs, key=lambda pack: EVERY.index(pack.period.every)):
         key = pack.period.every, _company(pack), bool(_nested(pack.manifest, "data", "synthetic"))
         groups.setdefault(key, []).append(pack)
     companies = {company for _, company, _ in groups}
@@ -180,7 +180,7 @@ def _report_of_whole(pack: StoredPack, words: Words) -> tuple[Words, dict]:
 
     The entry is empty if the pack has reports on segment values only.
     """
-    reports = {key: one for key, one in _reports_of(pack).items() if "." not in key and _is_known(key)}
+    reports = {key: report for key, report in _reports_of(pack).items() if "." not in key and _is_known(key)}
     key = words.language if words.language in reports else min(reports, default="", key=_place_of_languages(pack))
     return Words(key, words.currency, words.digits) if key else words, reports.get(key, {})
 
@@ -201,7 +201,11 @@ def _localized(report: dict, name: str, words: Words) -> str:
 def _reports_of(pack: StoredPack) -> dict[str, dict]:
     """The manifest's entries on reports: language and suffix → headline, figures."""
     reports = _nested(pack.manifest, "reports")
-    return {key: one for key, one in reports.items() if isinstance(one, dict)} if isinstance(reports, dict) else {}
+    return (
+        {key: report for key, report in reports.items() if isinstance(report, dict)}
+        if isinstance(reports, dict)
+        else {}
+    )
 
 
 def _last_day(pack: StoredPack, words: Words) -> str:

@@ -163,14 +163,14 @@ def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progres
         wait_for_imports = resources.enter_context(_import_meanwhile(plan))
         kernels.prepare(runs_others(plan))  # imports in the fork server while we compute
         figures = compute_figures(plan)
-        kept, plan, notes = reuse_sections(plan, folder, figures.scorecard)
+        reused, plan, notes = reuse_sections(plan, folder, figures.scorecard)
         wait_for_imports()
         notebooks = resources.enter_context(run_notebooks(plan, workers, progress))
         from retention_kit.report.checks import gate  # noqa: F401  imported while notebooks run
         from retention_kit.report.message import mail
 
         parts = {language: mail.parts(page) for language, page in plan.pages.items()}
-        return PendingPack(plan, folder, output, staging, figures, kept, parts, notes, notebooks, resources.pop_all())
+        return PendingPack(plan, folder, output, staging, figures, reused, parts, notes, notebooks, resources.pop_all())
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class PendingPack:
     output: Path
     staging: Path
     figures: Figures
-    kept: dict[str, NotebookNode]  # reused sections of the old pack, by stem
+    reused: dict[str, NotebookNode]  # reused sections of the old pack, by stem
     parts: dict[str, Parts | None]  # of the message, by language
     notes: list[str]
     notebooks: NotebookRun
@@ -202,7 +202,7 @@ class PendingPack:
             with wrap_os_errors(self.folder):
                 write_lists(plan.page, figures.lists, building)
                 remove_stale(plan, building, figures.scorecard)
-            rendered = render(plan, self.kept | executed.notebooks, figures.checks, compared)
+            rendered = render(plan, self.reused | executed.notebooks, figures.checks, compared)
             failures = [*executed.failures, *(failure for file in rendered for failure in file.failures)]
             boxes = {file.name: file.boxes for file in rendered} | mail.boxes(plan.names, self.parts)
             notes = [*self.notes, *boxes_notes(boxes)]
@@ -239,14 +239,14 @@ def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, 
     """
     import nbformat
 
-    kept = {}
+    reused = {}
     if plan.chosen != plan.everything and _has_text(folder / f"scorecard{plan.suffix}.csv", scorecard):
         files = {stem: folder / "notebooks" / f"{stem}.ipynb" for stem in plan.stems(plan.everything)}
-        kept = {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
-    if (manifests.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
+        reused = {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
+    if (manifests.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*reused}:
         note = Phrase("the figures are no longer those of the pack before, so every section was made.")
         return {}, plan.choose(plan.everything), [note]
-    return kept, plan, []
+    return reused, plan, []
 
 
 def _has_text(path: Path, text: str) -> bool:
@@ -294,10 +294,10 @@ def render(
     for language, name in plan.names.items():
         files = [file for kind in plan.formats for file in files_of(kind, name)]
         briefs = {file: brief(plan.pages[language], checks) for file in files if file.startswith("brief")}
-        whole = assemble(plan, language, notebooks, checks, compared.restated) if len(briefs) < len(files) else None
+        report = assemble(plan, language, notebooks, checks, compared.restated) if len(briefs) < len(files) else None
         with ThreadPoolExecutor() as threads:  # Typst releases the GIL
             static = (plan.static or file in briefs for file in files)
-            rendered += threads.map(_render, (briefs.get(file, whole) for file in files), files, static)
+            rendered += threads.map(_render, (briefs.get(file, report) for file in files), files, static)
     return rendered
 
 

@@ -92,14 +92,14 @@ def describe(plan: Plan) -> dict[str, Any]:
             "report": report | {key: [Path(name).name for name in report[key]] for key in OWN_FILES},
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
-            "alerts": [_alert_inputs(one) for one in data.settings.alerts],
-            "follow_ups": [_follow_up_inputs(one) for one in data.settings.follow_ups],
+            "alerts": [_alert_inputs(alert) for alert in data.settings.alerts],
+            "follow_ups": [_follow_up_inputs(follow_up) for follow_up in data.settings.follow_ups],
             "hosts": _hosts(data.settings),
             "first_known": msgspec.to_builtins(data.settings.data.first_known),
         },
         "metrics": {
-            name: {"formula": one.formula, "definition": one.definition, "function": _function(one.function)}
-            for name, one in METRICS.items()
+            name: {"formula": metric.formula, "definition": metric.definition, "function": _function(metric.function)}
+            for name, metric in METRICS.items()
         },
         "templates": {section.name: section.digest for section in plan.everything},
         "code": {"retention-kit": _code()} | _own_files(data.settings),
@@ -159,7 +159,7 @@ def build_manifest(
         "suffix": plan.suffix,
         **json.loads(as_json(describe(plan))),
         "identities": [msgspec.to_builtins(check) for check in checks],
-        "restated": [one._asdict() for one in compared.restated],
+        "restated": [figure._asdict() for figure in compared.restated],
         "reports": {**before.get("reports", {}), **_reports(plan)},
         "lists": {**before.get("lists", {}), **_lists(page)},
         "sections": sections,
@@ -179,7 +179,7 @@ def missing_characters(building: Path, by_file: Mapping[str, Mapping[str, str]])
 
     `by_file` has those of this build: file → character → the first text with it.
     """
-    kept = {
+    entries = {
         file: before
         for file, before in read(building).get("missing_characters", {}).items()
         if (building / file).is_file()
@@ -188,7 +188,7 @@ def missing_characters(building: Path, by_file: Mapping[str, Mapping[str, str]])
         file: [{"character": character, "text": text} for character, text in characters.items()]
         for file, characters in by_file.items()
     }
-    return {file: characters for file, characters in (kept | new).items() if characters}
+    return {file: characters for file, characters in (entries | new).items() if characters}
 
 
 def overrides(data: Dataset) -> dict[str, Any]:
@@ -196,26 +196,28 @@ def overrides(data: Dataset) -> dict[str, Any]:
     origin = Path(data.origin or "(sample)")
     path = origin / "retention.toml" if origin.is_dir() else origin
     try:
-        written = read_settings(path) if path.suffix == ".toml" else Settings()
+        file_settings = read_settings(path) if path.suffix == ".toml" else Settings()
     except (RetentionKitError, OSError):
-        written = Settings()
-    parts = [(getattr(data.settings, part), getattr(written, part)) for part in ("report", "definitions")]
-    given = {
+        file_settings = Settings()
+    parts = [(getattr(data.settings, part), getattr(file_settings, part)) for part in ("report", "definitions")]
+    keywords = {
         name: value
-        for ours, theirs in parts
-        for name, value in msgspec.to_builtins(ours).items()
-        if value != msgspec.to_builtins(theirs)[name]
+        for own_value, file_value in parts
+        for name, value in msgspec.to_builtins(own_value).items()
+        if value != msgspec.to_builtins(file_value)[name]
     }
-    if data.settings.data.first_known != written.data.first_known:
-        given["first_known"] = msgspec.to_builtins(data.settings.data.first_known)
-    for key in [key for key in OWN_FILES if key in given]:  # the same files, though the paths may differ
-        if [Path(name).name for name in given[key]] == [Path(name).name for name in getattr(written.report, key)]:
-            del given[key]
-    if "plugins" in given:
-        given["plugins"] = [Path(name).name for name in given["plugins"]]
-    if "fonts" in given:
-        given["fonts"] = [*map(str, data.given.get("fonts", ()))]
-    return given
+    if data.settings.data.first_known != file_settings.data.first_known:
+        keywords["first_known"] = msgspec.to_builtins(data.settings.data.first_known)
+    for key in [key for key in OWN_FILES if key in keywords]:  # the same files, though the paths may differ
+        if [Path(name).name for name in keywords[key]] == [
+            Path(name).name for name in getattr(file_settings.report, key)
+        ]:
+            del keywords[key]
+    if "plugins" in keywords:
+        keywords["plugins"] = [Path(name).name for name in keywords["plugins"]]
+    if "fonts" in keywords:
+        keywords["fonts"] = [*map(str, data.given.get("fonts", ()))]
+    return keywords
 
 
 def _reports(plan: Plan) -> dict[str, dict]:
@@ -253,16 +255,16 @@ def _inputs(plan: Plan, **compared: object) -> dict[str, dict[str, str]]:
     data = plan.page.data
     settings = msgspec.to_builtins(data.settings)
     settings["data"] = {name: value for name, value in settings["data"].items() if name not in RESOURCES}
-    given = {
+    parameters = {
         "sources": data.sources,
         "settings": settings,
         "known": [str(data.as_of), data.is_sample, data.origin],
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
         "templates": {section.name: section.digest for section in plan.chosen},
-        "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
+        "metrics": {name: vars(metric) | {"function": _source(metric.function)} for name, metric in METRICS.items()},
         "code": [_code(), platform.python_version(), *_versions().values(), _own_files(data.settings)],
     }
-    digests = {name: _digest_of(value) for name, value in ({"given": given} | compared).items()}
+    digests = {name: _digest_of(value) for name, value in ({"given": parameters} | compared).items()}
     return dict.fromkeys(plan.names.values(), digests)
 
 

@@ -74,16 +74,18 @@ def rerun(
             plan = _plan(before, suffix, build, pack, data, templates)
             make_pack(plan, folder, pack.resolve().parent, progress)
             named_changes = changes(build, manifests.builds(manifests.read(folder))[plan.suffix])
-            every += [one for one in named_changes if one not in every]
+            every += [change for change in named_changes if change not in every]
             name = f"scorecard{suffix}.csv"
             differing = _figures(pack / name, folder / name, named_changes, name in manifests.altered(pack, before))
-            figures += [one for one in differing if one not in figures]  # a segment's own scorecard repeats its rows
+            figures += [
+                figure for figure in differing if figure not in figures
+            ]  # a segment's own scorecard repeats its rows
         files = _files(pack, before, manifests.read(folder), every)
     compared = {f"scorecard{suffix}.csv" for suffix in builds} if figures else set()
     return Rerun(figures, {name: causes for name, causes in files.items() if name not in compared}, every)
 
 
-def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
+def _plan(manifest: dict, suffix: str, build: dict, pack: Path, data_path: str | None, templates: str | None) -> Plan:
     """The plan of a build, from its entry in the manifest and the files of its pack."""
     options = build["parameters"]
     if options["templates"] and not templates:
@@ -92,13 +94,15 @@ def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | Non
             "again with --templates.",
             templates=options["templates"],
         )
-    data = _load(build, given)
+    data = _load(build, data_path)
     languages = [key.partition(".")[0] for key in manifest["reports"] if key == key.partition(".")[0] + suffix]
     names = [f"{language}{suffix}" for language in languages]
     formats = [
         kind for kind in FILES if any((pack / file).is_file() for name in names for file in files_of(kind, name))
     ] or options["formats"]
-    built = {stem.removesuffix(f".{one}") for stem in manifest["sections"] for one in names if stem.endswith(f".{one}")}
+    built = {
+        stem.removesuffix(f".{name}") for stem in manifest["sections"] for name in names if stem.endswith(f".{name}")
+    }
     folder = Path(templates) if templates and options["templates"] else None
     period, every = manifest["period"], manifest["every"]
     plan = make_plan(data, period, every, options["segment"], languages, formats, (), folder, options["static"])
@@ -157,5 +161,5 @@ def _files(pack: Path, before: dict, now: dict, causes: list[Change]) -> dict[st
     """The files that differ, with the causes: those that either build wrote differently, and those edited since."""
     altered = manifests.altered(pack, before)
     differing = {name for name, _ in before["files"].items() ^ now["files"].items()}
-    kinds = tuple(kind for kind in KINDS if kind in {one.kind for one in causes})
+    kinds = tuple(kind for kind in KINDS if kind in {cause.kind for cause in causes})
     return {name: (ALTERED,) * (name in altered) + kinds * (name in differing) for name in sorted(differing | altered)}

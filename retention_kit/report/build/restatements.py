@@ -72,7 +72,7 @@ def restatements(plan: Plan, output: Path) -> Restatements:
             if page.words.value(before, row.unit, "full") != page.words.value(value, row.unit, "full"):
                 restated.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, differences)))
     order = {name: number for number, name in enumerate(METRICS)}
-    restated.sort(key=lambda one: (-Period.parse(one.period).index, order[one.metric]))
+    restated.sort(key=lambda figure: (-Period.parse(figure.period).index, order[figure.metric]))
     return Restatements(_digest_of(plan, packs), restated)
 
 

@@ -222,7 +222,7 @@ def _with_numerals(spec: dict) -> dict:
 
     def numbered(channel: Any) -> Any:
         if isinstance(channel, list):
-            return [numbered(one) for one in channel]
+            return [numbered(part) for part in channel]
         if not isinstance(next((row[channel["field"]] for row in rows if channel.get("field") in row), None), int):
             return channel
         if channel["type"] == "ordinal":
@@ -230,7 +230,7 @@ def _with_numerals(spec: dict) -> dict:
         return channel | {"type": "quantitative", "format": "d"} if channel["type"] == "nominal" else channel
 
     def all_numbered(part: dict) -> dict:
-        return part | {"encoding": {name: numbered(one) for name, one in part.get("encoding", {}).items()}}
+        return part | {"encoding": {name: numbered(channel) for name, channel in part.get("encoding", {}).items()}}
 
     return all_numbered(spec) | {"layer": [all_numbered(layer) for layer in spec["layer"]]}
 

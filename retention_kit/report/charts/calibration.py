@@ -33,16 +33,16 @@ def calibration(bins: list[dict[str, Any]], words: Words) -> ChartSpec | None:
         return None
     rows = [
         {
-            "predicted": one["predicted"],
-            "value": one["actual"],
-            "low": one["low"],
-            "high": one["high"],
-            "figure": words.value(one["actual"], "fraction"),
-            "forecast": words.value(one["predicted"], "fraction"),
-            "interval": interval_text(one["low"], one["high"], "fraction", words),
-            "n": words.value(one["customers"], "count"),
+            "predicted": group["predicted"],
+            "value": group["actual"],
+            "low": group["low"],
+            "high": group["high"],
+            "figure": words.value(group["actual"], "fraction"),
+            "forecast": words.value(group["predicted"], "fraction"),
+            "interval": interval_text(group["low"], group["high"], "fraction", words),
+            "n": words.value(group["customers"], "count"),
         }
-        for one in bins
+        for group in bins
     ]
     x, y = quantitative(alt.X, "fraction", words, [0, 1]), quantitative(alt.Y, "fraction", words, [0, 1])
     titles = words.text("charts.calibration.predicted"), words.text("charts.calibration.actual")

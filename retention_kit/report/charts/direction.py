@@ -85,7 +85,9 @@ def _with_rtl_texts(part: dict, fields: Iterable[str]) -> dict:
     """A specification or one of its layers with texts marked as right to left."""
     changes: dict[str, Any] = {}
     if "encoding" in part:
-        changes["encoding"] = {name: _channel_with_rtl_texts(name, one) for name, one in part["encoding"].items()}
+        changes["encoding"] = {
+            name: _channel_with_rtl_texts(name, channel) for name, channel in part["encoding"].items()
+        }
     if "values" in part.get("data", {}):
         rows = [row | {name: as_run(row[name]) for name in fields if name in row} for row in part["data"]["values"]]
         changes["data"] = part["data"] | {"values": rows}
@@ -114,7 +116,7 @@ def as_run(text: Any) -> Any:
     of that direction, such as a number.
     """
     if isinstance(text, list):
-        return [as_run(one) for one in text]
+        return [as_run(line) for line in text]
     if not isinstance(text, str):
         return text
     text = text[1:-1] if text[:1] in (bidi.LTR, bidi.EITHER) and bidi.is_isolated(text) else text

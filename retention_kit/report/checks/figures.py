@@ -141,7 +141,7 @@ class Record:
 
     def add(self, notebook: dict, words: Words) -> None:
         """Read one executed notebook, as JSON."""
-        for output in [one for cell in notebook["cells"] for one in cell.get("outputs", [])]:
+        for output in [output for cell in notebook["cells"] for output in cell.get("outputs", [])]:
             data = output.get("data", {})
             if output["output_type"] == "error":
                 self.errors.append(str(output.get("ename", "")))
@@ -222,7 +222,7 @@ class PdfFigures:
         return [part for part, some in figures.items() if some and self._count(some) < expected[tuple(some)]]
 
     def _count(self, figures: list[str]) -> int:
-        rarest, size = min(figures, key=lambda one: len(self._positions[one])), len(figures)
+        rarest, size = min(figures, key=lambda figure: len(self._positions[figure])), len(figures)
         starts = {max(0, position - offset) for position in self._positions[rarest] for offset in range(size)}
         return sum(sorted(self._figures[start : start + size]) == figures for start in starts)
 

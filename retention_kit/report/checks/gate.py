@@ -69,9 +69,9 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:
     """The worst state of the findings, with every reason once, the worst first."""
-    ordered = sorted(findings, key=lambda one: -STATES.index(one.state))
+    ordered = sorted(findings, key=lambda finding: -STATES.index(finding.state))
     state = ordered[0].state if ordered else "ok"
-    return Verdict(state, tuple(dict.fromkeys(one.reason for one in ordered)))
+    return Verdict(state, tuple(dict.fromkeys(finding.reason for finding in ordered)))
 
 
 def notices(findings: Iterable[Finding], folder: Path, manifest: dict, name: str) -> list[str]:
@@ -79,7 +79,9 @@ def notices(findings: Iterable[Finding], folder: Path, manifest: dict, name: str
     report = Report(folder, manifest, name)
     last = report.words.date(date.fromisoformat(report.about["as_of"]) - timedelta(days=1))
     period = report.words.period(str(manifest["period"]))
-    keys = dict.fromkeys(one.notice or "blocked" for one in findings if one.notice or one.state == "blocked")
+    keys = dict.fromkeys(
+        finding.notice or "blocked" for finding in findings if finding.notice or finding.state == "blocked"
+    )
     return [report.words.text(f"mail.{key}", period=period, day=last) for key in keys]
 
 
@@ -102,7 +104,7 @@ def check_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
 
 def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[bytes]]) -> Iterator[str]:
     template = "{name} holds {leak}: take it out of the data or the settings, and {todo}."
-    for leak in dict.fromkeys(one for content in contents for one in secret_checks.leaks(content, known)):
+    for leak in dict.fromkeys(leak for content in contents for leak in secret_checks.leaks(content, known)):
         yield Phrase(template, name=name, leak=leak, todo=REBUILD)
 
 
@@ -121,27 +123,31 @@ def check_message(folder: Path, manifest: dict[str, Any], name: str, findings: I
     path = report.file("message", "eml")
     if not path.is_file():
         return [blocked("{file} is not there: {todo}.", file=path.name, todo=REBUILD, is_reported=True)]
-    degraded = [one for one in findings if one.state == "degraded"]
+    degraded = [finding for finding in findings if finding.state == "degraded"]
     raw, expected = path.read_bytes(), notices(degraded, folder, manifest, name)
     parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
     leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.environment_secrets())]
-    faults = (blocked("{file}: {fault}", file=path.name, fault=one) for one in _check_message(report, raw, expected))
+    faults = (
+        blocked("{file}: {fault}", file=path.name, fault=finding) for finding in _check_message(report, raw, expected)
+    )
     return _collect(path.name, faults) + leaks
 
 
-def _collect(what: str, findings: Iterator[Finding]) -> list[Finding]:
+def _collect(subject: str, findings: Iterator[Finding]) -> list[Finding]:
     """All findings; one that blocks if a file cannot be read."""
     collected = []
     try:
-        for one in findings:
-            collected.append(one)
+        for finding in findings:
+            collected.append(finding)
     except Exception as error:
-        collected.append(_unreadable(what, error))
+        collected.append(_unreadable(subject, error))
     return collected
 
 
-def _unreadable(what: str | Path, error: Exception) -> Finding:
-    return blocked("{what} could not be checked ({kind}): {todo}.", what=what, kind=type(error).__name__, todo=REBUILD)
+def _unreadable(subject: str | Path, error: Exception) -> Finding:
+    return blocked(
+        "{what} could not be checked ({kind}): {todo}.", what=subject, kind=type(error).__name__, todo=REBUILD
+    )
 
 
 def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Iterator[str]:
@@ -199,11 +205,11 @@ def _check_integrity(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding
         is_known = name in (*manifest["files"], manifests.NAME) or path.name in _SYSTEM_FILES
         if path.is_symlink() or (path.is_file() and not is_known):
             yield blocked("{name} was put there by somebody else: {todo}.", name=name, todo=REBUILD)
-    for name, about in manifest.get("lists", {}).items():
+    for name, entry in manifest.get("lists", {}).items():
         rows = _rows(folder / name)
-        if rows is not None and rows != about["customers"]:
+        if rows is not None and rows != entry["customers"]:
             template = "{name} has {rows} customers, and its figure is {figure}: {todo}."
-            yield blocked(template, name=name, rows=rows, figure=about["customers"], todo=REBUILD)
+            yield blocked(template, name=name, rows=rows, figure=entry["customers"], todo=REBUILD)
 
 
 def _rows(path: Path) -> int | None:

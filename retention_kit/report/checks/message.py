@@ -106,9 +106,13 @@ def named_customers(text: str, customers: Iterable[str], allowed_names: set[str]
     words = set(re.findall(r"[^\s,;:()]+", text))
     words |= {word.strip(".'\"!?") for word in words}
     named = []
-    for one in dict.fromkeys(customers):
-        if one.strip().partition(" ")[0] in words and _IDENTIFYING.fullmatch(one) and one not in allowed_names:
-            named += [one] if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text) else []
+    for customer in dict.fromkeys(customers):
+        if (
+            customer.strip().partition(" ")[0] in words
+            and _IDENTIFYING.fullmatch(customer)
+            and customer not in allowed_names
+        ):
+            named += [customer] if re.search(rf"(?<!\w){re.escape(customer)}(?!\w)", text) else []
     return named
 
 
@@ -243,6 +247,8 @@ class _Reader(HTMLParser):
 
 def figure_faults(html: str, text: str) -> list[str]:
     """A sentence with the figures that only one of the two parts of a message has; empty without such figures."""
-    html, text = (re.sub(r"(?:https?|mailto):\S+", " ", one) for one in (html, text))  # addresses are in one part only
+    html, text = (
+        re.sub(r"(?:https?|mailto):\S+", " ", part) for part in (html, text)
+    )  # addresses are in one part only
     differing = sorted(figures_in(html) ^ figures_in(text))
     return [summarise(differing, "its text and its HTML tell other figures")] if differing else []

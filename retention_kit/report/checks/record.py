@@ -78,7 +78,10 @@ def _of_message(raw: bytes) -> Iterator[tuple[str, str | bytes]]:
     yield "subject", str(message["Subject"])
     yield "sender", str(message["From"])
     yield "header", re.split(rb"\r\n\r\n|\Z", raw, maxsplit=1)[0]
-    yield "structure", str([(one.get_content_type(), one.get_filename(), one["Content-ID"]) for one in message.walk()])
+    yield (
+        "structure",
+        str([(part.get_content_type(), part.get_filename(), part["Content-ID"]) for part in message.walk()]),
+    )
     numbers: dict[str, int] = {}
     for part in message.walk():
         kind = part.get_content_type()

@@ -192,13 +192,13 @@ def _boxes(report: Report) -> Iterator[Finding]:
     for file in [*names, report.file("message", "eml").name]:
         if not (boxes := report.manifest.get("missing_characters", {}).get(file)):
             continue
-        first, characters = boxes[0], {one["character"] for one in boxes}
+        first, characters = boxes[0], {box["character"] for box in boxes}
         template = (
             "{file} has boxes for characters that no font of the report has, such as {character} in {text!r}: "
             "name a font that has them in [report] fonts."
         )
         finding = degraded(template, is_reported=True, notice="boxes", file=file, **first)
-        is_unreadable = 2 * sum(letter in characters for letter in company) > len(company)
+        is_unreadable = 2 * sum(character in characters for character in company) > len(company)
         yield finding._replace(state="blocked", notice="") if is_unreadable else finding
 
 
@@ -228,10 +228,10 @@ def _check_html(report: Report) -> Iterator[Finding]:
     missing_lines = report.record.missing_in(text_of_html(page))
     yield from _differing(missing_lines, Phrase("{file} does not say what was recorded", file=path.name), is_reported)
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
-    drawn = [picture for picture in pictures if "<svg" in picture and _SHAPE.search(picture.partition("<svg")[2])]
-    if missing := max(len(pictures), report.record.charts) - len(drawn):
+    svgs = [picture for picture in pictures if "<svg" in picture and _SHAPE.search(picture.partition("<svg")[2])]
+    if missing := max(len(pictures), report.record.charts) - len(svgs):
         template = "{file} lacks {missing} of its {count} charts."
-        yield blocked(template, file=path.name, missing=missing, count=len(drawn) + missing, is_reported=is_reported)
+        yield blocked(template, file=path.name, missing=missing, count=len(svgs) + missing, is_reported=is_reported)
     if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
         yield blocked("{file} has a chart without a description.", file=path.name)
     yield from _named_customers(report, page)
@@ -245,9 +245,11 @@ def _check_html(report: Report) -> Iterator[Finding]:
 
 def _named_customers(report: Report, page: str) -> Iterator[Finding]:
     """Customers named on a page: never allowed in our sections, a notice for an analyst's own."""
-    customers = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]  # numbers may be figures
+    customers = [
+        customer for customer in report.customers if re.search(r"[^\d.,\s]", customer)
+    ]  # numbers may be figures
     named = named_customers(text_of_html(page), customers, report.allowed_names)
-    if in_own := [one for one in named if one in report.own_cells]:
+    if in_own := [name for name in named if name in report.own_cells]:
         template = "report.{report}.html names {count} customers in a section of its own."
         yield degraded(template, report=report.name, count=len(in_own))
     if len(named) > len(in_own):
@@ -262,7 +264,7 @@ def foreign_hosts(report: Report, page: str) -> list[str]:
     tags.feed(page)
     links = [value.strip() for _, name, value in tags.attributes if name == "href"]
     hosts = dict.fromkeys(urlsplit(link).hostname or link[:40] for link in links if _EXTERNAL_LINK.match(link))
-    return [host for host in hosts if not any(host == one or host.endswith(f".{one}") for one in known)]
+    return [host for host in hosts if not any(host == domain or host.endswith(f".{domain}") for domain in known)]
 
 
 def _check_pdf(report: Report) -> Iterator[Finding]:

@@ -57,18 +57,18 @@ def environment_secrets(environment: Mapping[str, str] = os.environ) -> dict[str
         secrets = {value} if _NAMES.search(name.upper()) and len(value) >= MIN_LENGTH and not _is_path(value) else set()
         if address := _ADDRESS.match(value):
             least = MIN_LENGTH_OF_MAIL if name == "RETENTION_KIT_SMTP_URL" else MIN_LENGTH
-            secrets |= {one for one in (address[1], unquote(address[1])) if len(one) >= least}
+            secrets |= {password for password in (address[1], unquote(address[1])) if len(password) >= least}
         if name.startswith(_WEBHOOK) and len(path := value.partition("://")[2].partition("/")[2].strip()) >= MIN_LENGTH:
             secrets.add(path)
         if secrets:
-            known[name] = frozenset(spelled for one in secrets for spelled in _spellings(one))
+            known[name] = frozenset(spelled for secret in secrets for spelled in _spellings(secret))
     return known
 
 
 def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str]:
     """Descriptions of the secrets in a file, by variable or kind, never the secret itself."""
     for name, spellings in known.items():
-        if any(one in content and _whole_word(one).search(content) for one in spellings):
+        if any(spelling in content and _whole_word(spelling).search(content) for spelling in spellings):
             yield f"the secret of the environment variable {name}"
     for kind, (begins, shape) in PATTERNS.items():
         if any(begin in content for begin in begins) and re.search(shape, content):
@@ -92,12 +92,14 @@ def _rules() -> list[tuple[str, re.Pattern[str], tuple[bytes, ...]]]:
 
     modules = [(import_module(f"detect_secrets.plugins.{name}"), parts) for name, parts in DETECTORS.items()]
     detectors = [
-        (one(), parts)
+        (member(), parts)
         for module, parts in modules
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, RegexBasedDetector) and one.__module__ == module.__name__
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, RegexBasedDetector) and member.__module__ == module.__name__
     ]
-    return [(str(one.secret_type), pattern, parts) for one, parts in detectors for pattern in one.denylist]
+    return [
+        (str(detector.secret_type), pattern, parts) for detector, parts in detectors for pattern in detector.denylist
+    ]
 
 
 def _spellings(secret: str) -> set[bytes]:

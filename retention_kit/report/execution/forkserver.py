@@ -154,8 +154,8 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
     signal.signal(signal.SIGCHLD, lambda *_: None)
     kernels: dict[int, socket.socket] = {}
     with control, woken, waker, selectors.DefaultSelector() as events:
-        for one in (control, woken):
-            events.register(one, selectors.EVENT_READ)
+        for descriptor in (control, woken):
+            events.register(descriptor, selectors.EVENT_READ)
         while os.getppid() == parent:  # a fork of the run may keep the socket open
             for event, _ in events.select(timeout=1):
                 if event.fileobj is woken:
@@ -288,10 +288,10 @@ def exit_quickly(code: int) -> None:
 def _flush() -> None:
     objects = gc.get_objects()
     streams = {kind for kind in set(map(type, objects)) if issubclass(kind, io.IOBase)}
-    for one in objects:  # a million objects of few classes
-        if type(one) in streams:
+    for obj in objects:  # a million objects of few classes
+        if type(obj) in streams:
             with suppress(Exception):
-                one.flush()
+                obj.flush()
 
 
 if __name__ == "__main__":

@@ -227,13 +227,13 @@ def prepare(for_others: bool = False) -> ForkServer | None:
     if not can_fork():
         return None
     with _starting:
-        for one in _servers:
-            if one.was_ready and not one.is_alive():
-                one.close()
-                _servers.remove(one)
-        for one in _servers:
-            if one.has_own_hashes or not for_others:
-                return one
+        for server in _servers:
+            if server.was_ready and not server.is_alive():
+                server.close()
+                _servers.remove(server)
+        for server in _servers:
+            if server.has_own_hashes or not for_others:
+                return server
         with suppress(OSError):
             _servers.append(ForkServer(fork=not for_others and _is_unused()))
             return _servers[-1]

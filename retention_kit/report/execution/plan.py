@@ -64,7 +64,9 @@ class Plan:
 
     def choose(self, sections: list[library.Section]) -> Plan:
         """The same plan for these sections; raises TemplateError if a template cannot be run."""
-        notebooks = {one.name: library.check(one, self.parameters(one, self.languages[0])) for one in sections}
+        notebooks = {
+            section.name: library.check(section, self.parameters(section, self.languages[0])) for section in sections
+        }
         return replace(self, chosen=sections, notebooks=notebooks)
 
     def stem(self, section: library.Section, language: str) -> str:

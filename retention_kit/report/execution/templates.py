@@ -72,8 +72,8 @@ def sections(
         raise TemplateError("The folder {folder!r} holds no notebook template (*.ipynb).", folder=str(folder))
     _check_names(paths)
     reasons = missing_metrics(data)
-    known = [one for one in METRICS.values() if one.name not in reasons]
-    needed = {one.template for one in known if one.template in paths} | {"overview"}
+    known = [metric for metric in METRICS.values() if metric.name not in reasons]
+    needed = {metric.template for metric in known if metric.template in paths} | {"overview"}
     if is_whole and missing_reason(data, "cohorts") is None:
         needed.add("cohorts")
     if has_goals:
@@ -85,7 +85,9 @@ def sections(
             plan.append(Section(paths[name]))
         if name == "retention":  # the figures without a page of their own follow the first one
             plan += [
-                Section(paths["kpi"], one.name) for one in known if one.template not in paths or one.template == "kpi"
+                Section(paths["kpi"], metric.name)
+                for metric in known
+                if metric.template not in paths or metric.template == "kpi"
             ]
     return plan
 
@@ -150,7 +152,7 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         if cell.cell_type == "code" and (fault := _fault(cell.source, name)):
             template = "{name}, cell {number}, line {line}: {problem}."
             raise TemplateError(template, name=name, number=number, line=fault.lineno, problem=fault.msg)
-    known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
+    known = {parameter.name: parameter.inferred_type_name for parameter in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         template = "{name} has no parameter {parameter!r}: {hint}"
         check_choice(TemplateError, template, known, name=name, parameter=parameter)

@@ -73,7 +73,9 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     metadata = nb.metadata.get("retention_kit", {})
     document = _DEFAULTS | {key: value for key, value in metadata.items() if key in _DEFAULTS}
     document["labels"] = LABELS | metadata.get("labels", {})
-    blocks = _outline([_clean(one) for one in _blocks(nb, document["labels"])], document["title"] or name or "Report")
+    blocks = _outline(
+        [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
+    )
     document["files"] = _files(blocks, metadata.get("tables", ""))
     blocks = [_isolated(block, document["direction"]) for block in blocks]
     document["company"] = bidi.isolate(document["company"], document["direction"])
@@ -126,7 +128,7 @@ def _outline(blocks: list[dict], title: str) -> list[dict]:
         title = blocks.pop(0)["text"]
     headline = headline or as_block("headline", text=title)
     blocks = [headline, *(block for block in blocks if block is not headline)]
-    taken, level = {"main"}, 1
+    used, level = {"main"}, 1
     for block in blocks:
         if block["kind"] == "heading":
             level = block["level"] = max(2, min(block["level"], level + 1, 3))
@@ -134,8 +136,8 @@ def _outline(blocks: list[dict], title: str) -> list[dict]:
             continue
         base = re.sub(r"\W+", "-", block.get("id") or block["text"].lower()).strip("-") or "section"
         candidates = chain([base], (f"{base}-{number}" for number in count(2)))
-        block["id"] = next(candidate for candidate in candidates if candidate not in taken)
-        taken.add(block["id"])
+        block["id"] = next(candidate for candidate in candidates if candidate not in used)
+        used.add(block["id"])
     return blocks
 
 
@@ -153,12 +155,12 @@ def _isolated(value: Any, direction: str) -> Any:
     if isinstance(value, str):
         return bidi.settle(value, direction)
     if isinstance(value, list):
-        return [_isolated(one, direction) for one in value]
+        return [_isolated(item, direction) for item in value]
     if not isinstance(value, dict) or value.get("kind") == "printed":
         return value
     if value.get("type") in ("paragraph", "block_text", "table_cell"):  # of markdown: their parts form one text
         return value | {"children": _isolated_nodes(value["children"], direction)}
-    return {key: one if key in _NOT_ISOLATED else _isolated(one, direction) for key, one in value.items()}
+    return {key: item if key in _NOT_ISOLATED else _isolated(item, direction) for key, item in value.items()}
 
 
 def _isolated_nodes(nodes: list[dict], direction: str) -> list[dict]:

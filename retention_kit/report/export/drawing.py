@@ -29,9 +29,9 @@ _FIRST_SPEC = '{"mark":"bar","data":{"values":[]}}'  # drawing anything initiali
 
 def render_svg(spec: str, fonts: str) -> str:
     """Render a specification with the fonts in the folder `fonts`; raises ValueError if it is invalid."""
-    if processes := [one for one in _processes if not one.has_ended and one.fonts == fonts]:
+    if processes := [process for process in _processes if not process.has_ended and process.fonts == fonts]:
         with suppress(OSError):
-            return min(processes, key=lambda one: len(one.waiting)).ask(spec)
+            return min(processes, key=lambda process: len(process.waiting)).ask(spec)
     return _render_here(spec, fonts)
 
 
@@ -47,10 +47,10 @@ def render_png(svg: str, scale: float, fonts: str) -> bytes:
 def prepare(fonts: str) -> None:
     """Start a process for drawing, up to MOST, without waiting until it is ready."""
     with _starting, suppress(OSError):
-        for one in _processes:
-            if one.fonts != fonts and not one.waiting:  # of a report with other fonts
-                one.close()
-        _processes[:] = [one for one in _processes if not one.has_ended]
+        for process in _processes:
+            if process.fonts != fonts and not process.waiting:  # of a report with other fonts
+                process.close()
+        _processes[:] = [process for process in _processes if not process.has_ended]
         if len(_processes) < MOST:
             _processes.append(_DrawingProcess(fonts))
 
@@ -60,8 +60,8 @@ def close() -> None:
     """End the other processes, if there are any."""
     with _starting:
         processes, _processes[:] = _processes[:], []
-    for one in processes:
-        one.close()
+    for process in processes:
+        process.close()
 
 
 class _DrawingProcess:
@@ -93,12 +93,12 @@ class _DrawingProcess:
         self.waiting.append(spec)
         try:
             with self._lock:
-                answer = self._asked(spec)
+                result = self._asked(spec)
         finally:
             self.waiting.pop()
-        if "error" in answer:
-            raise ValueError(answer["error"])
-        return answer["svg"]
+        if "error" in result:
+            raise ValueError(result["error"])
+        return result["svg"]
 
     def _asked(self, spec: str) -> dict:
         if self.has_ended:
@@ -179,10 +179,10 @@ def _serve(fonts: str) -> None:
     _render_here(_FIRST_SPEC, fonts)
     for line in sys.stdin.buffer:
         try:
-            answer = {"svg": _render_here(json.loads(line), fonts)}
+            result = {"svg": _render_here(json.loads(line), fonts)}
         except ValueError as error:
-            answer = {"error": str(error)}
-        sys.stdout.buffer.write(f"{json.dumps(answer)}\n".encode())
+            result = {"error": str(error)}
+        sys.stdout.buffer.write(f"{json.dumps(result)}\n".encode())
         sys.stdout.buffer.flush()
 
 

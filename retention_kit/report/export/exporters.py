@@ -167,7 +167,7 @@ class RetentionPDFExporter(_BlockExporter):
 
     def _on_one_page(self, page: dict, resources: dict) -> bytes:
         """Typeset a brief, with fewer sentences on what needs attention until it fits one page."""
-        notices = [one for one in page["sections"][0] if one.get("tone") == "attention"]
+        notices = [block for block in page["sections"][0] if block.get("tone") == "attention"]
         attention: dict[str, Any] = notices[-1] if page["shorter"] else {}  # before it stand alerts
         for items in (attention.get("items"), *page["shorter"]):
             attention["items"] = items

@@ -38,15 +38,15 @@ def read_markdown(
     """
     nodes: list[dict] = []
     for node in _nodes(source):
-        pieces = list(_pieces(node, attachments or {}, block))
-        for piece in pieces:
-            if piece["kind"] == "markdown":
-                nodes += piece["nodes"]
+        parts = list(_pieces(node, attachments or {}, block))
+        for part in parts:
+            if part["kind"] == "markdown":
+                nodes += part["nodes"]
                 continue
             if nodes:
                 yield {"kind": "markdown", "nodes": nodes}
             nodes = []
-            yield piece
+            yield part
     if nodes:
         yield {"kind": "markdown", "nodes": nodes}
 
@@ -158,5 +158,9 @@ def _alert(children: list[dict]) -> list[dict]:
             rest.pop(0)
         strong = {"type": "strong", "children": [{"type": "text", "raw": match[1].capitalize()}]}
         title = {"type": "paragraph", "children": [strong]}
-        return [title, *([{**first, "children": rest}] if rest else []), *(one for one in children if one is not first)]
+        return [
+            title,
+            *([{**first, "children": rest}] if rest else []),
+            *(child for child in children if child is not first),
+        ]
     return children

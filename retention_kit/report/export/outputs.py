@@ -53,9 +53,9 @@ def read_bundle(bundle: dict, labels: dict) -> Iterator[dict]:
         if mime in bundle:
             yield {"kind": "image", "mime": mime, "content": bundle[mime], "alt": labels["undescribed"]}
             return
-    for mime, what in _INTERACTIVE.items():
-        if mime in bundle and what:
-            yield _undrawn(what, labels)
+    for mime, kind in _INTERACTIVE.items():
+        if mime in bundle and kind:
+            yield _undrawn(kind, labels)
             return
     if "text/latex" in bundle and "text/markdown" not in bundle:
         latex = "".join(bundle["text/latex"]).strip()
@@ -79,8 +79,8 @@ def read_bundle(bundle: dict, labels: dict) -> Iterator[dict]:
         yield {"kind": "printed", "text": plain}
 
 
-def _undrawn(what: str, labels: dict) -> dict:
-    return as_block("notice", tone="failure", title=labels["failed"], items=[f"{labels['undrawn']} {what}."])
+def _undrawn(kind: str, labels: dict) -> dict:
+    return as_block("notice", tone="failure", title=labels["failed"], items=[f"{labels['undrawn']} {kind}."])
 
 
 def _embedded_chart(page: str) -> dict | None:
@@ -103,7 +103,7 @@ def read_html(text: str, labels: dict) -> Iterator[dict]:
     soup = BeautifulSoup(text, "html.parser")
     for hidden in soup(["script", "style", "template", "head", "title"]):
         hidden.decompose()
-    for comment in soup.find_all(string=lambda piece: isinstance(piece, Comment)):
+    for comment in soup.find_all(string=lambda text: isinstance(text, Comment)):
         comment.extract()
     yield from _child_blocks(soup, labels)
 
@@ -152,10 +152,10 @@ def _tag_blocks(tag: Tag, labels: dict) -> Iterator[dict]:
         for number, item in enumerate(tag.find_all("li", recursive=False), 1):
             mark = "•" if tag.name == "ul" else f"{number}."
             inner = list(_child_blocks(item, labels))
-            for index, one in enumerate(inner):
-                if index == 0 and one["kind"] == "text":
-                    one["text"] = f"{mark} {one['text']}"
-                yield one
+            for index, element in enumerate(inner):
+                if index == 0 and element["kind"] == "text":
+                    element["text"] = f"{mark} {element['text']}"
+                yield element
     else:
         yield from _child_blocks(tag, labels)
 

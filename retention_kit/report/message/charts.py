@@ -82,10 +82,10 @@ def _picture(block: Block, title: str, fonts: Sequence[str]) -> Picture:
     # A chart of rows, such as a waterfall, has the height of its rows.
     height = HEIGHT if data["spec"]["height"] == base_charts.HEIGHT else data["spec"]["height"]
     spec = data["spec"] | {"width": DRAWN_WIDTH, "height": height, "background": "white"}
-    shown = WIDTH, round(height * WIDTH / DRAWN_WIDTH)
-    png = _quantized(draw_png(spec, 2 * WIDTH / DRAWN_WIDTH, fonts), (2 * shown[0], 2 * shown[1]))
+    size = WIDTH, round(height * WIDTH / DRAWN_WIDTH)
+    png = _quantized(draw_png(spec, 2 * WIDTH / DRAWN_WIDTH, fonts), (2 * size[0], 2 * size[1]))
     boxes = unprintable_in_pictures([draw_svg(spec, fonts)], fonts)
-    return Picture(title, data["caption"], data["alt"], png, *shown, boxes)
+    return Picture(title, data["caption"], data["alt"], png, *size, boxes)
 
 
 def _quantized(png: bytes, size: tuple[int, int]) -> bytes:

@@ -72,7 +72,7 @@ def content(
         "attention": {"title": text("attention.title"), "items": attention.data["items"]} if attention else None,
         "why": {"title": why.data["title"], "items": why.data["items"]} if why else None,
         "goals": _goals(page),
-        "charts": [vars(one) | {"cid": one.cid} for one in pictures],
+        "charts": [vars(value) | {"cid": value.cid} for value in pictures],
         "cohorts": table,
         "link": link,
         "attached": attached,
@@ -101,15 +101,15 @@ def _plain(text: str, direction: str) -> str:
 def _printable(value: Any, direction: str, is_text: bool = True) -> Any:
     """A nested value with each text on one printable line; very long ones lose their middle."""
     if isinstance(value, dict):
-        return {name: _printable(one, direction, name not in _NOT_TEXTS) for name, one in value.items()}
+        return {name: _printable(item, direction, name not in _NOT_TEXTS) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_printable(one, direction) for one in value]
+        return [_printable(item, direction) for item in value]
     if not isinstance(value, str):
         return value
     text = _plain(value, direction)
     if len(text) > LONG:
         ends = text[: LONG // 2].rstrip(), text[-LONG // 2 :].lstrip()
-        text = " … ".join(bidi.balanced(one, direction) for one in ends)
+        text = " … ".join(bidi.balanced(end, direction) for end in ends)
     return bidi.settle(text, direction) if is_text else text
 
 
@@ -150,8 +150,8 @@ def _lead(page: Page, lead: list[str]) -> list[str]:
     """Two sentences: the certainty of the finding, and its explanation; else the first ones of the report's lead."""
     row = page.leading()
     certainty = "" if row is None else narrative.certainty(row, page.words, page.verdict(row))
-    why = _why(page) if _is_complete(page) else lead[-1]
-    return list(dict.fromkeys(filter(None, [certainty or next(iter(lead), ""), why or next(iter(lead[1:]), "")])))
+    text = _why(page) if _is_complete(page) else lead[-1]
+    return list(dict.fromkeys(filter(None, [certainty or next(iter(lead), ""), text or next(iter(lead[1:]), "")])))
 
 
 def _why(page: Page) -> str:
@@ -180,15 +180,15 @@ def _goals(page: Page) -> list[dict]:
     """
     bars = page.goal_bars(2 * MOST_ITEMS, brief=True)
     text, goals = page.words.text, []
-    for one in bars.data["goals"] if bars else []:
-        goal = text("mail.goal", target=one["target"]) if one["value"] else one["target"]
-        start = text("mail.goal_from", start=one["start"]) if one["start"] else ""
+    for item in bars.data["goals"] if bars else []:
+        goal = text("mail.goal", target=item["target"]) if item["value"] else item["target"]
+        start = text("mail.goal_from", start=item["start"]) if item["start"] else ""
         goals.append(
-            one
+            item
             | {
-                "text": " · ".join(filter(None, [one["state"], goal, start])),
-                "percent": _percent(one["share"]),
-                "bad": one["tone"] == "bad",
+                "text": " · ".join(filter(None, [item["state"], goal, start])),
+                "percent": _percent(item["share"]),
+                "bad": item["tone"] == "bad",
             }
         )
     return goals

@@ -85,7 +85,7 @@ def boxes(names: dict[str, str], prepared: dict[str, Parts | None]) -> dict[str,
     boxes_by_file: dict[str, dict[str, str]] = {}
     for language, name in names.items():
         pictures = message_parts.pictures if (message_parts := prepared[language]) else []
-        boxes_by_file[f"message.{name}.eml"] = dict(item for one in pictures for item in one.boxes.items())
+        boxes_by_file[f"message.{name}.eml"] = dict(item for picture in pictures for item in picture.boxes.items())
     return boxes_by_file
 
 
@@ -136,7 +136,9 @@ def compose(
     message.set_content(render("txt", context), cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     _, body = message.iter_parts()
-    for number, picture in enumerate({one.cid: one for one in images}.values(), 1):  # with few data two may be equal
+    for number, picture in enumerate(
+        {image.cid: image for image in images}.values(), 1
+    ):  # with few data two may be equal
         _add_picture(body, picture, f"chart-{number}.png")
     for pdf, kind, is_wanted in ((brief, "-brief", context["one_page"]), (report, "", context["attached"])):
         if pdf is not None and is_wanted:

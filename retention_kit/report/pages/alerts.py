@@ -35,7 +35,9 @@ class AlertBlocks(Context):
         """The alert states; on a page of one segment value only those of its customers."""
         if not self.data.settings.alerts:
             return []
-        return [one for one in alert_states(self.data, self.period) if customers(one) == self.only or not self.only]
+        return [
+            state for state in alert_states(self.data, self.period) if customers(state) == self.only or not self.only
+        ]
 
     def alert_notice(self, most: int = MOST_NAMED) -> Block | None:
         """A notice of firing alerts for the top of the report, if their `then` has `notice`.
@@ -44,8 +46,8 @@ class AlertBlocks(Context):
         the customers. None if none fires.
         """
         words = self.words
-        firing = [one for one in self.alert_states if one.state == "firing" and "notice" in one.alert.then]
-        items = [self._notice(one) for one in firing]
+        firing = [state for state in self.alert_states if state.state == "firing" and "notice" in state.alert.then]
+        items = [self._notice(state) for state in firing]
         if 0 < most < len(items):
             items[most:] = [words.text("alerts.more", count=len(items) - most)]
         heading = words.text(f"alerts.{'firing_one' if len(firing) == 1 else 'firing_more'}", count=len(firing))
@@ -58,50 +60,50 @@ class AlertBlocks(Context):
         each value of a column, the values that are ok or have no data are counted in one row.
         """
         words = self.words
-        shown, others = split_rows(self.alert_states)
-        shown.sort(key=lambda one: _ORDER.index(one.state))
+        single, others = split_rows(self.alert_states)
+        single.sort(key=lambda state: _ORDER.index(state.state))
         rows = [
             [
-                title(one, words),
-                state_name(one, words),
-                words.period(one.since, "short") if one.since else "",
-                (one.alert.owner or "").partition("@")[0],  # of an address, who reads it
-                words.listed(sentences(one, words), "semicolon"),
+                title(state, words),
+                state_name(state, words),
+                words.period(state.since, "short") if state.since else "",
+                (state.alert.owner or "").partition("@")[0],  # of an address, who reads it
+                words.listed(sentences(state, words), "semicolon"),
             ]
-            for one in shown
+            for state in single
         ]
-        segments = {one.alert.name: one.alert.each or "" for one in self.alert_states}
+        segments = {state.alert.name: state.alert.each or "" for state in self.alert_states}
         for name, counts in others.items():
-            who = words.text("alerts.others", column=segments[name])
+            customers = words.text("alerts.others", column=segments[name])
             counted = (
                 words.text("alerts.counted", state=words.text(f"alerts.{state.replace(' ', '_')}"), count=count)
                 for state, count in counts.items()
             )
             states = words.listed(counted, "semicolon")
-            rows.append([words.text("alerts.named", name=name, customers=who), states, "", "", ""])
+            rows.append([words.text("alerts.named", name=name, customers=customers), states, "", "", ""])
         if not rows:
             return None
         columns, cells = tables.without_empty(("name", "state", "since", "owner", "figures"), rows, ("name", "state"))
-        certain = {one.alert.certain for one in self.alert_states}
+        certain = {state.alert.certain for state in self.alert_states}
         caption = words.text(f"alerts.caption_{'some' if False in certain else 'certain'}") if True in certain else ""
         return tables.titled(words, "alerts", columns, cells, (), caption)
 
-    def _notice(self, one: AlertState) -> str:
+    def _notice(self, state: AlertState) -> str:
         words = self.words
         texts = {
-            "name": title(one, words),
-            "since": words.period(one.since),
-            "figures": words.listed(sentences(one, words), "semicolon"),
+            "name": title(state, words),
+            "since": words.period(state.since),
+            "figures": words.listed(sentences(state, words), "semicolon"),
         }
         sentence = words.text("alerts.notice", **texts)
-        files = [self.list_file(name) for name in self._lists(one)] if "list" in one.alert.then else []
+        files = [self.list_file(name) for name in self._lists(state)] if "list" in state.alert.then else []
         return f"{sentence} {words.text('alerts.list', files=words.listed(files))}" if files else sentence
 
-    def _lists(self, one: AlertState) -> Iterator[str]:
+    def _lists(self, state: AlertState) -> Iterator[str]:
         """The lists beside this report that name the customers behind an alert's figures."""
-        if one.period != str(self.period):
+        if state.period != str(self.period):
             return
-        metrics = [side.metric for seen in one.figures for side in (seen.left, seen.right)]
+        metrics = [side.metric for comparison in state.figures for side in (comparison.left, comparison.right)]
         totals = list_totals(self.data, self.period, self.columns, self.alone) | self.risk_totals()
         for name in dict.fromkeys(METRIC_LISTS[metric] for metric in metrics if metric in METRIC_LISTS):
             if name in totals and totals[name].customers:

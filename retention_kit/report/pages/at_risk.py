@@ -94,16 +94,16 @@ class RiskBlocks(MetricBlocks):
         if any(total.customers for total in self.risk_totals().values()):
             yield self.words.text("at_risk.control")
 
-    def _verdict(self, found: BackTest) -> Iterator[str]:
+    def _verdict(self, back_test: BackTest) -> Iterator[str]:
         """Sentences: the verdict, its scores, and caveats."""
         words, text = self.words, self.words.text
         texts = {
-            "cut": words.date(found.cut),
-            "months": words.value(found.months, "count"),
-            "history": words.value(found.history, "count"),
+            "cut": words.date(back_test.cut),
+            "months": words.value(back_test.months, "count"),
+            "history": words.value(back_test.history, "count"),
             "end": words.period(self.period),
         }
-        if (comparison := found.comparison) is None:
+        if (comparison := back_test.comparison) is None:
             yield text("back_test.none", **texts)
             return
         basis = self.data.basis
@@ -112,60 +112,60 @@ class RiskBlocks(MetricBlocks):
             "plain": words.value(comparison.plain.brier, "ratio", "full"),
             "constant": words.value(comparison.constant, "ratio", "full"),
         }
-        yield text(f"back_test.{found.verdict}_{basis}", **texts)
+        yield text(f"back_test.{back_test.verdict}_{basis}", **texts)
         yield text(f"back_test.brier_{basis}", **texts, **figures)
         if self.alone:
             yield text("back_test.everybody")
-        if found.is_flattered:
+        if back_test.is_flattered:
             yield text("back_test.flattered", **texts)
-        ratio = _ratio(found.purchases)
+        ratio = _ratio(back_test.purchases)
         if ratio is not None and not LOW_RATIO <= ratio <= HIGH_RATIO:
             yield text("back_test.too_many" if ratio > 1 else "back_test.too_few", ratio=words.value(ratio, "ratio"))
-        if found.verdict != "short" and found.history < FULL:
+        if back_test.verdict != "short" and back_test.history < FULL:
             yield text("back_test.warned", **texts)
-        if found.verdict != "better":
+        if back_test.verdict != "better":
             yield text(f"back_test.ranked_{basis}")
 
-    def _calibration(self, found: BackTest) -> Block | None:
-        if found.comparison is None:
+    def _calibration(self, back_test: BackTest) -> Block | None:
+        if back_test.comparison is None:
             return None
-        words, bins = self.words, [vars(one) for one in found.comparison.bins]
+        words, bins = self.words, [vars(group) for group in back_test.comparison.bins]
         if (chart := calibration(bins, words)) is None:
             return None
         texts = {
-            "cut": words.date(found.cut),
-            "months": words.value(found.months, "count"),
-            "n": words.value(found.comparison.customers, "count"),
-            "gone": words.value(found.comparison.gone, "count"),
+            "cut": words.date(back_test.cut),
+            "months": words.value(back_test.months, "count"),
+            "n": words.value(back_test.comparison.customers, "count"),
+            "gone": words.value(back_test.comparison.gone, "count"),
         }
         basis = self.data.basis
         title, caption = (words.text(f"back_test.{part}_{basis}", **texts) for part in ("chart", "caption"))
         return self.chart(chart, title, [caption])
 
-    def _predicted_and_actual(self, found: BackTest) -> Block | None:
+    def _predicted_and_actual(self, back_test: BackTest) -> Block | None:
         """A table of predicted and actual totals."""
-        if found.comparison is None:
+        if back_test.comparison is None:
             return None
         words, rows = self.words, []
-        for name, pair, unit in (("purchases", found.purchases, "count"), ("money", found.money, "money")):
-            figures = [words.value(round(one) if unit == "count" else one, unit) for one in pair]
+        for name, pair, unit in (("purchases", back_test.purchases, "count"), ("money", back_test.money, "money")):
+            figures = [words.value(round(value) if unit == "count" else value, unit) for value in pair]
             ratio = words.value(_ratio(pair), "ratio")
             rows.append([words.text(f"back_test.{name}_{self.data.basis}"), *figures, ratio])
         return self._back_test_table("happened", ["what", "predicted", "actual", "ratio"], rows)
 
-    def _scores(self, found: BackTest) -> Block | None:
+    def _scores(self, back_test: BackTest) -> Block | None:
         """A table of the scores of the model, the plain rule, and one probability for all customers."""
-        if found.comparison is None:
+        if back_test.comparison is None:
             return None
-        model, plain = found.comparison.model, found.comparison.plain
+        model, plain = back_test.comparison.model, back_test.comparison.plain
         scores = {
-            "brier": (model.brier, plain.brier, found.comparison.constant),
+            "brier": (model.brier, plain.brier, back_test.comparison.constant),
             "auc": (model.auc, plain.auc, 0.5),
             "lift": (model.lift, plain.lift, 1.0),
         }
         rows = [
-            [self.words.text(f"back_test.{name}"), *(self.words.value(one, "ratio", "full") for one in given)]
-            for name, given in scores.items()
+            [self.words.text(f"back_test.{name}"), *(self.words.value(value, "ratio", "full") for value in values)]
+            for name, values in scores.items()
         ]
         return self._back_test_table("scores", ["measure", "model", f"plain_{self.data.basis}", "constant"], rows)
 

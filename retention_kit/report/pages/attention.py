@@ -125,10 +125,10 @@ class Attention(Overview):
 
     def _off_track(self) -> Iterator[Finding]:
         """Goals of all period lengths that are behind, and unlikely to be reached."""
-        for one in self.goal_states():
-            if one.state == OFF_TRACK:
-                goal = self.goal_in_words(one, brief=True)
-                texts = {"label": self._goal_figure(one), "value": goal["value"], "goal": goal["target"]}
+        for goal_state in self.goal_states():
+            if goal_state.state == OFF_TRACK:
+                goal = self.goal_in_words(goal_state, brief=True)
+                texts = {"label": self._goal_figure(goal_state), "value": goal["value"], "goal": goal["target"]}
                 yield Finding(self.words.text("attention.off_track", **texts))
 
     def _worse(self) -> Iterator[Finding]:
@@ -150,7 +150,9 @@ class Attention(Overview):
         ]
         seasons = {row.label: narrative.season(row, self.words) for row in ranked}
         sentences = [
-            self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one
+            self.words.text("attention.season", label=label, season=season)
+            for label, season in seasons.items()
+            if season
         ]
         first = self.words.text("attention.worse", figures=join_items(figures, self.words), **self.named_periods())
         yield Finding(" ".join([first, *sentences]), _impact(ranked[0], ranked[0].change))
@@ -164,19 +166,19 @@ class Attention(Overview):
     def _weak_segments(self) -> Iterator[Finding]:
         for column in self.columns:
             for name in ("customer_retention_rate", "net_promoter_score"):
-                whole = self.row(name)
-                if whole is None or not narrative.is_known(whole.value):
+                total = self.row(name)
+                if total is None or not narrative.is_known(total.value):
                     continue
                 parts = rows_for(self.parts(column), name)
-                bad = parts["value"] > whole.value if whole.better == "lower" else parts["value"] < whole.value
-                if sentence := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
+                bad = parts["value"] > total.value if total.better == "lower" else parts["value"] < total.value
+                if sentence := self.differing(parts[bad], total, column, int((parts["n"] >= SMALL).sum()), "worse"):
                     yield Finding(sentence)
 
 
 def _is_mean(row: Any) -> bool:
     """Whether a figure is money per customer, account or purchase of its own period."""
-    one = METRICS[row.metric]
-    is_own = not one.overlaps and one.parts == ("money", "count")
+    metric = METRICS[row.metric]
+    is_own = not metric.overlaps and metric.parts == ("money", "count")
     return row.unit == "money" and is_own and narrative.is_known(row.denominator)
 
 

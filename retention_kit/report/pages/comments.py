@@ -24,10 +24,10 @@ class CommentBlocks(LaterBlocks):
         for survey, comments in self._comments().items():
             is_pair = len(comments.groups) == 2  # both comparisons are the same
             for group, words in comments.contrasts.items():
-                for one in words:
-                    twin = (survey, one.word) if is_pair else None
-                    value = _claim_value(survey, group, one)
-                    claims.append(Claim(("comments",), "comments", "words", one.p, value=value, twin=twin))
+                for contrast in words:
+                    twin = (survey, contrast.word) if is_pair else None
+                    value = _claim_value(survey, group, contrast)
+                    claims.append(Claim(("comments",), "comments", "words", contrast.p, value=value, twin=twin))
         return claims
 
     def comments(self, survey: str) -> Block | None:
@@ -53,14 +53,14 @@ class CommentBlocks(LaterBlocks):
             named = [
                 text(
                     "comments.word",
-                    word=self.words.isolate(comments.spellings[one.word]),
-                    count=words.value(one.comments, "count"),
+                    word=self.words.isolate(comments.spellings[contrast.word]),
+                    count=words.value(contrast.comments, "count"),
                 )
-                for one in distinctive[group][:MOST_WORDS]
+                for contrast in distinctive[group][:MOST_WORDS]
             ]
             # From right to left, quotations that wrap within a line would be hard to tell apart.
             separator = "\n" if words.direction == "rtl" else " "
-            quoted = separator.join(text("comments.quoted", text=one) for one in examples)
+            quoted = separator.join(text("comments.quoted", text=example) for example in examples)
             rows.append(
                 [self._answer_label(survey, group), count, words.listed(named) or text("comments.none"), quoted]
             )
@@ -76,12 +76,12 @@ class CommentBlocks(LaterBlocks):
         """The words that a group uses significantly more than the others, also relative to the length of comments."""
         least, size = self.data.settings.definitions.comment_min_n, comments.groups[group].customers
         return [
-            one
-            for one in comments.contrasts.get(group, ())
-            if one.comments >= least
-            and one.z > 0
-            and one.comments * (comments.read - size) > one.others * size
-            and self.is_significant("comments", "words", value=_claim_value(survey, group, one))
+            contrast
+            for contrast in comments.contrasts.get(group, ())
+            if contrast.comments >= least
+            and contrast.z > 0
+            and contrast.comments * (comments.read - size) > contrast.others * size
+            and self.is_significant("comments", "words", value=_claim_value(survey, group, contrast))
         ]
 
     def _comments_title(self, survey: str, distinctive: dict[str, list[Contrast]], comments: SurveyComments) -> str:
@@ -91,7 +91,9 @@ class CommentBlocks(LaterBlocks):
         if not contrasts_by_group:
             return text("comments.title", survey=name)
         group, contrasts = max(contrasts_by_group.items(), key=lambda item: item[1][0].z)
-        quoted = [text("comments.quoted", text=comments.spellings[one.word]) for one in contrasts[:MOST_TITLE_WORDS]]
+        quoted = [
+            text("comments.quoted", text=comments.spellings[contrast.word]) for contrast in contrasts[:MOST_TITLE_WORDS]
+        ]
         label = text(f"comments.among.{group if survey == 'nps' else f'{group}_{survey}'}")
         key = "title_words" if len(quoted) > 1 else "title_word"
         return text(f"comments.{key}", survey=name, group=label, words=join_items(quoted, self.words))
@@ -107,9 +109,9 @@ class CommentBlocks(LaterBlocks):
             "least": self.data.settings.definitions.comment_min_n,
         }
         keys = ["caption", "sampled"] if comments.read < comments.written else ["caption"]
-        keys += ["rule"] if survey == next(one for one in GROUPS if one in self._comments()) else []
+        keys += ["rule"] if survey == next(group for group in GROUPS if group in self._comments()) else []
         return " ".join(words.text(f"comments.{key}", **texts) for key in keys)
 
 
-def _claim_value(survey: str, group: str, one: Contrast) -> str:
-    return f"{survey} {group} {one.word}"
+def _claim_value(survey: str, group: str, contrast: Contrast) -> str:
+    return f"{survey} {group} {contrast.word}"

@@ -125,9 +125,9 @@ class Context:
         if self.alone is None:
             return ""
         column, value = self.alone
-        alike = [one for one in self.data.segments if one.lower() == column.lower()]
+        alike = [segment for segment in self.data.segments if segment.lower() == column.lower()]
         values = {*segment_values(self.data, column, self.every), value}
-        alike += [one for one in values if one.lower() == value.lower()]
+        alike += [candidate for candidate in values if candidate.lower() == value.lower()]
         plain = re.sub(r"[^A-Za-z0-9]+", "-", self.only).strip("-")
         if len(alike) == 2 and len(plain) <= 40 and plain.replace("-", "=", 1) == self.only:
             return f".{plain}"
@@ -241,16 +241,16 @@ class Context:
         is_sum = row.metric in ("revenue", "net_revenue") and not self.only
         if not is_sum or not row.complete or not narrative.is_known(row.change) or narrative.is_same(row, self.words):
             return ""
-        guests, one = self.row("guest_revenue"), largest_change(self.data, self.period)
+        guests, largest = self.row("guest_revenue"), largest_change(self.data, self.period)
         changes = {
             "guests": guests.change if guests is not None and narrative.is_known(guests.change) else 0.0,
-            "one": one[1] - one[0] if one else 0.0,
+            "one": largest[1] - largest[0] if largest else 0.0,
         }
-        who, change = max(changes.items(), key=lambda item: item[1] / row.change)
+        driver, change = max(changes.items(), key=lambda item: item[1] / row.change)
         if change / row.change < DRIVER_SHARE:
             return ""
         texts = {"change": self.words.value(abs(change), "money"), "period": self.words.period(self.period.shift(-1))}
-        return self.words.text(f"story.driver_{who}_{'more' if change > 0 else 'less'}", **texts)
+        return self.words.text(f"story.driver_{driver}_{'more' if change > 0 else 'less'}", **texts)
 
     def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of the trend's periods, with a column `complete`."""
@@ -318,7 +318,7 @@ def rows_for(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def metrics_of(name: str) -> list[str]:
     """The names of a section's metrics, or the one metric of that name."""
-    return [one.name for one in METRICS.values() if one.template == name] or [name]
+    return [metric.name for metric in METRICS.values() if metric.template == name] or [name]
 
 
 def unavailable(data: Dataset) -> dict[str, list[Metric]]:

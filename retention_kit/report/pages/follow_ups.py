@@ -33,16 +33,16 @@ class FollowUpBlocks(Attention):
         if self.alone or self.period.shift(1).is_complete(data.as_of) or self.period.start >= data.as_of:
             return None
         rows = []
-        for one in due_counts(data):
-            count, due = words.value(one["customers"], "count"), DASH
-            if one["reason"]:
-                count, due = DASH, one["reason"]
-            elif one["customers"]:
-                first, last = (words.date(one[name]) for name in ("first_due", "last_due"))
+        for due_count in due_counts(data):
+            count, due = words.value(due_count["customers"], "count"), DASH
+            if due_count["reason"]:
+                count, due = DASH, due_count["reason"]
+            elif due_count["customers"]:
+                first, last = (words.date(due_count[name]) for name in ("first_due", "last_due"))
                 due = words.text("follow_ups.due_by", first=first, last=last) if first != last else first
-            if one["is_cut"]:
+            if due_count["is_cut"]:
                 count = words.text("follow_ups.more", count=count)
-            rows.append([one["name"], one["when"], due, count, one["owner"] or DASH])
+            rows.append([due_count["name"], due_count["when"], due, count, due_count["owner"] or DASH])
         heads = ["name", "when", "due", "customers", "owner"]
         if all(row[-1] == DASH for row in rows):
             heads, rows = heads[:-1], [row[:-1] for row in rows]

@@ -44,14 +44,16 @@ class GoalBlocks(Context):
         # With few customers nothing is tested: the interval decides.
         return "near" if row.n >= SMALL or row.low <= row.target <= row.high else row.status
 
-    def state_in_words(self, one: GoalState) -> str:
+    def state_in_words(self, goal_state: GoalState) -> str:
         """The state of a goal as shape and word, and whether it is not significant."""
-        state = self.words.text("goals.shaped", shape=self._state_shape(one.state), state=self._state_word(one.state))
-        return self.words.text("goals.near", said=state) if self._is_near(one) else state
+        state = self.words.text(
+            "goals.shaped", shape=self._state_shape(goal_state.state), state=self._state_word(goal_state.state)
+        )
+        return self.words.text("goals.near", said=state) if self._is_near(goal_state) else state
 
     def states_counted(self) -> dict[str, int]:
         """The number of goals by state, the most urgent first."""
-        counts = Counter(one.state for one in self.goal_states())
+        counts = Counter(goal_state.state for goal_state in self.goal_states())
         return {state: counts[state] for state in URGENT if counts[state]}
 
     def goals_in_a_line(self) -> str:
@@ -83,14 +85,14 @@ class GoalBlocks(Context):
         words, states = self.words, self.goal_states()
         body = [
             [
-                self._goal_title(one),
-                self._value_text(one),
-                words.value(one.target, one.unit) if one.target is not None else "",
-                self.state_in_words(one),
-                self._due_text(one),
-                one.goal.owner or "",
+                self._goal_title(goal_state),
+                self._value_text(goal_state),
+                words.value(goal_state.target, goal_state.unit) if goal_state.target is not None else "",
+                self.state_in_words(goal_state),
+                self._due_text(goal_state),
+                goal_state.goal.owner or "",
             ]
-            for one in _most_urgent(states, most)
+            for goal_state in _most_urgent(states, most)
         ]
         names = ("figure", "value", "target", "state", "by", "owner")
         columns, cells = tables.without_empty(names, body, ("figure", "state"))
@@ -107,7 +109,7 @@ class GoalBlocks(Context):
         states = self.goal_states()
         if not states and not brief:
             return Block("text", text=self.words.text("goals.none"))
-        items = [self.goal_in_words(one, brief=brief) for one in _most_urgent(states, most)]
+        items = [self.goal_in_words(goal_state, brief=brief) for goal_state in _most_urgent(states, most)]
         first = {item["objective"]: index for index, item in reversed([*enumerate(items)])} | {"": -1}
         items.sort(key=lambda item: first[item["objective"]])  # grouped by objective
         for item, before in reversed([*zip(items[1:], items, strict=False)]):
@@ -126,11 +128,17 @@ class GoalBlocks(Context):
         A `chart` for each running goal, the most urgent first, six at most; values are in the unit of the figure.
         """
         words, blocks = self.words, Blocks()
-        running = [one for one in self.goal_states() if not one.is_past and not one.is_sum and one.history]
-        for one in _most_urgent(running, MOST_TRENDS):
-            if chart := charts.goal_trend(one.history, one.outlook, one.target, one.unit, words):
-                texts = {"goal": self._goal_title(one), "state": self.state_in_words(one)}
-                caption = [words.text("goals.trend_caption")] if one.outlook else []
+        running = [
+            goal_state
+            for goal_state in self.goal_states()
+            if not goal_state.is_past and not goal_state.is_sum and goal_state.history
+        ]
+        for goal_state in _most_urgent(running, MOST_TRENDS):
+            if chart := charts.goal_trend(
+                goal_state.history, goal_state.outlook, goal_state.target, goal_state.unit, words
+            ):
+                texts = {"goal": self._goal_title(goal_state), "state": self.state_in_words(goal_state)}
+                caption = [words.text("goals.trend_caption")] if goal_state.outlook else []
                 blocks.append(self.chart(chart, words.text("goals.trend", **texts), caption))
         return blocks
 
@@ -138,86 +146,102 @@ class GoalBlocks(Context):
         """A figure's goal on its card: `text`, and `share`, the progress from start to target (None if unknown)."""
         words, text = self.words, self.words.text
         goal = goal_of(self.data.settings.goals, row.metric, self.period, self.only, self.data.settings.report.every)
-        one = next(one for one in self.goal_states() if one.goal == goal and one.metric == row.metric)
+        goal_state = next(
+            goal_state
+            for goal_state in self.goal_states()
+            if goal_state.goal == goal and goal_state.metric == row.metric
+        )
         state = self.goal_state(row)
-        shape = self._state_shape(row.status if row.status != "open" else one.state)
+        shape = self._state_shape(row.status if row.status != "open" else goal_state.state)
         texts = {"goal": words.value(row.target, row.unit), "shape": shape}
-        texts |= {"state": self._state_word(one.state), "by": self._due_text(one)}
+        texts |= {"state": self._state_word(goal_state.state), "by": self._due_text(goal_state)}
         sentence = text(f"card.goal_{state}" if state else "card.goal", **texts)
         value = row.value if narrative.is_known(row.value) else None
-        share = bar(progress(value, one.start, row.target, row.better), row.status == "reached")
+        share = bar(progress(value, goal_state.start, row.target, row.better), row.status == "reached")
         if share is not None:
-            start = {"start": words.value(one.start, row.unit)}
-            if one.start_period:
-                start["period"] = words.period(one.start_period, "short")
-            sentence = text("card.goal_since" if one.start_period else "card.goal_from", said=sentence, **start)
+            start = {"start": words.value(goal_state.start, row.unit)}
+            if goal_state.start_period:
+                start["period"] = words.period(goal_state.start_period, "short")
+            sentence = text("card.goal_since" if goal_state.start_period else "card.goal_from", said=sentence, **start)
         return {"text": sentence, "share": share}
 
-    def _is_near(self, one: GoalState) -> bool:
+    def _is_near(self, goal_state: GoalState) -> bool:
         """Whether a reached or missed goal is not significant; the page's own figures as in its headline."""
-        if one.state not in (REACHED, MISSED) or one.low is None:
+        if goal_state.state not in (REACHED, MISSED) or goal_state.low is None:
             return False
-        is_ours = one.period == str(self.period) and (one.goal.segment or "") == self.only
-        row = self.row(one.metric) if is_ours else None
-        return one.may_be_chance if row is None or row.target != one.target else self.goal_state(row) == "near"
+        is_ours = goal_state.period == str(self.period) and (goal_state.goal.segment or "") == self.only
+        row = self.row(goal_state.metric) if is_ours else None
+        return (
+            goal_state.may_be_chance
+            if row is None or row.target != goal_state.target
+            else self.goal_state(row) == "near"
+        )
 
-    def goal_in_words(self, one: GoalState, *, brief: bool = False) -> dict[str, Any]:
+    def goal_in_words(self, goal_state: GoalState, *, brief: bool = False) -> dict[str, Any]:
         """One goal as an entry of the block `goals`; `brief` leaves out the texts below its bar."""
-        words, share = self.words, one.bar
-        objective = one.goal.objective if self._shares_objective(one) else ""
-        start = self.words.value(one.start, one.unit) if one.start is not None and not one.is_sum else ""
-        if start and one.start_period:
-            start = words.text("goals.start", start=start, period=words.period(one.start_period, "short"))
-        target = words.value(one.target, one.unit) if one.target is not None else ""
-        by, owner = self._due_text(one), words.isolate(one.goal.owner or "")
+        words, share = self.words, goal_state.bar
+        objective = goal_state.goal.objective if self._shares_objective(goal_state) else ""
+        start = (
+            self.words.value(goal_state.start, goal_state.unit)
+            if goal_state.start is not None and not goal_state.is_sum
+            else ""
+        )
+        if start and goal_state.start_period:
+            start = words.text("goals.start", start=start, period=words.period(goal_state.start_period, "short"))
+        target = words.value(goal_state.target, goal_state.unit) if goal_state.target is not None else ""
+        by, owner = self._due_text(goal_state), words.isolate(goal_state.goal.owner or "")
         return {
             "objective": objective,
-            "label": self._goal_figure(one) if objective else self._goal_title(one, in_full=True),
-            "value": self._value_text(one),
-            "state": self.state_in_words(one),
-            "tone": "" if self._is_near(one) else TONES.get(one.state, ""),
+            "label": self._goal_figure(goal_state) if objective else self._goal_title(goal_state, in_full=True),
+            "value": self._value_text(goal_state),
+            "state": self.state_in_words(goal_state),
+            "tone": "" if self._is_near(goal_state) else TONES.get(goal_state.state, ""),
             "share": share,
-            "mark": one.mark if not one.is_past else None,
+            "mark": goal_state.mark if not goal_state.is_past else None,
             "start": start if share is not None else "",
             "target": words.text("goals.target_by", target=target, by=by) if target and by else target or by,
             "detail": ""
             if brief
-            else " · ".join(filter(None, [*self._progress_texts(one), *self._outlook_texts(one), owner])),
+            else " · ".join(filter(None, [*self._progress_texts(goal_state), *self._outlook_texts(goal_state), owner])),
         }
 
-    def _progress_texts(self, one: GoalState) -> list[str]:
+    def _progress_texts(self, goal_state: GoalState) -> list[str]:
         """The progress of a goal in words, or why it is unknown."""
         text = self.words.text
-        if one.state == NO_DATA:
-            if one.reason not in self.words.table("goals.reasons"):
-                return [self.words.say(one.reason)]
-            due = self.words.period(one.due) if one.due else ""
-            return [text(f"goals.reasons.{one.reason}", every=text(f"every.{one.every}"), period=due)]
-        if not one.metric:
-            return [] if one.state == REACHED else [text("goals.by_hand")]
+        if goal_state.state == NO_DATA:
+            if goal_state.reason not in self.words.table("goals.reasons"):
+                return [self.words.say(goal_state.reason)]
+            due = self.words.period(goal_state.due) if goal_state.due else ""
+            return [text(f"goals.reasons.{goal_state.reason}", every=text(f"every.{goal_state.every}"), period=due)]
+        if not goal_state.metric:
+            return [] if goal_state.state == REACHED else [text("goals.by_hand")]
         texts = []
-        if one.is_held:
-            texts.append(text("goals.held", start=self.words.value(one.start, one.unit)))
-        elif one.why_no_start:
-            day = self.words.date(one.goal.start_date) if one.goal.start_date else ""
-            texts.append(text(f"goals.no_start.{one.why_no_start}", day=day))
-        if one.progress is not None and abs(one.progress) < MAX_PROGRESS:
-            way = self._whole_percent(one.progress, one.state == REACHED)
-            if one.expected is not None and not one.is_past:
-                kind = "sum" if one.is_sum else "way"
-                texts.append(text(f"goals.{kind}_expected", way=way, expected=self._whole_percent(one.expected, True)))
+        if goal_state.is_held:
+            texts.append(text("goals.held", start=self.words.value(goal_state.start, goal_state.unit)))
+        elif goal_state.why_no_start:
+            day = self.words.date(goal_state.goal.start_date) if goal_state.goal.start_date else ""
+            texts.append(text(f"goals.no_start.{goal_state.why_no_start}", day=day))
+        if goal_state.progress is not None and abs(goal_state.progress) < MAX_PROGRESS:
+            percent = self._whole_percent(goal_state.progress, goal_state.state == REACHED)
+            if goal_state.expected is not None and not goal_state.is_past:
+                kind = "sum" if goal_state.is_sum else "way"
+                texts.append(
+                    text(f"goals.{kind}_expected", way=percent, expected=self._whole_percent(goal_state.expected, True))
+                )
             else:
-                texts.append(text("goals.way", way=way))
+                texts.append(text("goals.way", way=percent))
         return texts
 
-    def _outlook_texts(self, one: GoalState) -> list[str]:
+    def _outlook_texts(self, goal_state: GoalState) -> list[str]:
         """The outlook of a goal in words, or why there is none."""
-        periods = self.words.text(f"spans.{self.every if one.is_sum else one.every}", count=one.known)
-        if one.probability is not None:
-            chance = self._whole_percent(one.probability, False)
-            texts = {"chance": chance, "periods": periods, "by": self._due_text(one)}
-            return [self.words.text(f"goals.{'stays_' * (one.state == REACHED)}{one.band}", **texts)]
-        if one.why_no_outlook and one.state != REACHED:
+        periods = self.words.text(
+            f"spans.{self.every if goal_state.is_sum else goal_state.every}", count=goal_state.known
+        )
+        if goal_state.probability is not None:
+            chance = self._whole_percent(goal_state.probability, False)
+            texts = {"chance": chance, "periods": periods, "by": self._due_text(goal_state)}
+            return [self.words.text(f"goals.{'stays_' * (goal_state.state == REACHED)}{goal_state.band}", **texts)]
+        if goal_state.why_no_outlook and goal_state.state != REACHED:
             return [self.words.text("goals.few", least=LEAST, periods=periods)]
         return []
 
@@ -228,60 +252,60 @@ class GoalBlocks(Context):
             number = min(number, 99)
         return self.words.value(number / 100, "percent")
 
-    def _value_text(self, one: GoalState) -> str:
+    def _value_text(self, goal_state: GoalState) -> str:
         """The value of a goal's figure, with its period if that is not the page's."""
-        if one.value is None:
+        if goal_state.value is None:
             return ""
-        value = self.words.value(one.value, one.unit)
-        if one.is_past:
+        value = self.words.value(goal_state.value, goal_state.unit)
+        if goal_state.is_past:
             return value
-        if one.is_sum:
+        if goal_state.is_sum:
             return self.words.text("goals.so_far", value=value)
-        if one.period != str(self.period):
-            return self.words.text("goals.at", value=value, period=self.words.period(one.period, "short"))
+        if goal_state.period != str(self.period):
+            return self.words.text("goals.at", value=value, period=self.words.period(goal_state.period, "short"))
         return value
 
-    def _due_text(self, one: GoalState) -> str:
-        period = one.goal.by or (one.due if one.is_sum else "")
+    def _due_text(self, goal_state: GoalState) -> str:
+        period = goal_state.goal.by or (goal_state.due if goal_state.is_sum else "")
         return self.words.period(period, "short") if period else ""
 
-    def _goal_figure(self, one: GoalState) -> str:
+    def _goal_figure(self, goal_state: GoalState) -> str:
         """The figure of a goal with its segment value; the id of a goal without a figure."""
-        label = self.words.say(METRICS[one.metric].label) if one.metric else one.id
-        if one.metric and one.id != one.metric and self._is_ambiguous(one):
-            label = self.words.text("goals.of_segment", label=label, segment=one.id)
-        column, _, value = (one.goal.segment or "").partition("=")
+        label = self.words.say(METRICS[goal_state.metric].label) if goal_state.metric else goal_state.id
+        if goal_state.metric and goal_state.id != goal_state.metric and self._is_ambiguous(goal_state):
+            label = self.words.text("goals.of_segment", label=label, segment=goal_state.id)
+        column, _, value = (goal_state.goal.segment or "").partition("=")
         if not value or self.only:
             return label
         part = self.words.text("document.filtered", column=column, value=value)
         return self.words.text("goals.of_segment", label=label, segment=part)
 
-    def _is_ambiguous(self, one: GoalState) -> bool:
+    def _is_ambiguous(self, goal_state: GoalState) -> bool:
         """Whether another goal without an objective has the same figure and customers."""
         same = [
             other
             for other in self.data.settings.goals.values()
-            if (other.metric, other.segment, other.objective) == (one.metric, one.goal.segment, "")
+            if (other.metric, other.segment, other.objective) == (goal_state.metric, goal_state.goal.segment, "")
         ]
         return len(same) > 1
 
-    def _goal_title(self, one: GoalState, *, in_full: bool = False) -> str:
+    def _goal_title(self, goal_state: GoalState, *, in_full: bool = False) -> str:
         """The title of a goal: its objective, with the figure if several goals share the objective, or `in_full`."""
-        objective, figure = one.goal.objective, self._goal_figure(one)
-        if not objective or (not one.metric and objective == one.id):
+        objective, figure = goal_state.goal.objective, self._goal_figure(goal_state)
+        if not objective or (not goal_state.metric and objective == goal_state.id):
             return objective or figure
-        if self._shares_objective(one) or (in_full and one.metric):
+        if self._shares_objective(goal_state) or (in_full and goal_state.metric):
             return self.words.text("goals.called", objective=objective, figure=figure)
         return objective
 
-    def _shares_objective(self, one: GoalState) -> bool:
+    def _shares_objective(self, goal_state: GoalState) -> bool:
         """Whether several goals have the objective of this one."""
         objectives = [other.objective for other in self.data.settings.goals.values() if other.objective]
-        return objectives.count(one.goal.objective) > 1
+        return objectives.count(goal_state.goal.objective) > 1
 
 
 def _most_urgent(states: list[GoalState], most: int) -> list[GoalState]:
     """All goals in the order of the settings, or the `most` most urgent if there are more; 0 means all."""
     if not 0 < most < len(states):
         return states
-    return sorted(states, key=lambda one: URGENT.index(one.state))[:most]
+    return sorted(states, key=lambda goal_state: URGENT.index(goal_state.state))[:most]

@@ -43,7 +43,7 @@ class LaterBlocks(Context):
         None with fewer than 30 customers who answered, or on a page of one segment value.
         """
         shares, frame = self._later_shares(survey), self._later()
-        answered = sum(one.n or 0 for one in shares.values())
+        answered = sum(measure.n or 0 for measure in shares.values())
         if frame is None or answered < SMALL or len(shares) < 2:
             return None
         labels = {name: self._answer_label(survey, name) for name in shares}
@@ -64,8 +64,8 @@ class LaterBlocks(Context):
         if p is not None and p <= LEVEL and not self.is_significant("later_retention", "answers", value=survey):
             caption.insert(1, self.words.text("later.many"))
         figures = [
-            f"{labels[name]} {self.words.value(one.value, 'fraction')} ({self.words.value(one.n, 'count')})"
-            for name, one in shares.items()
+            f"{labels[name]} {self.words.value(measure.value, 'fraction')} ({self.words.value(measure.n, 'count')})"
+            for name, measure in shares.items()
         ]
         alt = self.words.text("later.alt", label=rows["label"].iloc[0], figures=join_items(figures, self.words))
         return self.chart(ChartSpec(chart.spec, alt), self._later_title(survey, shares, labels), caption)
@@ -133,5 +133,7 @@ def _p_value(worst: Measure, *others: Measure) -> float | None:
 def _segment_rows(shares: dict[str, Measure], labels: dict[str, str], period: str, label: str) -> pd.DataFrame:
     """The shares as rows for the chart of segments, the best first."""
     columns = {"label": label, "segment": "", "period": period, "complete": True}
-    rows = [tables.share_row(one, segment_value=labels[name], **columns) for name, one in reversed(shares.items())]
+    rows = [
+        tables.share_row(measure, segment_value=labels[name], **columns) for name, measure in reversed(shares.items())
+    ]
     return pd.DataFrame(rows)

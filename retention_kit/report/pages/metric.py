@@ -31,8 +31,8 @@ class MetricBlocks(Context):
         chart = series.trend(rows, self.words, goal=now.target if narrative.is_known(now.target) else None)
         if chart is None:
             return Block("text", text=self.words.text("story.reason", label=now.label, note=now.note))
-        why = [] if narrative.is_known(now.value) or not now.note else [self.words.say(now.note)]
-        caption = [*why, self.words.text("chart.trend", definition=METRICS[metric].definition)]
+        notes = [] if narrative.is_known(now.value) or not now.note else [self.words.say(now.note)]
+        caption = [*notes, self.words.text("chart.trend", definition=METRICS[metric].definition)]
         if rule := rules.in_force(METRICS[metric], self.data, self.words):
             caption.append(rule)
         if rows["low"].notna().any():
@@ -109,8 +109,8 @@ def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
     unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
     few = rows[small & ~unnamed]
     if len(few) > 1:
-        one = pooled(few)
-        figures = {name: getattr(one, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
+        total = pooled(few)
+        figures = {name: getattr(total, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
         name = words.text("chart.small", count=words.value(len(few), "count"))
         few = few.head(1).assign(segment_value=name, note="", **figures)
     return pd.concat([rows[~small & ~unnamed], few, rows[unnamed]], ignore_index=True)

@@ -59,11 +59,11 @@ class ResponseBlocks(Context):
         """The claims of other blocks, and those that some customers answer more often than others."""
         claims = super().claims()
         for about, groups in self._response_groups().items():
-            for one in groups:
-                if one.p is not None:
+            for group in groups:
+                if group.p is not None:
                     twin = about if len(groups) == 2 else None  # both comparisons are the same
-                    value = f"{about} {one.value}"
-                    claims.append(Claim(("answering", about), "answering", "asked", one.p, value=value, twin=twin))
+                    value = f"{about} {group.value}"
+                    claims.append(Claim(("answering", about), "answering", "asked", group.p, value=value, twin=twin))
         return claims
 
     def response_rate(self) -> Blocks:
@@ -79,10 +79,12 @@ class ResponseBlocks(Context):
     def _rate_trend(self, rates: pd.DataFrame) -> Block | None:
         known = {int(row.period): (int(row.invited), int(row.answered)) for row in rates.itertuples()}
         periods = trend_periods(self.data, self.period)
-        measures = {str(one): share(*known.get(one.index, (0, 0))[::-1], "") for one in periods}
+        measures = {str(period): share(*known.get(period.index, (0, 0))[::-1], "") for period in periods}
         label = self.words.text("asked.rate")
-        rows = pd.DataFrame(tables.share_row(one, period=period, label=label) for period, one in measures.items())
-        rows = rows.assign(complete=[one.is_complete(self.data.as_of) for one in periods])
+        rows = pd.DataFrame(
+            tables.share_row(measure, period=period, label=label) for period, measure in measures.items()
+        )
+        rows = rows.assign(complete=[period.is_complete(self.data.as_of) for period in periods])
         chart, now = series.trend(rows, self.words), measures[str(self.period)]
         if chart is None:
             return None
@@ -121,17 +123,17 @@ class ResponseBlocks(Context):
             order = GROUPS.get(about, ())
             label = text(f"asked.about.{about}") if about in GROUPS else about.partition(" ")[2]
             rank = {value: number for number, value in enumerate(order)}
-            for one in sorted(groups, key=lambda one: (rank.get(one.value, 0), -(one.here.n or 0))):
-                if (one.here.n or 0) < SMALL:
+            for group in sorted(groups, key=lambda group: (rank.get(group.value, 0), -(group.here.n or 0))):
+                if (group.here.n or 0) < SMALL:
                     continue
-                is_real = self.is_significant("answering", "asked", value=f"{about} {one.value}")
-                verdict = "alike" if not is_real else "more" if one.gap > 0 else "fewer"
-                value = text(f"asked.value.{about}_{one.value}") if about in GROUPS else one.value
+                is_real = self.is_significant("answering", "asked", value=f"{about} {group.value}")
+                verdict = "alike" if not is_real else "more" if group.gap > 0 else "fewer"
+                value = text(f"asked.value.{about}_{group.value}") if about in GROUPS else group.value
                 name = text("asked.named", group=label, value=value)
                 if is_real:
-                    different.append(f"{name} {words.value(one.here.value, 'fraction')}")
-                figures = [words.value(one.here.n, "count"), words.value(one.here.value, "fraction")]
-                interval = interval_text(one.here.low, one.here.high, "fraction", words)
+                    different.append(f"{name} {words.value(group.here.value, 'fraction')}")
+                figures = [words.value(group.here.n, "count"), words.value(group.here.value, "fraction")]
+                interval = interval_text(group.here.low, group.here.high, "fraction", words)
                 rows.append([name, *figures, interval, text(f"asked.{verdict}")])
         if not rows:
             return None

@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 def describe_options(metrics: Iterable[Metric], data: Dataset, words: Words) -> list[str]:
     """A sentence for each option that affects these metrics, and for `min_n` if it hides any figures."""
     definitions = data.settings.definitions
-    names = dict.fromkeys(option for one in metrics for option in one.options if option not in _unused_options(data))
+    names = dict.fromkeys(
+        option for metric in metrics for option in metric.options if option not in _unused_options(data)
+    )
     sentences = [_describe(name, getattr(definitions, name), words) for name in names]
     return sentences + ([_describe("min_n", definitions.min_n, words)] if definitions.min_n > 1 else [])
 
 
-def in_force(one: Metric, data: Dataset, words: Words) -> str:
+def in_force(metric: Metric, data: Dataset, words: Words) -> str:
     """Sentences on options of a metric that are not at their default, and on unweighted answers among weighted ones."""
     definitions, default = data.settings.definitions, Definitions()
     sentences = [
         _describe(option, getattr(definitions, option), words)
-        for option in one.options
+        for option in metric.options
         if option not in _unused_options(data) and getattr(definitions, option) != getattr(default, option)
     ]
-    survey = SURVEYS.get(one.name)
+    survey = SURVEYS.get(metric.name)
     counts = data.quality.loc[data.quality["check"] == f"unweighted beside weighted answers: {survey}", "rows"]
     sentences += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in counts]
     return " ".join(sentences)

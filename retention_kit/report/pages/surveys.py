@@ -84,10 +84,12 @@ class SurveyBlocks(MetricBlocks, CommentBlocks, ResponseBlocks):
         rows = counts.set_index("score").reindex(scale).rename_axis("score").reset_index()
         rows = rows.assign(period=str(self.period), survey=survey, answers=rows["answers"].fillna(0))
         if survey == "nps":
-            rows["group"] = ["promoters" if one >= 9 else "passives" if one >= 7 else "detractors" for one in scale]
+            rows["group"] = [
+                "promoters" if score >= 9 else "passives" if score >= 7 else "detractors" for score in scale
+            ]
             labels = {name: self.words.text(f"charts.nps.{name}") for name in rows["group"]}
         else:
-            rows["group"] = ["all" if top == "mean" else "top" if one > high - top else "rest" for one in scale]
+            rows["group"] = ["all" if top == "mean" else "top" if score > high - top else "rest" for score in scale]
             labels = {
                 name: self.words.text(f"charts.answers.{name}_{survey}" if name == "top" else f"charts.answers.{name}")
                 for name in rows["group"]

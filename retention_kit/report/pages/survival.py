@@ -54,9 +54,9 @@ class SurvivalBlocks(Context):
         if sum(curve.lost for curve in curves) < LEAST_LOST:
             return []
         named = [(self._group(curve) if len(curves) > 1 else "", curve) for curve in curves]
-        seen = pd.concat([_steps(curve).assign(group=name) for name, curve in named], ignore_index=True)
+        observed = pd.concat([_steps(curve).assign(group=name) for name, curve in named], ignore_index=True)
         projected = pd.concat([curve.projected.assign(group=name) for name, curve in named], ignore_index=True)
-        if (chart := survival(seen, projected, self.words)) is None:
+        if (chart := survival(observed, projected, self.words)) is None:
             return []
         caption = [self.words.text("survival.caption", day=self.last_day_of_period())]
         if len(projected):
@@ -85,7 +85,7 @@ class SurvivalBlocks(Context):
         """The finding: the groups with the highest and lowest survival, and whether the difference is significant."""
         month = next((month for month in TITLE_MONTHS if all(curve.longest >= month for _, curve in named)), 0)
         shares = [(name, _share(curve, month)) for name, curve in named]
-        best, worst = max(shares, key=lambda one: one[1]), min(shares, key=lambda one: one[1])
+        best, worst = max(shares, key=lambda item: item[1]), min(shares, key=lambda item: item[1])
         texts = {
             "month": month,
             "column": column,
@@ -111,7 +111,7 @@ class SurvivalBlocks(Context):
         share, row = self.words.value(_share(curve, month), "fraction"), curve.at(month)
         if row is None or row["low"] != row["low"]:
             return share
-        low, high = (self.words.value(row[one], "fraction") for one in ("low", "high"))
+        low, high = (self.words.value(row[bound], "fraction") for bound in ("low", "high"))
         return self.words.text("survival.share", share=share, low=low, high=high)
 
     def _survival_table(self, named: list[tuple[str, Curve]], column: str | None) -> Block:
@@ -157,5 +157,5 @@ def _steps(curve: Curve) -> pd.DataFrame:
     )
     last = steps.iloc[[-1]] if len(steps) else start
     end = last.assign(month=curve.longest, at_risk=float(curve.followed(curve.longest)))
-    pieces = [start, steps, *([end] if curve.longest > last["month"].iloc[0] else [])]
-    return pd.concat(pieces, ignore_index=True).fillna({"low": 0.0, "high": 0.0})
+    segments = [start, steps, *([end] if curve.longest > last["month"].iloc[0] else [])]
+    return pd.concat(segments, ignore_index=True).fillna({"low": 0.0, "high": 0.0})

@@ -67,10 +67,17 @@ class ValueGroupBlocks(Context):
 
     def _group_sums(self, totals: pd.Series, before: pd.Series) -> list[str]:
         words, then = self.words, int(before.sum())
-        whole = words.value(1, "fraction")
+        full_share = words.value(1, "fraction")
         ends = [words.value(then, "count"), words.change(totals["customers"] - then, "count")] if then else [DASH, DASH]
         money = words.value(totals["revenue"], "money", "full")
-        return [words.text("value_groups.all"), words.value(totals["customers"], "count"), whole, money, whole, *ends]
+        return [
+            words.text("value_groups.all"),
+            words.value(totals["customers"], "count"),
+            full_share,
+            money,
+            full_share,
+            *ends,
+        ]
 
     def _moved_table(self, moves: pd.DataFrame, before: int) -> Block | None:
         """Movements from each group (rows) to each other (columns, by number); None without customers before."""
