@@ -49,8 +49,8 @@ class Month(NamedTuple):
     """
 
     below: Counter
-    made: Counter
-    held: dict[str, frozenset]
+    compared: Counter
+    claims: dict[str, frozenset]
 
 
 def company(number: int, effect: str = "") -> dict[str, pd.DataFrame]:
@@ -60,31 +60,31 @@ def company(number: int, effect: str = "") -> dict[str, pd.DataFrame]:
     born, ids = rng.uniform(-LIFETIME, DAYS, count), np.char.add("c", np.arange(count).astype(str))
     dies = born + rng.exponential(LIFETIME, count)
     dealt = {name: rng.choice(size, count, p=_shares(size)) for name, size in COLUMNS.items()}
-    values = {name: np.char.add(f"{name} ", one.astype(str)) for name, one in dealt.items()}
+    values = {name: np.char.add(f"{name} ", numbers.astype(str)) for name, numbers in dealt.items()}
     rate = rng.gamma(1.2, 1 / 40, count)  # orders a day
     if effect == ONE_VALUE:
         rate = np.where(dealt["twelve"] == 3, rate / 2, rate)
 
     def moments(per_day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whose and when: at a rate of their own, while they are customers."""
-        who = np.repeat(np.arange(count), rng.poisson(per_day * np.maximum(dies - born, 0)))
-        when = born[who] + rng.random(len(who)) * (dies - born)[who]
+        customers = np.repeat(np.arange(count), rng.poisson(per_day * np.maximum(dies - born, 0)))
+        when = born[customers] + rng.random(len(customers)) * (dies - born)[customers]
         inside = (when >= 0) & (when < DAYS)
-        return who[inside], when[inside]
+        return customers[inside], when[inside]
 
-    def table(who: np.ndarray, when: np.ndarray, name: str, **more: object) -> pd.DataFrame:
+    def table(customers: np.ndarray, when: np.ndarray, name: str, **more: object) -> pd.DataFrame:
         dates = (pd.Timestamp(BEGIN) + pd.to_timedelta(np.floor(when), unit="D")).strftime("%Y-%m-%d")
-        own = {column: one[who] for column, one in values.items()}
-        return pd.DataFrame({"customer_id": ids[who], name: dates, **more, **own})
+        own = {column: labels[customers] for column, labels in values.items()}
+        return pd.DataFrame({"customer_id": ids[customers], name: dates, **more, **own})
 
-    who, when = moments(rate)
+    customers, when = moments(rate)
     last = when >= DAYS - 31
     if effect == BUYING:
-        kept = ~last | (rng.random(len(who)) > 1 / 3)
-        who, when, last = who[kept], when[kept], last[kept]
-    spend = np.exp(rng.normal(3, 0.5, count))[who] * np.exp(rng.normal(0, 0.4, len(who)))
+        stays = ~last | (rng.random(len(customers)) > 1 / 3)
+        customers, when, last = customers[stays], when[stays], last[stays]
+    spend = np.exp(rng.normal(3, 0.5, count))[customers] * np.exp(rng.normal(0, 0.4, len(customers)))
     orders = table(
-        who, when, "ordered_at", amount=np.round(spend * np.where(last, 1.1 if effect == PRICE else 1, 1), 2)
+        customers, when, "ordered_at", amount=np.round(spend * np.where(last, 1.1 if effect == PRICE else 1, 1), 2)
     )
 
     members = np.flatnonzero((rng.random(count) < 0.5) & (dies > 0))
@@ -98,10 +98,10 @@ def company(number: int, effect: str = "") -> dict[str, pd.DataFrame]:
 
     answers, attitude = [], rng.normal(0, 1, count)
     for survey, top, often in (("nps", 10, 1 / 250), ("csat", 5, 1 / 400), ("ces", 7, 1 / 500)):
-        who, when = moments(np.full(count, often))
-        felt = 0.72 + 0.16 * (attitude[who] + rng.normal(0, 1, len(who)))
+        customers, when = moments(np.full(count, often))
+        felt = 0.72 + 0.16 * (attitude[customers] + rng.normal(0, 1, len(customers)))
         score = np.clip(np.round(felt * top), 0 if survey == "nps" else 1, top).astype(int)
-        answers.append(table(who, when, "responded_at", survey=survey, score=score))
+        answers.append(table(customers, when, "responded_at", survey=survey, score=score))
     return {"orders": orders, "subscriptions": subscriptions, "responses": pd.concat(answers, ignore_index=True)}
 
 
@@ -118,7 +118,9 @@ def months(number: int, effect: str = "") -> list[Month]:
     data = rk.load(**company(number, effect), timezone="UTC", currency="GBP", as_of=AS_OF, every="month", basis=basis)
     periods = [rk.Period.parse(LAST).shift(-back) for back in range(count)]
     known = [rk.Period.parse(LAST).shift(-back) for back in range(count + 13)]
-    claiming = [name for name, one in METRICS.items() if one.summary in ("movements", "purchases", "mrr", "feedback")]
+    claiming = [
+        name for name, metric in METRICS.items() if metric.summary in ("movements", "purchases", "mrr", "feedback")
+    ]
     rows = rk.scorecard(data, periods=known, metrics=claiming)
     parts = {
         name: rk.scorecard(data, periods=known[: count + 1], metrics=ranked("by_segment"), segment=name)
@@ -138,8 +140,8 @@ def months(number: int, effect: str = "") -> list[Month]:
                 for claim in segment_claims(now[now["metric"] == name], page.row(name), column)
             ]
             changes = segment_changes(data, period, column, EXPLAINED, frame)
-            for name, rows_of_one in changes.groupby("metric", sort=False):
-                more += part_claims(change_parts(rows_of_one, page.base, period), str(name), column)
+            for name, metric_rows in changes.groupby("metric", sort=False):
+                more += part_claims(change_parts(metric_rows, page.base, period), str(name), column)
             by_column[column] = significant(own + more)
             claims += more
         result.append(Month(_below(claims), Counter(map(_kind, claims)), by_column))
@@ -164,18 +166,20 @@ def simulate(companies: int = COMPANIES, effect: str = "", workers: int = 1) -> 
 
 def claimed(reports: list[Month], column: str) -> float:
     """The share of reports that claim anything."""
-    return sum(bool(month.held[column]) for month in reports) / len(reports)
+    return sum(bool(month.claims[column]) for month in reports) / len(reports)
 
 
 def alone(reports: list[Month], against: str) -> dict[str, float]:
     """By metric, how many of its comparisons lie below 5% alone."""
-    made, below = (sum((getattr(month, name) for month in reports), Counter()) for name in ("made", "below"))
-    return {metric: below[kind, metric] / count for (kind, metric), count in made.items() if kind == against and count}
+    compared, below = (sum((getattr(month, name) for month in reports), Counter()) for name in ("compared", "below"))
+    return {
+        metric: below[kind, metric] / count for (kind, metric), count in compared.items() if kind == against and count
+    }
 
 
-def said(reports: list[Month], column: str, *keys: tuple[str, str, str, str]) -> float:
+def share_claiming(reports: list[Month], column: str, *keys: tuple[str, str, str, str]) -> float:
     """The share of reports that claim one of these."""
-    return sum(any(key in month.held[column] for key in keys) for month in reports) / len(reports)
+    return sum(any(key in month.claims[column] for key in keys) for month in reports) / len(reports)
 
 
 def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
@@ -200,12 +204,12 @@ def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
     ]
     for kind, words in kinds.items():
         rates = alone(reports, kind)
-        made, below = (
+        compared, below = (
             sum(getattr(month, name)[key] for month in reports for key in getattr(month, name) if key[0] == kind)
-            for name in ("made", "below")
+            for name in ("compared", "below")
         )
         text = ", ".join(f"{name} {rate:.1%}" for name, rate in sorted(rates.items()))
-        lines.append(f"{words} | {below / max(made, 1):.1%} | {text}")
+        lines.append(f"{words} | {below / max(compared, 1):.1%} | {text}")
     lines += [
         "",
         "With a true effect, how often the report of that month says so (column of twelve values):",
@@ -215,7 +219,7 @@ def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
     ]
     for effect, keys in EFFECTS.items():
         names = " or ".join(dict.fromkeys(f"{metric} {value}".strip() for metric, _, _, value in keys))
-        lines.append(f"{effect} | {names} | {said(powers[effect], 'twelve', *keys):.0%}")
+        lines.append(f"{effect} | {names} | {share_claiming(powers[effect], 'twelve', *keys):.0%}")
     return "\n".join([*lines, "", f"Fixed seed {SEED}; made by `python benchmarks/chance.py`.", ""])
 
 
@@ -230,9 +234,9 @@ EFFECTS = {
 
 if __name__ == "__main__":
     many = int(sys.argv[1]) if len(sys.argv) > 1 else COMPANIES
-    nothing = simulate(many, workers=2)
+    unchanged = simulate(many, workers=2)
     powers = {effect: simulate(min(many, POWER), effect, workers=2) for effect in EFFECTS}
-    whole = page(nothing, powers)
+    whole = page(unchanged, powers)
     sys.stdout.write(whole)
     if many == COMPANIES:
         before = FILE.read_text("utf-8").partition(f"\n{HEADING}")[0]

@@ -48,26 +48,26 @@ class Row(NamedTuple):
         return LOWEST <= self.coverage <= HIGHEST
 
 
-def retention(n: int, kept: float) -> Measure:
-    row = SimpleNamespace(retained=kept, start=n, at_start_again=0, retained_again=0)  # nobody is there twice
+def retention(n: int, retained: float) -> Measure:
+    row = SimpleNamespace(retained=retained, start=n, at_start_again=0, retained_again=0)  # nobody is there twice
     return rk.METRICS["customer_retention_rate"].function(row)
 
 
 def satisfaction(n: int, top: float, weight: float | None = None, squared: float | None = None) -> Measure:
-    row = _answers("csat", n, weight, squared, satisfied=top)
+    row = feedback_row("csat", n, weight, squared, satisfied=top)
     return rk.METRICS["customer_satisfaction_score"].function(row)
 
 
 def promoter_score(
     n: int, promoters: float, detractors: float, weight: float | None = None, squared: float | None = None
 ) -> Measure:
-    row = _answers("nps", n, weight, squared, promoters=promoters, detractors=detractors)
+    row = feedback_row("nps", n, weight, squared, promoters=promoters, detractors=detractors)
     return rk.METRICS["net_promoter_score"].function(row)
 
 
 def every_answer(_n: int, answers: int, top: int, beside: int, tops: int, parts: int) -> Measure:
     """Satisfaction of customers from all their answers, with the sums over every two answers of one of them."""
-    row = _answers(
+    row = feedback_row(
         "csat", answers, satisfied=top, csat_weight_beside=beside, csat_part_beside=tops, csat_parts_beside=parts
     )
     return rk.METRICS["customer_satisfaction_score"].function(row)
@@ -77,7 +77,7 @@ def mean_spend(n: int, total: float, squared: float) -> Measure:
     return formulas.mean(total, squared, n, "")
 
 
-def _answers(
+def feedback_row(
     survey: str, n: int, weight: float | None = None, squared: float | None = None, **counts: float
 ) -> SimpleNamespace:
     """A row of the feedback summary; without weights each answer weighs 1."""
@@ -104,17 +104,17 @@ def weighted(*strata: tuple[float, float, tuple[float, ...]]) -> Draw:
         stratum = rng.choice(len(strata), (repeats, n), p=[share for share, _, _ in strata])
         weight = np.array([weight for _, weight, _ in strata])[stratum] * rng.lognormal(0, 0.25, stratum.shape)
         edges = np.cumsum([classes for _, _, classes in strata], axis=1)[stratum]
-        which = (rng.random(stratum.shape)[..., None] >= edges).sum(axis=-1)
-        sums = [(weight * (which == one)).sum(axis=1) for one in range(edges.shape[-1])]
+        drawn_class = (rng.random(stratum.shape)[..., None] >= edges).sum(axis=-1)
+        sums = [(weight * (drawn_class == number)).sum(axis=1) for number in range(edges.shape[-1])]
         return np.column_stack([*sums, weight.sum(axis=1), (weight**2).sum(axis=1)])
 
     return draw
 
 
-def weighted_share(strata: tuple, one: int) -> float:
+def weighted_share(strata: tuple, number: int) -> float:
     """What a class is of the whole, in truth."""
     whole = sum(share * weight for share, weight, _ in strata)
-    return sum(share * weight * classes[one] for share, weight, classes in strata) / whole
+    return sum(share * weight * classes[number] for share, weight, classes in strata) / whole
 
 
 def several(share: float, between: float) -> Draw:
@@ -128,7 +128,7 @@ def several(share: float, between: float) -> Draw:
         spread = 1 / between - 1
         top = rng.binomial(answers, rng.beta(share * spread, (1 - share) * spread, answers.shape))
         pairs = (answers * (answers - 1), top * (answers - 1), top * (top - 1))
-        return np.column_stack([one.sum(axis=1) for one in (answers, top, *pairs)])
+        return np.column_stack([counts_of_answers.sum(axis=1) for counts_of_answers in (answers, top, *pairs)])
 
     return draw
 
@@ -151,9 +151,9 @@ def change(name: str, now: Case, before: Case) -> Case:
 
     def measure(n: int, *drawn: float) -> Measure:
         half = len(drawn) // 2
-        one, other = now.measure(n, *drawn[:half]), before.measure(n, *drawn[half:])
-        low, high = formulas.difference(one, other)
-        return Measure(one.value - other.value, low=low, high=high)
+        measure_now, measure_before = now.measure(n, *drawn[:half]), before.measure(n, *drawn[half:])
+        low, high = formulas.difference(measure_now, measure_before)
+        return Measure(measure_now.value - measure_before.value, low=low, high=high)
 
     return Case(name, now.truth - before.truth, draw, measure)
 

@@ -11,7 +11,7 @@ from IPython import get_ipython
 from retention_kit.report.blocks import Block
 
 
-def shown(block: Block, **_) -> dict:
+def mime_bundle(block: Block, **_) -> dict:
     """What a notebook shows of a block: a chart as Altair shows one, anything else as it is."""
     if block.kind != "chart":
         return block._repr_mimebundle_()
@@ -21,4 +21,4 @@ def shown(block: Block, **_) -> dict:
 
 
 alt.renderers.enable("svg")
-get_ipython().display_formatter.mimebundle_formatter.for_type(Block, shown)
+get_ipython().display_formatter.mimebundle_formatter.for_type(Block, mime_bundle)

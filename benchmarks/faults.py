@@ -94,18 +94,18 @@ class Project:
 
 
 def trial(
-    project: Project, command: list[str], taken: float, chance: random.Random, counts: Counter, number: int
+    project: Project, command: list[str], duration: float, chance: random.Random, counts: Counter, number: int
 ) -> None:
     """One run that is ended somewhere."""
-    one = SIGNALS[number % len(SIGNALS)]
+    chosen_signal = SIGNALS[number % len(SIGNALS)]
     with project.begin(*command) as process:
         try:
-            _, err = process.communicate(timeout=chance.uniform(START, taken))
+            _, err = process.communicate(timeout=chance.uniform(START, duration))
             counts["ended first"] += 1
         except subprocess.TimeoutExpired:
-            process.send_signal(one)
+            process.send_signal(chosen_signal)
             _, err = process.communicate(timeout=60)
-            expected = {-signal.SIGKILL} if one == signal.SIGKILL else {130, 0, -one}
+            expected = {-signal.SIGKILL} if chosen_signal == signal.SIGKILL else {130, 0, -chosen_signal}
             counts["wrong exits"] += process.returncode not in expected
     if b"Traceback" in err:
         counts["tracebacks"] += 1
@@ -120,9 +120,9 @@ def trial(
 def tried(name: str, trials: int, seed: int) -> Counter:
     """All trials of one command, and the run to the end that follows."""
     chance, counts = random.Random(f"{seed} {name}"), Counter(trials=trials)
-    with serving("none", with_login=False) as room, tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder), room.server.port, RECIPIENTS[name])
-        room.handler.pause = 0.1 if name == "send" else 0
+    with serving("none", with_login=False) as mail_server, tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder), mail_server.server.port, RECIPIENTS[name])
+        mail_server.handler.pause = 0.1 if name == "send" else 0
         if name == "send":
             with project.begin("report") as process:
                 process.communicate()
@@ -131,9 +131,9 @@ def tried(name: str, trials: int, seed: int) -> Counter:
         with project.begin(*command) if name == "report" else nullcontext() as process:
             if process:
                 process.communicate()
-        taken = max(time.monotonic() - start, 3.0)
+        duration = max(time.monotonic() - start, 3.0)
         for number in range(trials):
-            trial(project, command, taken, chance, counts, number)
+            trial(project, command, duration, chance, counts, number)
         with project.begin(*command) as process:
             process.communicate()
             counts["wrong exits"] += process.returncode not in (0, 1)
@@ -143,9 +143,9 @@ def tried(name: str, trials: int, seed: int) -> Counter:
 
             with reading(project.folder / "reports") as outbox:
                 states = {row.recipient: row.state for row in outbox.rows() if row.is_report}
-            got = Counter(one.recipient for one in room.handler.taken)
-            counts["doubled"] += sum(times > 1 for times in got.values())
-            counts["lost"] += sum(not got[one] and states.get(one) != "unknown" for one in project.people)
+            received = Counter(message.recipient for message in mail_server.handler.received)
+            counts["doubled"] += sum(times > 1 for times in received.values())
+            counts["lost"] += sum(not received[person] and states.get(person) != "unknown" for person in project.people)
     return counts
 
 

@@ -35,7 +35,9 @@ def cells(path: Path, shell: InteractiveShell, parameters: dict[str, object]) ->
         with capture_output() as captured:
             shell.display_trap.hook = sys.displayhook  # the one that captures, which running a cell would put aside
             shell.run_cell(cell.source).raise_error()
-        outputs = [new_output("display_data", data=one.data, metadata=one.metadata or {}) for one in captured.outputs]
+        outputs = [
+            new_output("display_data", data=output.data, metadata=output.metadata or {}) for output in captured.outputs
+        ]
         result.append(new_code_cell(cell.source, outputs=outputs))
         if "parameters" in cell.metadata.get("tags", []):
             shell.push(parameters)
@@ -52,7 +54,7 @@ def main(folder: str, period: str, output: str, *notebooks: str) -> None:
         body, _ = exporter.from_notebook_node(document)
         Path(output, f"report{exporter.file_extension}").write_bytes(body if isinstance(body, bytes) else body.encode())
     charts = sum(
-        "vegalite" in kind for cell in document.cells for one in cell.get("outputs", []) for kind in one["data"]
+        "vegalite" in kind for cell in document.cells for output in cell.get("outputs", []) for kind in output["data"]
     )
     sys.stdout.write(json.dumps({"seconds": perf_counter() - start, "charts": charts}))
 

@@ -72,7 +72,7 @@ def simulate(world: World, n: int, number: int) -> tuple[float, float, float] | 
 def line(world: World, n: int) -> str:
     """A row of the table."""
     results = [simulate(world, n, number) for number in range(REPEATS)]
-    truth, low, high = np.array([one for one in results if one]).T
+    truth, low, high = np.array([result for result in results if result]).T
     inside = (low <= truth) & (truth <= high)
     mark = "" if LOWEST <= inside.mean() <= HIGHEST else " (outside)"
     width = np.median((high - low) / truth)

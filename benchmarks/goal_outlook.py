@@ -24,13 +24,13 @@ BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.0))
 
 
 class Trial(NamedTuple):
-    """One goal: the path and the unit of its figure, how far ahead it was due, what was said, and what came."""
+    """One goal: the path and the unit of its figure, how far ahead it was due, the probability, and whether it was reached."""
 
     path: str
     unit: str
     ahead: int
-    said: float
-    came: bool
+    predicted: float
+    occurred: bool
 
 
 def trials(count: int, seed: int = 20) -> Iterator[Trial]:
@@ -39,10 +39,10 @@ def trials(count: int, seed: int = 20) -> Iterator[Trial]:
     for path in PATHS:
         for unit in UNITS:
             for _ in range(count):
-                yield from _one(random, path, unit)
+                yield from simulated_goal(random, path, unit)
 
 
-def _one(random: np.random.Generator, path: str, unit: str) -> Iterator[Trial]:
+def simulated_goal(random: np.random.Generator, path: str, unit: str) -> Iterator[Trial]:
     length = int(random.integers(8, 25))
     whole = length + max(HORIZONS)
     step = random.uniform(0.02, 0.12)  # of a month's change, on the scale of the level
@@ -66,11 +66,11 @@ def _one(random: np.random.Generator, path: str, unit: str) -> Iterator[Trial]:
         then = values[length - 1 + ahead]
         reached = then <= target if better == "lower" else then >= target
         if unit == "money":
-            yield _of_sum(random, path, outlook, values[length - 1 :], spread, ahead)
+            yield simulated_sum(random, path, outlook, values[length - 1 :], spread, ahead)
         yield Trial(path, unit, ahead, outlook.probability(target, better, length - 1 + ahead), bool(reached))
 
 
-def _of_sum(
+def simulated_sum(
     random: np.random.Generator, path: str, outlook: Outlook, values: np.ndarray, spread: float, months: int
 ) -> Trial:
     """What is missing to a sum, and whether the next months bring it."""
@@ -85,8 +85,8 @@ def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tupl
         size = int(random.choice([40, 200, 1000]))
         shares = 1 / (1 + np.exp(-(random.uniform(-1.5, 2.5) + moves)))
         counts = random.binomial(size, shares)
-        bounds = [wilson(int(one), size) for one in counts]
-        return [Observation(at, one / size, *bounds[at]) for at, one in enumerate(counts)], counts / size
+        bounds = [wilson(int(count), size) for count in counts]
+        return [Observation(at, count / size, *bounds[at]) for at, count in enumerate(counts)], counts / size
     if unit == "money":
         values = 10_000 * np.exp(moves)
         return [Observation(at, float(value)) for at, value in enumerate(values)], values
@@ -97,18 +97,18 @@ def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tupl
 
 def brier(outcomes: list[Trial]) -> float:
     """The mean squared distance of what was said from what came."""
-    return float(np.mean([(one.said - one.came) ** 2 for one in outcomes]))
+    return float(np.mean([(trial.predicted - trial.occurred) ** 2 for trial in outcomes]))
 
 
 def calibration(outcomes: list[Trial]) -> list[tuple[float, float, float, int]]:
     """By bins of what was said: its mean, how often it came, the standard error of that, and the number."""
     rows = []
     for low, high in BINS:
-        binned = [one for one in outcomes if low <= one.said < high]
+        binned = [trial for trial in outcomes if low <= trial.predicted < high]
         if binned:
-            share = float(np.mean([one.came for one in binned]))
+            share = float(np.mean([trial.occurred for trial in binned]))
             error = (share * (1 - share) / len(binned)) ** 0.5
-            rows.append((float(np.mean([one.said for one in binned])), share, error, len(binned)))
+            rows.append((float(np.mean([trial.predicted for trial in binned])), share, error, len(binned)))
     return rows
 
 
@@ -122,13 +122,15 @@ def page(count: int) -> str:
         "|---|---:|---:|---:|",
     ]
     for path in PATHS:
-        scores = [brier([one for one in outcomes if (one.path, one.ahead) == (path, ahead)]) for ahead in HORIZONS]
+        scores = [
+            brier([trial for trial in outcomes if (trial.path, trial.ahead) == (path, ahead)]) for ahead in HORIZONS
+        ]
         lines.append(f"| {path} | {' | '.join(f'{score:.3f}' for score in scores)} |")
     heads = [f"{low:.0%} to {high:.0%}" for low, high in BINS]
     lines += ["\nWhat came, with its 95% margin, by what had been said:\n", f"| goals | {' | '.join(heads)} |"]
     lines.append("|---|" + "---:|" * len(BINS))
     for name in ("all", *PATHS, *UNITS, "sum"):
-        chosen = [one for one in outcomes if name in ("all", one.path, one.unit)]
+        chosen = [trial for trial in outcomes if name in ("all", trial.path, trial.unit)]
         cells = [f"{share:.1%} ± {1.96 * error:.1%}" for _, share, error, _ in calibration(chosen)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

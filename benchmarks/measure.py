@@ -31,7 +31,7 @@ class Sample(NamedTuple):
 
     seconds: float
     memory: int
-    told: Mapping[str, Any] = {}
+    output: Mapping[str, Any] = {}
     processor: float = 0
 
 
@@ -80,15 +80,15 @@ def case(name: str, command: list[str | Path], **environment: str) -> Case:
 
 def together(samples: list[Sample]) -> Sample:
     """Runs one after another as one."""
-    return Sample(sum(one.seconds for one in samples), max(one.memory for one in samples))
+    return Sample(sum(sample.seconds for sample in samples), max(sample.memory for sample in samples))
 
 
-def by_turns(cases: list[Case], rounds: int, say: Callable[[str], None] = say) -> dict[str, list[Sample]]:
+def measure_rounds(cases: list[Case], rounds: int, say: Callable[[str], None] = say) -> dict[str, list[Sample]]:
     """Every case once a round; what each name measured, in the order of rounds."""
     samples: dict[str, list[Sample]] = {}
     for _ in range(rounds):
-        for one in cases:
-            for name, sample in one().items():
+        for run_case in cases:
+            for name, sample in run_case().items():
                 samples.setdefault(name, []).append(sample)
                 used = f", {sample.processor:.3g} s of the processor" if sample.processor else ""
                 say(f"{name}: {sample.seconds:.3g} s, {sample.memory / 2**20:.0f} MiB{used}")

@@ -186,12 +186,12 @@ def measure(load: Any, meter: Meter, proxy: Proxy | None = None) -> dict[str, Co
     with phase("load"):
         data: Dataset = load()
     months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
-    every = [name for name, one in rk.METRICS.items() if one.summary != "lives"]
+    every = [name for name, metric in rk.METRICS.items() if metric.summary != "lives"]
     with phase("scorecard, 13 months, without forecasts"):
-        rk.scorecard(data, periods=months, metrics=[one for one in every if one not in _missing(data)])
+        rk.scorecard(data, periods=months, metrics=[name for name in every if name not in _missing(data)])
     with phase("the same by country"):
         rk.scorecard(
-            data, segment="country", periods=months, metrics=[one for one in every if one not in _missing(data)]
+            data, segment="country", periods=months, metrics=[name for name in every if name not in _missing(data)]
         )
     with phase("with forecasts, one month"):
         rk.scorecard(data, LAST)
@@ -207,9 +207,9 @@ def _processor() -> float:
             number = int(path.parent.name)
             parents[number], ticks[number] = int(cells[1]), sum(map(int, cells[11:15]))
     processes = [os.getpid()]
-    for one in processes:  # grows while it is read
-        processes += [number for number, parent in parents.items() if parent == one]
-    return sum(ticks[one] for one in processes) / os.sysconf("SC_CLK_TCK")
+    for process in processes:  # grows while it is read
+        processes += [number for number, parent in parents.items() if parent == process]
+    return sum(ticks[process] for process in processes) / os.sysconf("SC_CLK_TCK")
 
 
 def _missing(data: Dataset) -> set[str]:
@@ -231,18 +231,18 @@ def main() -> None:
     {"duckdb": embedded, "postgres": postgres, "spark": spark}[chosen.engine](chosen.millions, chosen.basis)
 
 
-def tell(millions: float, by_name: dict[str, Counts]) -> None:
-    for name, one in by_name.items():
-        numbers = [one.results, one.rows, one.size, one.sent, one.received]
-        cells = [f"{millions:g}", name, f"{one.processor:.3g}", *(f"{number:,}" for number in numbers)]
-        sys.stdout.write(f"| {' | '.join(cells)} | {one.largest[0]:,}: {one.largest[1][:70]} |\n")
+def print_counts(millions: float, by_name: dict[str, Counts]) -> None:
+    for name, counts in by_name.items():
+        numbers = [counts.results, counts.rows, counts.size, counts.sent, counts.received]
+        cells = [f"{millions:g}", name, f"{counts.processor:.3g}", *(f"{number:,}" for number in numbers)]
+        sys.stdout.write(f"| {' | '.join(cells)} | {counts.largest[0]:,}: {counts.largest[1][:70]} |\n")
     sys.stdout.flush()
 
 
 def embedded(sizes: list[float], basis: str) -> None:
     meter = Meter(DuckDB)
     for millions in sizes:
-        tell(millions, measure(partial(rk.load, company(millions) / "retention.toml", basis=basis), meter))
+        print_counts(millions, measure(partial(rk.load, company(millions) / "retention.toml", basis=basis), meter))
 
 
 def postgres(sizes: list[float], basis: str) -> None:
@@ -257,7 +257,7 @@ def postgres(sizes: list[float], basis: str) -> None:
             proxy = Proxy(port)
             engine = create_engine(f"postgresql+psycopg://bench@127.0.0.1:{proxy.port}/postgres")
             tables = dict(zip(TABLES, TABLES, strict=True))
-            tell(millions, measure(partial(rk.load, engine, **tables, basis=basis, **SETTINGS), meter, proxy))
+            print_counts(millions, measure(partial(rk.load, engine, **tables, basis=basis, **SETTINGS), meter, proxy))
 
 
 def spark(sizes: list[float], basis: str) -> None:
@@ -273,7 +273,7 @@ def spark(sizes: list[float], basis: str) -> None:
     session.sparkContext.setLogLevel("ERROR")
     for millions in sizes:
         tables = {name: session.read.parquet(str(company(millions) / f"{name}.parquet")) for name in TABLES}
-        tell(millions, measure(partial(rk.load, **tables, basis=basis, **SETTINGS), meter))
+        print_counts(millions, measure(partial(rk.load, **tables, basis=basis, **SETTINGS), meter))
     session.stop()
 
 

@@ -20,7 +20,7 @@ class Row:
 
 @dataclass
 class Claim:
-    """A line that has to hold: the ratios, one a round, and their bound; or one told beside those, held to the same."""
+    """A line that has to hold: the ratios, one a round, and their bound; or one beside those, for information."""
 
     text: str
     ratios: list[float]
@@ -47,16 +47,16 @@ class Part:
 
 def ratios(first: list[float], second: list[float]) -> list[float]:
     """Round by round, so that what slows a machine for a while slows both."""
-    return [one / other for one, other in zip(first, second, strict=True)]
+    return [first_value / second_value for first_value, second_value in zip(first, second, strict=True)]
 
 
 def seconds(samples: list[Sample]) -> list[float]:
-    return [one.seconds for one in samples]
+    return [sample.seconds for sample in samples]
 
 
 def rows_of(by_case: dict[str, list[Sample]]) -> list[Row]:
     """A row for each name, with the most memory of its rounds."""
-    return [Row(name, seconds(samples), max(one.memory for one in samples)) for name, samples in by_case.items()]
+    return [Row(name, seconds(samples), max(sample.memory for sample in samples)) for name, samples in by_case.items()]
 
 
 def agreement(figures: dict[str, dict[str, float]], within: float = 1e-9) -> str:
@@ -77,12 +77,12 @@ def agreement(figures: dict[str, dict[str, float]], within: float = 1e-9) -> str
 def page(parts: list[Part], machine: list[str]) -> str:
     """The results as markdown."""
     claims = [claim for part in parts for claim in part.claims]
-    bounds, beside = ([claim for claim in claims if claim.is_bound is wanted] for wanted in (True, False))
+    bounds, beside = ([claim for claim in claims if claim.is_bound is is_bound] for is_bound in (True, False))
     lines = ["# Benchmarks", "", "Written by `make bench`; every ratio is of one run, its sides measured by turns.", ""]
     for title, some in (("What has to hold", bounds), ("Beside it, for information", beside)):
         if some:
             lines += [f"## {title}", "", f"{sum(claim.holds for claim in some)} of {len(some)} hold.", ""]
-            lines += [*_table(("", "ratio", "spread", "bound", "holds"), [_claim_cells(one) for one in some]), ""]
+            lines += [*_table(("", "ratio", "spread", "bound", "holds"), [_claim_cells(claim) for claim in some]), ""]
     for part in parts:
         lines += [f"## {part.title}", ""]
         lines += _table(("", "seconds", "spread", "against the first", "peak memory"), _row_cells(part.rows))

@@ -77,13 +77,18 @@ def ours(data: dict) -> dict[str, float]:
     return figures
 
 
-def page(mine: dict[str, float], others: dict[str, dict[str, float]], missing: dict[str, str]) -> tuple[str, bool]:
+def page(
+    own_figures: dict[str, float], others: dict[str, dict[str, float]], missing: dict[str, str]
+) -> tuple[str, bool]:
     """The file, and whether all agree."""
     lines = ["# The lifetime models beside other packages'", ""]
     lines += ["Written by `python benchmarks/second_opinion.py`; each package in an environment of its own.", ""]
     agree = True
     for package, figures in others.items():
-        apart = {name: abs(mine[name] / value - 1) if value else abs(mine[name]) for name, value in figures.items()}
+        apart = {
+            name: abs(own_figures[name] / value - 1) if value else abs(own_figures[name])
+            for name, value in figures.items()
+        }
         worst = max(apart, key=apart.__getitem__)
         holds = apart[worst] <= ALLOWED[package]
         agree &= holds
@@ -97,7 +102,7 @@ def page(mine: dict[str, float], others: dict[str, dict[str, float]], missing: d
             "|---|---:|---:|---:|",
         ]
         names = [name for name in figures if " at " not in name]  # a curve has a hundred of the others
-        lines += [f"| {name} | {mine[name]:.6g} | {figures[name]:.6g} | {apart[name]:.0e} |" for name in names]
+        lines += [f"| {name} | {own_figures[name]:.6g} | {figures[name]:.6g} | {apart[name]:.0e} |" for name in names]
         lines.append("")
     lines += [f"{package} is missing: {reason}\n" for package, reason in missing.items()]
     lines += [
@@ -112,14 +117,14 @@ def page(mine: dict[str, float], others: dict[str, dict[str, float]], missing: d
 
 def main() -> int:
     with TemporaryDirectory() as folder:
-        facts = run([environment("lifetimes"), PEER, "folder"]).told
+        facts = run([environment("lifetimes"), PEER, "folder"]).output
         data = inputs(Path(facts["folder"]))
         path = Path(folder, "inputs.json")
         path.write_text(json.dumps(data), "utf-8")
         others, missing = {}, {}
         for package in ALLOWED:
             try:
-                others[package] = dict(run([environment(package), PEER, package, path]).told["figures"])
+                others[package] = dict(run([environment(package), PEER, package, path]).output["figures"])
             except NotThere as error:
                 missing[package] = str(error)
     text, agree = page(ours(data), others, missing)

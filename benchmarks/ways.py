@@ -46,7 +46,7 @@ def ours(folder: Path, basis: str) -> dict:
 
     data, load = _loaded(folder, basis)
     rows, seconds = timed(lambda: rk.scorecard(data, periods=_months()))
-    return {"load": load, "seconds": seconds, "memory": peak(), "figures": told(_of_scorecard(data, rows))}
+    return {"load": load, "seconds": seconds, "memory": peak(), "figures": figures_of(scorecard_frames(data, rows))}
 
 
 def six(folder: Path) -> dict:
@@ -54,13 +54,13 @@ def six(folder: Path) -> dict:
     import retention_kit as rk
 
     data, load = _loaded(folder, "orders")
-    metrics = [name for name, one in rk.METRICS.items() if one.summary in NATURAL]
+    metrics = [name for name, metric in rk.METRICS.items() if metric.summary in NATURAL]
     rows, seconds = timed(lambda: rk.scorecard(data, periods=_months(), metrics=metrics))
     customers, more = timed(lambda: {"cohorts": rk.cohorts(data), "rfm": rk.rfm(data, unit="day")})
     memory = peak()
-    frames = _of_scorecard(data, rows) | {"movements": _by_month(rk.customer_movements(data)), **customers}
+    frames = scorecard_frames(data, rows) | {"movements": _by_month(rk.customer_movements(data)), **customers}
     frames["cohorts"] = _by_month(frames["cohorts"])
-    return {"load": load, "seconds": seconds + more, "memory": memory, "figures": told(frames)}
+    return {"load": load, "seconds": seconds + more, "memory": memory, "figures": figures_of(frames)}
 
 
 def natural(folder: Path) -> dict:
@@ -80,7 +80,7 @@ def natural(folder: Path) -> dict:
 
         _, load = timed(read)
         frames, seconds = timed(lambda: {name: query(name) for name in NATURAL})
-    return {"load": load, "seconds": seconds, "figures": told(frames)}
+    return {"load": load, "seconds": seconds, "figures": figures_of(frames)}
 
 
 def pandas(folder: Path) -> dict:
@@ -103,7 +103,7 @@ def pandas(folder: Path) -> dict:
             "rfm": way.rfm(orders, AS_OF),
         }
     )
-    return {"load": load, "seconds": seconds, "figures": told(frames)}
+    return {"load": load, "seconds": seconds, "figures": figures_of(frames)}
 
 
 def scan(folder: Path) -> dict:
@@ -137,7 +137,7 @@ def rfm(folder: Path) -> dict:
 
     data, load = _loaded(folder, "orders")
     frame, seconds = timed(lambda: rk.rfm(data, unit="day"))
-    return {"load": load, "seconds": seconds, "figures": told({"rfm": frame})}
+    return {"load": load, "seconds": seconds, "figures": figures_of({"rfm": frame})}
 
 
 def values(folder: Path) -> dict:
@@ -221,8 +221,8 @@ async def _choose(data: Dataset) -> tuple[pd.DataFrame, float, list[float]]:
     for name, value in CHANGES:
         while _next(explorer, name, value) not in explorer._prepared:
             await asyncio.sleep(0.1)
-        before, taken = timed(partial(_change, explorer, name, value))
-        seconds.append(taken)
+        before, duration = timed(partial(_change, explorer, name, value))
+        seconds.append(duration)
     explorer.close()
     return before, first, seconds
 
@@ -275,7 +275,7 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _of_scorecard(data: Dataset, rows: pd.DataFrame) -> Frames:
+def scorecard_frames(data: Dataset, rows: pd.DataFrame) -> Frames:
     """What the scorecard holds, under the names of the natural queries."""
     import pandas as pd
 
@@ -305,7 +305,7 @@ def _by_month(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns={"period": "month"})
 
 
-def told(frames: Frames) -> dict[str, float]:
+def figures_of(frames: Frames) -> dict[str, float]:
     """Every figure of the last 13 months under a name of its own; of RFM, which has a row per customer, the sums. Frames
     are those of pandas or Polars.
     """
@@ -320,7 +320,7 @@ def told(frames: Frames) -> dict[str, float]:
         keys = ["cohort", "month"] if name == "cohorts" else ["month"]
         for row in frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records"):
             if str(row["month"])[:7] >= FIRST[:7]:
-                key = " ".join(str(row[one])[:7] for one in keys)
+                key = " ".join(str(row[column])[:7] for column in keys)
                 # A score of no answers is none: in pandas not equal to itself, in Polars None.
                 known = [column for column in COMPARED[name] if row[column] is not None and row[column] == row[column]]
                 figures |= {f"{name} {key} {column}": float(row[column]) for column in known}

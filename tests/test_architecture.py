@@ -108,8 +108,8 @@ def name_of(path: Path) -> str:
 NAMES = {name_of(path) for path in MODULES}
 
 
-def is_in(name: str, room: str) -> bool:
-    return name == room or name.startswith(f"{room}.")
+def is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -129,28 +129,28 @@ def imports(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", [path for path in MODULES if name_of(path)], ids=name_of)
 def test_imports_point_one_way(path):
     name = name_of(path)
-    room = max((room for room in MAY_IMPORT if is_in(name, room)), key=len, default=None)
-    assert room, f"{name} has no row in MAY_IMPORT"
+    package = max((package for package in MAY_IMPORT if is_in(name, package)), key=len, default=None)
+    assert package, f"{name} has no row in MAY_IMPORT"
     imported = {
         module.removeprefix("retention_kit").lstrip(".") for module in imports(path) if is_in(module, "retention_kit")
     }
     forbidden = {
         module
         for module in imported
-        if not any(is_in(module, allowed) for allowed in [room, *MAY_IMPORT[room].split()])
+        if not any(is_in(module, allowed) for allowed in [package, *MAY_IMPORT[package].split()])
     }
-    assert forbidden == set(), f"{name} may import {MAY_IMPORT[room] or 'nothing of ours'}"
+    assert forbidden == set(), f"{name} may import {MAY_IMPORT[package] or 'nothing of ours'}"
 
 
 def test_a_room_may_import_earlier_ones_only():
     earlier: list[str] = []
-    for room, allowed in MAY_IMPORT.items():
+    for package, allowed in MAY_IMPORT.items():
         assert [
             name
             for name in allowed.split()
-            if not any(is_in(one, name) or is_in(name, one) for one in [*earlier, room])
+            if not any(is_in(other, name) or is_in(name, other) for other in [*earlier, package])
         ] == []
-        earlier.append(room)
+        earlier.append(package)
 
 
 def test_no_two_modules_import_each_other():
@@ -174,7 +174,9 @@ def test_what_is_imported_is_declared():
     """An import of something that another dependency happens to bring would break when that one lets go of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    requirements = project["dependencies"] + [one for name, extra in extras.items() if name != "dev" for one in extra]
+    requirements = project["dependencies"] + [
+        requirement for name, extra in extras.items() if name != "dev" for requirement in extra
+    ]
     declared = {re.match(r"[\w.-]+", requirement)[0].lower() for requirement in requirements}
     distributions = packages_distributions()
     used = {module.split(".")[0] for path in MODULES for module in imports(path)} - sys.stdlib_module_names
@@ -225,7 +227,7 @@ def test_modules_stay_small(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: name_of(path) or "retention_kit")
 def test_functions_stay_small(path):
     functions = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, FUNCTIONS)]
-    assert [one.name for one in functions if one.end_lineno - body_of(one) >= 60] == []
+    assert [function.name for function in functions if function.end_lineno - body_of(function) >= 60] == []
 
 
 def body_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -241,13 +243,15 @@ def test_what_users_call_is_explained():
     from retention_kit.metrics.catalogue import metric
 
     exports = [getattr(rk, name) for name in rk.__all__ if name != "METRICS"]
-    metrics = [one.function for one in rk.METRICS.values()]
-    structs = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    metrics = [metric.function for metric in rk.METRICS.values()]
+    structs = [
+        member for member in vars(settings).values() if isinstance(member, type) and issubclass(member, msgspec.Struct)
+    ]
     templates = "".join(path.read_text("utf-8") for path in NOTEBOOKS)
     methods = [getattr(rk.Page, name) for name in sorted({*re.findall(r"page\.(\w+)\(", templates)})]
-    methods += [one for name, one in inspect.getmembers(Engine, callable) if name[0] != "_"]
+    methods += [method for name, method in inspect.getmembers(Engine, callable) if name[0] != "_"]
     lengths = {
-        name: statistics.mean(len((inspect.getdoc(one) or "").splitlines()) for one in group)
+        name: statistics.mean(len((inspect.getdoc(member) or "").splitlines()) for member in group)
         for name, group in {
             "exports": [*exports, metric],
             "metrics": metrics,

@@ -187,7 +187,7 @@ def test_what_a_process_tells_of_its_time_counts():
     from measure import run
 
     sample = run([sys.executable, "-c", "print('reading'); print('{\"seconds\": 0.25, \"load\": 2}')"])
-    assert (sample.seconds, sample.told["load"]) == (0.25, 2)
+    assert (sample.seconds, sample.output["load"]) == (0.25, 2)
 
 
 def test_a_process_that_fails_ends_the_run_with_its_words():
@@ -198,7 +198,7 @@ def test_a_process_that_fails_ends_the_run_with_its_words():
 
 
 def test_cases_take_turns():
-    from measure import Sample, by_turns
+    from measure import Sample, measure_rounds
 
     order = []
 
@@ -209,7 +209,7 @@ def test_cases_take_turns():
 
         return once
 
-    samples = by_turns([case("a"), case("b")], 3, lambda _: None)
+    samples = measure_rounds([case("a"), case("b")], 3, lambda _: None)
     assert order == ["a", "b"] * 3
     assert [sample.seconds for sample in samples["b"]] == [2, 4, 6]
 
@@ -271,13 +271,17 @@ def test_the_scorecard_is_held_to_its_bounds_whoever_is_a_customer():
     from parts.figures import _against_others
 
     seconds = {"orders": 1, "subscriptions": 2, "six": 3, "natural": 2, "pandas": 6}
-    samples = {way: [Sample(taken, 100, {"load": 0.5})] for way, taken in seconds.items()}
+    samples = {way: [Sample(times, 100, {"load": 0.5})] for way, times in seconds.items()}
     claims = _against_others(Company(10, Path()), samples)
-    against_sql = [(one.ratios, one.bound, one.is_bound) for one in claims if one.text.endswith("natural SQL: time")]
+    against_sql = [
+        (claim.ratios, claim.bound, claim.is_bound) for claim in claims if claim.text.endswith("natural SQL: time")
+    ]
     assert against_sql == [([0.5], 1.0, True), ([1.0], 1.0, True), ([1.5], 1.0, False)]
-    loaded = [(one.ratios, one.is_bound) for one in claims if one.text.endswith("natural SQL and its load: time")]
+    loaded = [
+        (claim.ratios, claim.is_bound) for claim in claims if claim.text.endswith("natural SQL and its load: time")
+    ]
     assert loaded == [([0.6], True), ([1.0], True), ([1.4], False)]
-    assert [(one.ratios, one.is_bound) for one in claims if one.text.endswith("against pandas: faster by")] == [
+    assert [(claim.ratios, claim.is_bound) for claim in claims if claim.text.endswith("against pandas: faster by")] == [
         ([6.0], True),
         ([3.0], True),
         ([2.0], False),

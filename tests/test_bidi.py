@@ -43,7 +43,7 @@ def test_a_text_that_is_cut_keeps_its_isolates_whole():
     for most in range(2, len(bidi.plain(text)) + 1):
         short = bidi.shorten(text, most, "rtl")
         assert len(bidi.plain(short)) <= most
-        assert sum(short.count(one) for one in (LTR, RTL, EITHER)) == short.count(END)
+        assert sum(short.count(mark) for mark in (LTR, RTL, EITHER)) == short.count(END)
     assert bidi.shorten(text, 100, "rtl") == text
 
 

@@ -271,11 +271,11 @@ def test_hooks_before_a_commit_have_the_locked_tools():
 
 
 def test_every_room_is_described():
-    rooms = {
+    packages = {
         path.parent.relative_to(ROOT / "retention_kit") for path in (ROOT / "retention_kit").rglob("*/__init__.py")
     }
     described = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    assert [str(room) for room in rooms if f"`{room.as_posix()}`" not in described] == []
+    assert [str(package) for package in packages if f"`{package.as_posix()}`" not in described] == []
 
 
 def test_every_error_is_documented():
@@ -283,7 +283,9 @@ def test_every_error_is_documented():
         row[0].strip("`"): row[2].strip("`") for row in table(section("errors.md", "Errors").partition("```")[0])
     }
     kinds = [
-        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.RetentionKitError)
+        member
+        for member in vars(errors).values()
+        if isinstance(member, type) and issubclass(member, errors.RetentionKitError)
     ]
     assert documented == {kind.__name__: kind.__bases__[-1].__name__ for kind in kinds}
 

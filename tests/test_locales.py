@@ -47,11 +47,11 @@ def test_every_counted_noun_is_counted_somewhere(name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_metric_has_its_texts(name):
     known = texts_of(name)["metrics"]
-    own = {name for name, one in METRICS.items() if one.function.__module__.startswith("retention_kit.")}
+    own = {name for name, metric in METRICS.items() if metric.function.__module__.startswith("retention_kit.")}
     assert known.keys() == own
-    for one in known:
-        texts = [*TEXTS, *(["competing"] if METRICS[one].competing else [])]
-        assert all(known[one].get(text) for text in texts), one
+    for metric in known:
+        texts = [*TEXTS, *(["competing"] if METRICS[metric].competing else [])]
+        assert all(known[metric].get(text) for text in texts), metric
     labels = [texts["label"] for texts in known.values()]
     assert len({*labels}) == len(labels)  # a table tells figures apart by them
 

@@ -19,7 +19,7 @@ from retention_kit.wording import Words
 
 PACKAGE = Path(errors.__file__).parent
 LANGUAGES = sorted(path.name.removesuffix(".toml") for path in FOLDER.joinpath("phrases").iterdir())
-ERRORS = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
+ERRORS = {name for name, member in vars(errors).items() if isinstance(member, type) and issubclass(member, Exception)}
 # Where a template is an argument: the place of it; in the command line also what help says.
 ANYWHERE = {**dict.fromkeys([*ERRORS, "Phrase", "blocked", "degraded"], 0), "wrong": 1, "check_choice": 1}
 IN_COMMANDS = {"translated": 0, "say": 0, "show": 0, "end": 1}
@@ -49,21 +49,23 @@ def templates(path: Path) -> Iterator[tuple[ast.AST, list[str]]]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
-        around = [one for one in functions if one.lineno <= call.lineno <= (one.end_lineno or 0)]
-        scope = max(around, key=lambda one: one.lineno, default=tree)
+        around = [function for function in functions if function.lineno <= call.lineno <= (function.end_lineno or 0)]
+        scope = max(around, key=lambda function: function.lineno, default=tree)
         is_help = is_command and name in ("add_argument", "add_parser", "_Parser")
-        arguments = [one.value for one in call.keywords if is_help and one.arg in ("help", "description")]
+        arguments = [keyword.value for keyword in call.keywords if is_help and keyword.arg in ("help", "description")]
         if name == "translated_each" and is_command:
             arguments += call.args
         elif name in positions and isinstance(call.func, ast.Name):
             arguments += call.args[positions[name] :][:1]
-        yield from ((one, [text for text in texts(one, scope) if text.strip()]) for one in arguments)
+        yield from ((argument, [text for text in texts(argument, scope) if text.strip()]) for argument in arguments)
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SAID = sorted({text for path in MODULES for _, found in templates(path) for text in found})
+SAID = sorted({text for path in MODULES for _, texts_found in templates(path) for text in texts_found})
 DECLARED = {text for check in CHECKS.values() for text in (check.fault, check.hint) if text}
-DECLARED |= {text for one in layouts().values() for text in (one.uncertain, one.refused, *one.notes) if text}
+DECLARED |= {
+    text for layout in layouts().values() for text in (layout.uncertain, layout.refused, *layout.notes) if text
+}
 
 
 def fields(template: str) -> set[str]:

@@ -70,7 +70,7 @@ def written(page: Path) -> str:
 
 def metric_names() -> str:
     """One row a family, for the README."""
-    rows = [f"| {title} | {' · '.join(f'`{one.name}`' for one in metrics)} |" for title, metrics in _families()]
+    rows = [f"| {title} | {' · '.join(f'`{metric.name}`' for metric in metrics)} |" for title, metrics in _families()]
     return "\n".join(["| about | metrics |", "|---|---|", *rows])
 
 
@@ -84,11 +84,18 @@ def terms_by_language() -> str:
     known = {name: flat(word_file(name)) for name in languages()}
     others = [name for name in known if name != "en"]
     rows = [
-        [one.label, *(known[name].get(f"metrics.{one.name}.label", one.label) for name in others), one.definition]
+        [
+            metric.label,
+            *(known[name].get(f"metrics.{metric.name}.label", metric.label) for name in others),
+            metric.definition,
+        ]
         for _, metrics in _families()
-        for one in metrics
+        for metric in metrics
     ]
-    rows += [[known["en"][key], *(known[name][key] for name in others), f"{about}."] for key, about in TERMS.items()]
+    rows += [
+        [known["en"][key], *(known[name][key] for name in others), f"{description}."]
+        for key, description in TERMS.items()
+    ]
     rows = [[text[:1].upper() + text[1:] for text in row] for row in rows]
     heads = ["English", *(str(Locale.parse(name).english_name) for name in others), "means"]
     lines = [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)]
@@ -97,7 +104,7 @@ def terms_by_language() -> str:
 
 def command_options() -> str:
     """One section a command with a table of what it takes, for docs/commands.md."""
-    return "\n\n".join(_command(name, about, parser) for name, about, parser in commands())
+    return "\n\n".join(_command(name, description, parser) for name, description, parser in commands())
 
 
 def commands(
@@ -106,26 +113,26 @@ def commands(
     """Each command with its help and its parser; of one that has commands of its own those, such as `survey serve`."""
     groups = [action for action in (of or parser())._actions if isinstance(action, argparse._SubParsersAction)]
     for group in groups:
-        about = {choice.dest: choice.help for choice in group._choices_actions}
-        for name, one in group.choices.items():
-            inner = [*commands(one, f"{before}{name} ")]
-            yield from inner or [(f"{before}{name}", about[name], one)]
+        descriptions = {choice.dest: choice.help for choice in group._choices_actions}
+        for name, command in group.choices.items():
+            inner = [*commands(command, f"{before}{name} ")]
+            yield from inner or [(f"{before}{name}", descriptions[name], command)]
 
 
 def _families() -> Iterator[tuple[str, list[Metric]]]:
     for summary, title in FAMILIES.items():
-        yield title, [one for one in METRICS.values() if one.summary == summary]
+        yield title, [metric for metric in METRICS.values() if metric.summary == summary]
 
 
-def _definition(one: Metric) -> str:
-    better = f", {one.better} is better" if one.better else ""
-    settings = ", ".join(f"[`{name}`](settings.md#definitions)" for name in one.options)
-    parts = {"Formula": one.formula, "Other rules": one.competing, "Source": one.source, "Settings": settings}
+def _definition(metric: Metric) -> str:
+    better = f", {metric.better} is better" if metric.better else ""
+    settings = ", ".join(f"[`{name}`](settings.md#definitions)" for name in metric.options)
+    parts = {"Formula": metric.formula, "Other rules": metric.competing, "Source": metric.source, "Settings": settings}
     listed = "\n".join(f"- {name}: {text}" for name, text in parts.items() if text)
-    return f"### {one.label}\n\n`{one.name}` ({one.unit}{better}). {one.definition}\n\n{listed}"
+    return f"### {metric.label}\n\n`{metric.name}` ({metric.unit}{better}). {metric.definition}\n\n{listed}"
 
 
-def _command(name: str, about: str, parser: argparse.ArgumentParser) -> str:
+def _command(name: str, description: str, parser: argparse.ArgumentParser) -> str:
     rows = []
     for action in parser._actions:
         if not isinstance(action, argparse._HelpAction):
@@ -133,7 +140,11 @@ def _command(name: str, about: str, parser: argparse.ArgumentParser) -> str:
             usage = " ".join([", ".join(action.option_strings), "" if value == "..." else value]).strip() or "…"
             rows.append(f"| `{usage}` | {action.help} |")
     table = "\n".join(["| argument | meaning |", "|---|---|", *rows])
-    return f"## {name}\n\n{about[0].upper()}{about[1:]}.\n\n{table}" if rows else f"## {name}\n\n{about}."
+    return (
+        f"## {name}\n\n{description[0].upper()}{description[1:]}.\n\n{table}"
+        if rows
+        else f"## {name}\n\n{description}."
+    )
 
 
 def test_the_lists_are_those_of_the_code():
@@ -142,7 +153,7 @@ def test_the_lists_are_those_of_the_code():
 
 
 def test_every_metric_is_in_a_family():
-    assert {one.summary for one in METRICS.values()} <= set(FAMILIES)
+    assert {metric.summary for metric in METRICS.values()} <= set(FAMILIES)
 
 
 def test_the_readme_is_short_and_shows_the_thing_within_a_screen():

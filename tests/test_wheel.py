@@ -62,7 +62,7 @@ def test_locks_cover_the_declared_dependencies_and_agree():
     core, dev = pins("core"), pins("dev")
     extras = PROJECT["optional-dependencies"]
     assert names(PROJECT["dependencies"]) - {name for name, _ in core} == set()
-    assert {one for name, extra in extras.items() if name != "spark" for one in names(extra)} - {
+    assert {package for name, extra in extras.items() if name != "spark" for package in names(extra)} - {
         name for name, _ in dev
     } == set()
     assert core - dev == set()

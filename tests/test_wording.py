@@ -149,10 +149,10 @@ def test_no_name_of_an_option_is_a_word_of_the_page():
             yield from sentences(value, f"{path}{key}.") if isinstance(value, dict) else [(f"{path}{key}", value)]
 
     words = tomllib.loads((Path(wording.__file__).parent / "locale" / "en.toml").read_text("utf-8"))
-    texts = [one for one in sentences(words) if one[0] != "locale"]
+    texts = [sentence for sentence in sentences(words) if sentence[0] != "locale"]
     texts += [
-        (name, getattr(one, part) or "")
-        for name, one in METRICS.items()
+        (name, getattr(metric, part) or "")
+        for name, metric in METRICS.items()
         for part in ("label", "definition", "formula", "competing", "source")
     ]
     assert [

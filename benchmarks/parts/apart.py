@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from environments import BIN, HERE, Company, NotThere, customers, environment
-from measure import by_turns, case, run
+from measure import case, measure_rounds, run
 from results import Claim, Part, agreement, ratios, rows_of, seconds
 from shop_export import LINES, write_export
 
@@ -30,7 +30,7 @@ def startup(_: list[Company], rounds: int) -> list[Part]:
     cases = [case(name, command) for name, command in zip(names, commands, strict=True)]
     for command in commands:
         run(command)
-    by_case = by_turns(cases, rounds * IMPORTS, lambda _: None)
+    by_case = measure_rounds(cases, rounds * IMPORTS, lambda _: None)
     package, pandas, ours, bare, _ = (seconds(samples) for samples in by_case.values())
     part.rows = rows_of(by_case)
     part.claims = [
@@ -47,13 +47,13 @@ def export(_: list[Company], rounds: int) -> list[Part]:
         write_export(Path(folder, "orders_export_1.csv"))
         ways = {"retention-kit, loaded and checked": "export", "floor: DuckDB reads it once": "export_scan"}
         cases = [case(name, [sys.executable, HERE / "ways.py", way, folder]) for name, way in ways.items()]
-        by_case = by_turns(cases, rounds)
+        by_case = measure_rounds(cases, rounds)
     part.rows = rows_of(by_case)
     ours, scan = by_case.values()
-    part.notes.append(agreement({name: samples[0].told["figures"] for name, samples in by_case.items()}))
+    part.notes.append(agreement({name: samples[0].output["figures"] for name, samples in by_case.items()}))
     part.claims = [
         Claim(f"an export of {EXPORT} MB, loaded and checked", seconds(ours), 15, unit="s"),
-        Claim(f"an export of {EXPORT} MB: memory", [one.memory / 10**6 for one in ours], 500, unit="MB"),
+        Claim(f"an export of {EXPORT} MB: memory", [sample.memory / 10**6 for sample in ours], 500, unit="MB"),
         Claim(
             "an export against one read of it by DuckDB: time",
             ratios(seconds(ours), seconds(scan)),
@@ -76,14 +76,14 @@ def lifetimes(_: list[Company], rounds: int) -> list[Part]:
     except NotThere as error:
         part.notes.append(f"lifetimes is missing: {error}")
     cases.append(case("retention-kit, 10 million customers", [*command, many]))
-    by_case = by_turns(cases, rounds)
+    by_case = measure_rounds(cases, rounds)
     part.rows = rows_of(by_case)
     fits = list(by_case.values())
     if len(fits) == 3:
-        figures = [one[0].told["figures"] for one in fits[:2]]
+        figures = [samples[0].output["figures"] for samples in fits[:2]]
         part.notes.append(agreement({"ours": figures[0], "lifetimes": figures[1]}, within=1e-3))
         text = "BG/NBD of 100,000 customers against lifetimes: CPU time"
         part.claims.append(Claim(text, ratios(seconds(fits[0]), seconds(fits[1])), 0.5))
-    used = [one.memory / 2**30 for one in fits[-1]]
+    used = [sample.memory / 2**30 for sample in fits[-1]]
     part.claims.append(Claim("BG/NBD of 10 million customers: memory", used, 1, unit="GiB"))
     return [part]

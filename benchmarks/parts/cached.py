@@ -8,13 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from environments import BIN, HERE, LARGE, Company, with_setting
-from measure import Sample, by_turns, run
+from measure import Sample, measure_rounds, run
 from results import Claim, Part, agreement, ratios, rows_of, seconds
 
 
 def cache(companies: list[Company], rounds: int) -> list[Part]:
     """Loads, scorecards and `retention-kit metrics` without a cache, with one that is empty, and again."""
-    company = next(one for one in reversed(companies) if one.millions <= LARGE or one is companies[0])
+    company = next(
+        candidate for candidate in reversed(companies) if candidate.millions <= LARGE or candidate is companies[0]
+    )
     part = Part(f"A cache of cleaned tables and summaries, {company.name}")
     with TemporaryDirectory() as temporary:
         own = {"XDG_CACHE_HOME": str(Path(temporary, "cache"))}
@@ -30,14 +32,14 @@ def cache(companies: list[Company], rounds: int) -> list[Part]:
             shutil.rmtree(own["XDG_CACHE_HOME"])
             for when, where in (("without a cache", company.folder), ("first", folder), ("again", folder)):
                 sample = run([sys.executable, HERE / "ways.py", "orders", where], **own)
-                by_run[f"load, {when}"] = sample._replace(seconds=sample.told["load"])
+                by_run[f"load, {when}"] = sample._replace(seconds=sample.output["load"])
                 by_run[f"scorecard, {when}"] = sample
             return by_run
 
-        by_run = by_turns([once], rounds)
+        by_run = measure_rounds([once], rounds)
     part.rows = rows_of(by_run)
     part.notes.append(
-        agreement({name: samples[0].told["figures"] for name, samples in by_run.items() if name[0] == "s"})
+        agreement({name: samples[0].output["figures"] for name, samples in by_run.items() if name[0] == "s"})
     )
     first, again, load, load_first = (
         seconds(by_run[name])

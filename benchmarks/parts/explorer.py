@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from environments import HERE, LARGE, Company, with_setting
-from measure import Sample, by_turns, case, run
+from measure import Sample, case, measure_rounds, run
 from results import Claim, Part, agreement, ratios, rows_of, seconds
 
 
@@ -33,10 +33,12 @@ def _part(company: Company, rounds: int) -> Part:
 
     def once() -> dict[str, Sample]:
         sample = run([sys.executable, HERE / "ways.py", "redraw", company.folder])
-        agreement(sample.told["figures"])
-        return {name: sample._replace(seconds=sample.told[key]) for key, name in names.items()}
+        agreement(sample.output["figures"])
+        return {name: sample._replace(seconds=sample.output[key]) for key, name in names.items()}
 
-    by_case = by_turns([once, case("scorecard", [sys.executable, HERE / "ways.py", "orders", company.folder])], rounds)
+    by_case = measure_rounds(
+        [once, case("scorecard", [sys.executable, HERE / "ways.py", "orders", company.folder])], rounds
+    )
     first, middle, slowest, again, scorecard = (seconds(samples) for samples in by_case.values())
     part.rows = rows_of(by_case)
     part.claims = [

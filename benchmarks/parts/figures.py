@@ -6,7 +6,7 @@ import sys
 from itertools import pairwise
 
 from environments import HERE, LARGE, Company, NotThere, environment
-from measure import Case, Sample, by_turns, case, run, say
+from measure import Case, Sample, case, measure_rounds, run, say
 from results import Claim, Part, Row, agreement, ratios, rows_of, seconds
 
 OURS = ("orders", "subscriptions")
@@ -29,7 +29,7 @@ def scorecard(companies: list[Company], rounds: int) -> list[Part]:
         others = ("natural", "pandas", "polars") if company.millions <= LARGE else ()
         ways = (*OURS, "six", *others, "scan")
         cases = [_way(way, company) for way in ways if way != "polars" or not missing]
-        by_company[company] = by_turns(cases, rounds if company.millions <= LARGE else 1)
+        by_company[company] = measure_rounds(cases, rounds if company.millions <= LARGE else 1)
         parts.append(_scorecard_part(company, by_company[company]))
     parts[0].notes += missing
     if middle := [company for company in companies if company.millions <= LARGE]:
@@ -37,11 +37,13 @@ def scorecard(companies: list[Company], rounds: int) -> list[Part]:
     for small, large in pairwise(companies):
         for way in OURS:
             before, after = by_company[small][way], by_company[large][way]
-            for what, taken in (("", seconds), (" with loading", _with_loading)):
-                times = zip(taken(after), taken(before), strict=False)
-                growth = [one * small.millions / (other * large.millions) for one, other in times]
-                text = f"{WAYS[way]}{what}: time a row at {large.name} against {small.name}"
-                parts[-1].claims.append(Claim(text, growth, 1.0, is_bound=not what))  # the scorecard's, the data loaded
+            for suffix, times_of in (("", seconds), (" with loading", _with_loading)):
+                times = zip(times_of(after), times_of(before), strict=False)
+                growth = [later * small.millions / (earlier * large.millions) for later, earlier in times]
+                text = f"{WAYS[way]}{suffix}: time a row at {large.name} against {small.name}"
+                parts[-1].claims.append(
+                    Claim(text, growth, 1.0, is_bound=not suffix)
+                )  # the scorecard's, the data loaded
     return parts
 
 
@@ -58,17 +60,17 @@ def _scorecard_part(company: Company, by_way: dict[str, list[Sample]]) -> Part:
     part = Part(f"Scorecard of all metrics over 13 months, {company.name}")
     part.rows = rows_of({WAYS[way]: samples for way, samples in by_way.items()})
     for way, samples in by_way.items():
-        if "load" in samples[0].told:
-            part.rows.append(Row(f"{WAYS[way]}: loading from Parquet", [one.told["load"] for one in samples]))
+        if "load" in samples[0].output:
+            part.rows.append(Row(f"{WAYS[way]}: loading from Parquet", [sample.output["load"] for sample in samples]))
     if company.millions > LARGE:
         for way in OURS:
-            used = [one.memory / 2**30 for one in by_way[way]]
+            used = [sample.memory / 2**30 for sample in by_way[way]]
             part.claims.append(Claim(f"{WAYS[way]}, loaded from Parquet, {company.name}: memory", used, 8, unit="GiB"))
         part.notes.append("Natural SQL and pandas were not asked for as much: they keep all of it in memory.")
         return part
     compared = [way for way in ("natural", *OURS, "six", "pandas", "polars") if way in by_way]
     part.notes.append("Lazy Polars reads as it computes: its seconds hold the reading.")
-    part.notes.append(agreement({way: by_way[way][0].told["figures"] for way in compared}))
+    part.notes.append(agreement({way: by_way[way][0].output["figures"] for way in compared}))
     return part
 
 
@@ -90,10 +92,12 @@ def _against_others(company: Company, by_way: dict[str, list[Sample]]) -> list[C
                 claims.append(Claim(text, ratios(loaded[other], loaded[way]), 1, is_floor=True, is_bound=False))
     for way in (*OURS, "six"):
         is_bound = way in OURS
-        name, used = f"{WAYS[way]}, {company.name}, against pandas:", [one.memory for one in by_way[way]]
+        name, used = f"{WAYS[way]}, {company.name}, against pandas:", [sample.memory for sample in by_way[way]]
         claims += [
             Claim(f"{name} faster by", ratios(times["pandas"], times[way]), 3, is_floor=True, is_bound=is_bound),
-            Claim(f"{name} memory", ratios(used, [one.memory for one in by_way["pandas"]]), 0.25, is_bound=is_bound),
+            Claim(
+                f"{name} memory", ratios(used, [sample.memory for sample in by_way["pandas"]]), 0.25, is_bound=is_bound
+            ),
         ]
     return claims
 
@@ -109,10 +113,12 @@ def peers(companies: list[Company], rounds: int) -> list[Part]:
             cases.append(case(name, [python, HERE / "peers" / f"{name}_{way}.py", company.folder]))
         except NotThere as error:
             part.notes.append(f"{name} is missing: {error}")
-        by_case = by_turns(cases, rounds)
+        by_case = measure_rounds(cases, rounds)
         part.rows = rows_of(by_case)
         if name in by_case:
-            part.notes.append(agreement({who: samples[0].told["figures"] for who, samples in by_case.items()}))
+            part.notes.append(
+                agreement({package: samples[0].output["figures"] for package, samples in by_case.items()})
+            )
         parts.append(part)
     return parts
 
@@ -127,4 +133,4 @@ def _missing(package: str) -> list[str]:
 
 
 def _with_loading(samples: list[Sample]) -> list[float]:
-    return [one.told.get("load", 0) + one.seconds for one in samples]
+    return [sample.output.get("load", 0) + sample.seconds for sample in samples]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import environments
 from environments import BEFORE, BIN, HERE, Company, NotThere, browser, wide_company
-from measure import Failed, Sample, by_turns, case, run, together
+from measure import Failed, Sample, case, measure_rounds, run, together
 from results import Claim, Part, agreement, ratios, rows_of, seconds
 
 TEMPLATES = HERE.parent / "templates"
@@ -41,9 +41,9 @@ def pack(companies: list[Company], rounds: int) -> list[Part]:
             lambda: _loop(company, notebooks, Path(folder, "loop")),
             lambda: _plain(company, Path(folder, "plain")),
         ]
-        by_case = by_turns(cases, rounds)
+        by_case = measure_rounds(cases, rounds)
     plain = by_case.pop("plain notebook")
-    drawn = {samples[0].told["charts"] for samples in by_case.values() if samples[0].told}
+    drawn = {samples[0].output["charts"] for samples in by_case.values() if samples[0].output}
     if len(drawn) != 1:
         raise Failed(f"The loop and the floor did not draw the same charts: {' and '.join(map(str, drawn))}.")
     ours, floor, html, *pdf = (seconds(samples) for samples in by_case.values())
@@ -61,9 +61,9 @@ def pack(companies: list[Company], rounds: int) -> list[Part]:
         f"The loop: `papermill`, `jupyter nbconvert --to html` and `--to webpdf` for each notebook, all {drawn.pop()} charts "
         "drawn by Altair's SVG renderer. The floor begins when everything is imported."
     )
-    figures = run([sys.executable, HERE / "ways.py", "orders", company.folder]).told["figures"]
+    figures = run([sys.executable, HERE / "ways.py", "orders", company.folder]).output["figures"]
     part.notes.append(
-        f"{PLAIN} {agreement({'the scorecard': figures, 'the plain notebook': plain[0].told['figures']})}"
+        f"{PLAIN} {agreement({'the scorecard': figures, 'the plain notebook': plain[0].output['figures']})}"
     )
     text = "pack against a plain notebook of the six summaries, HTML alone: time"
     part.claims.append(Claim(text, ratios(ours, seconds(plain)), 1, is_bound=False))
@@ -83,7 +83,7 @@ def before(companies: list[Company], rounds: int) -> list[Part]:
             for environment in ({}, earlier):
                 run([*command, "--force"], **environment)
             cases = [case("this commit", [*command, "--force"]), case("before", [*command, "--force"], **earlier)]
-            by_case = by_turns(cases, rounds)
+            by_case = measure_rounds(cases, rounds)
             part.rows = rows_of(by_case)
             part.claims = _time_claims(f"pack against the commit before, {name}", *by_case.values(), 0.75)
             parts.append(part)
@@ -100,10 +100,10 @@ def languages(companies: list[Company], rounds: int) -> list[Part]:
                 case(language, [*command, "--force", "--language", language]) for language in ("en", "ar", "en,ar")
             ]
             run([*command, "--force"])
-            by_case = by_turns(cases, rounds)
+            by_case = measure_rounds(cases, rounds)
             part.rows = rows_of(by_case)
-            one, _, both = by_case.values()
-            part.claims = _time_claims(f"en,ar against en, {name}", both, one, 1.4)
+            english, _, both = by_case.values()
+            part.claims = _time_claims(f"en,ar against en, {name}", both, english, 1.4)
             parts.append(part)
     return parts
 
@@ -120,12 +120,12 @@ def segments(companies: list[Company], rounds: int) -> list[Part]:
             case("one segment value", [*single, *chosen[:2]]),
             case(f"{SEGMENTS} segment values", [*many, *chosen]),
         ]
-        by_case = by_turns(cases, rounds)
+        by_case = measure_rounds(cases, rounds)
         if len([*Path(folder, "many").rglob("report.en.city-*.html")]) != SEGMENTS:
             raise Failed("Not every segment value has a report.")
-    one, ten = by_case.values()
+    single_pack, ten = by_case.values()
     part.rows = rows_of(by_case)
-    part.claims = _time_claims(f"packs of {SEGMENTS} segment values against one, {cities.name}", ten, one, 4)
+    part.claims = _time_claims(f"packs of {SEGMENTS} segment values against one, {cities.name}", ten, single_pack, 4)
     return [part]
 
 
@@ -149,15 +149,17 @@ def backfill(companies: list[Company], rounds: int) -> list[Part]:
 
         run(_report(company, single))
         month = case("one month", [*_report(company, single), "--force"])
-        by_case = by_turns([month, together_and_next, month, apart, month], rounds)
+        by_case = measure_rounds([month, together_and_next, month, apart, month], rounds)
     often, ours, following, each = (seconds(samples) for samples in by_case.values())
-    one = [fmean(often[begin : begin + 3]) for begin in range(0, len(often), 3)]  # of each round
+    month_means = [fmean(often[begin : begin + 3]) for begin in range(0, len(often), 3)]  # of each round
     part.rows = rows_of(by_case)
     part.notes.append("One month is measured before, between and after, and the mean of the three counts.")
     text, used = f"{BACKFILL} months in one command", [samples[0].memory for samples in by_case.values()]
     part.claims = [
-        Claim(f"{text} against one month: time", ratios(ours, one), 7),
-        Claim(f"the month after {BACKFILL} that are there against one month: time", ratios(following, one), 1.1),
+        Claim(f"{text} against one month: time", ratios(ours, month_means), 7),
+        Claim(
+            f"the month after {BACKFILL} that are there against one month: time", ratios(following, month_means), 1.1
+        ),
         Claim(f"{text} against {BACKFILL} commands: faster by", ratios(each, ours), 2, is_floor=True),
         Claim(f"{text} against one month: memory", [used[1] / used[0]], 1.7, is_bound=False),
     ]
@@ -206,17 +208,17 @@ def _loop(company: Company, notebooks: list[Path], folder: Path) -> dict[str, Sa
     convert = [BIN / "jupyter", "nbconvert", "--log-level=ERROR", "--to"]
     pdf = ["chromium_pdf.ChromiumPDFExporter", "--WebPDFExporter.disable_sandbox=True"]
     for notebook in notebooks:
-        source, made = folder / notebook.name, folder / f"{notebook.stem}.out.ipynb"
+        source, executed = folder / notebook.name, folder / f"{notebook.stem}.out.ipynb"
         source.write_text(json.dumps(with_drawn_charts(json.loads(notebook.read_text()))))
-        papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", source, made, *parameters]
+        papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", source, executed, *parameters]
         steps["papermill"].append(run(papermill, **same))
-        steps["html"].append(run([*convert, "html", made], **same))
+        steps["html"].append(run([*convert, "html", executed], **same))
         if browser():
-            steps["pdf"].append(run([*convert, *pdf, made], **same))
+            steps["pdf"].append(run([*convert, *pdf, executed], **same))
     charts = {"charts": sum(len(_PICTURE.findall(path.read_text())) for path in folder.glob("*.html"))}
     without = [*steps["papermill"], *steps["html"]]
-    made = {"shell loop, HTML only": together(without)._replace(told=charts)}
-    return made | ({"shell loop, HTML and webpdf": together([*without, *steps["pdf"]])} if browser() else {})
+    samples = {"shell loop, HTML only": together(without)._replace(output=charts)}
+    return samples | ({"shell loop, HTML and webpdf": together([*without, *steps["pdf"]])} if browser() else {})
 
 
 def _plain(company: Company, folder: Path) -> dict[str, Sample]:
@@ -230,7 +232,7 @@ def _plain(company: Company, folder: Path) -> dict[str, Sample]:
         run([BIN / "jupyter", "nbconvert", "--log-level=ERROR", "--to", "html", target], **same),
     ]
     figures = json.loads((folder / "figures.json").read_text())
-    return {"plain notebook": together(steps)._replace(told={"figures": figures})}
+    return {"plain notebook": together(steps)._replace(output={"figures": figures})}
 
 
 def with_drawn_charts(notebook: dict) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from environments import HERE, Company, wide_company
-from measure import by_turns, case
+from measure import case, measure_rounds
 from results import Claim, Part, agreement, ratios, rows_of
 
 KINDS = {"values": "10,000 segment values", "years": "the weeks of 15 years"}
@@ -23,22 +23,25 @@ def wide(companies: list[Company], rounds: int) -> list[Part]:
             case(NARROW[kind], [*ways, kind, company.folder]),
             case(name, [*ways, kind, wide_company(kind, company)]),
         ]
-    by_case = by_turns(cases, rounds)
+    by_case = measure_rounds(cases, rounds)
     part.rows = rows_of(by_case)
     for kind, name in KINDS.items():
-        each = [[one.seconds / one.told["rows"] for one in by_case[which]] for which in (name, NARROW[kind])]
-        rows = [by_case[which][0].told["rows"] for which in (name, NARROW[kind])]
+        each = [
+            [sample.seconds / sample.output["rows"] for sample in by_case[case_name]]
+            for case_name in (name, NARROW[kind])
+        ]
+        rows = [by_case[case_name][0].output["rows"] for case_name in (name, NARROW[kind])]
         part.claims += [
             Claim(f"scorecard of {name} against {NARROW[kind]}, {company.name}: time a figure", ratios(*each), 1),
             Claim(
                 f"scorecard of {name}, {company.name}: memory",
-                [one.memory / 2**30 for one in by_case[name]],
+                [sample.memory / 2**30 for sample in by_case[name]],
                 8,
                 unit="GiB",
             ),
         ]
         part.notes.append(f"Figures of {name}: {rows[0]:,}; of {NARROW[kind]}: {rows[1]:,}.")
     part.notes += [
-        agreement(samples[0].told["figures"]) for samples in by_case.values() if "figures" in samples[0].told
+        agreement(samples[0].output["figures"]) for samples in by_case.values() if "figures" in samples[0].output
     ]
     return [part]

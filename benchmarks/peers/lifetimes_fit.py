@@ -9,9 +9,9 @@ from lifetimes import BetaGeoFitter
 
 with np.load(sys.argv[1]) as file:
     columns = [file[name].astype(float) for name in ("x", "t_x", "T")]
-begun = process_time()
+start = process_time()
 model = BetaGeoFitter()
 model.fit(*columns)
-seconds = process_time() - begun
+seconds = process_time() - start
 figures = {name: float(model.params_[name]) for name in ("r", "alpha", "a", "b")}
 sys.stdout.write("\n" + json.dumps({"seconds": seconds, "figures": figures}))

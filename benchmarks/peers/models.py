@@ -98,8 +98,8 @@ def lifelines(inputs: dict) -> dict[str, float]:
 
 if __name__ == "__main__":
     if sys.argv[1] == "folder":
-        place = importlib.util.find_spec("lifetimes").submodule_search_locations[0]
-        sys.stdout.write(json.dumps({"folder": str(Path(place) / "datasets")}))
+        folder = importlib.util.find_spec("lifetimes").submodule_search_locations[0]
+        sys.stdout.write(json.dumps({"folder": str(Path(folder) / "datasets")}))
     else:
         figures = globals()[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text("utf-8")))
         sys.stdout.write("\n" + json.dumps({"figures": figures}))

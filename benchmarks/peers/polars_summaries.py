@@ -15,18 +15,18 @@ from time import perf_counter
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from ways import AS_OF, FIRST, NATURAL, peak, told
+from ways import AS_OF, FIRST, NATURAL, figures_of, peak
 
 first, as_of = date.fromisoformat(FIRST), date.fromisoformat(AS_OF)
 month, before = pl.col("month"), pl.col("before")
 
 
-def of_month(column: str) -> pl.Expr:
+def month_of(column: str) -> pl.Expr:
     return pl.col(column).dt.month_start().dt.date().alias("month")
 
 
 def movements(orders: pl.LazyFrame) -> pl.LazyFrame:
-    months = orders.filter(pl.col("customer_id").is_not_null()).select("customer_id", of_month("ordered_at")).unique()
+    months = orders.filter(pl.col("customer_id").is_not_null()).select("customer_id", month_of("ordered_at")).unique()
     visits = months.sort("customer_id", "month").with_columns(before=month.shift().over("customer_id"))
     moves = visits.group_by("month").agg(
         end=pl.len().cast(pl.Int64),
@@ -39,7 +39,7 @@ def movements(orders: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def purchases(orders: pl.LazyFrame) -> pl.LazyFrame:
-    orders = orders.with_columns(of_month("ordered_at"))
+    orders = orders.with_columns(month_of("ordered_at"))
     known = orders.filter(pl.col("customer_id").is_not_null())
     buyers = known.group_by("customer_id", "month").agg(purchases=pl.len(), revenue=pl.col("amount").sum())
     lives = buyers.with_columns(first_month=month.min().over("customer_id"))
@@ -84,7 +84,7 @@ def mrr(subscriptions: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def feedback(responses: pl.LazyFrame) -> pl.LazyFrame:
-    answers = responses.with_columns(of_month("responded_at")).filter(month >= first).sort("responded_at")
+    answers = responses.with_columns(month_of("responded_at")).filter(month >= first).sort("responded_at")
     answers = answers.unique(["customer_id", "survey", "month"], keep="last")
     score = {survey: pl.col("score").filter(pl.col("survey") == survey) for survey in ("nps", "csat", "ces")}
     return answers.group_by("month").agg(
@@ -95,7 +95,7 @@ def feedback(responses: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def cohorts(orders: pl.LazyFrame) -> pl.LazyFrame:
-    months = orders.filter(pl.col("customer_id").is_not_null()).select("customer_id", of_month("ordered_at")).unique()
+    months = orders.filter(pl.col("customer_id").is_not_null()).select("customer_id", month_of("ordered_at")).unique()
     months = months.with_columns(cohort=month.min().over("customer_id"))
     return months.group_by("cohort", "month").agg(active=pl.len())
 
@@ -126,7 +126,7 @@ def polars(folder: Path) -> dict:
     ]
     frames = dict(zip(NATURAL, pl.collect_all(plans), strict=True))
     seconds, memory = perf_counter() - start, peak()
-    return {"seconds": seconds, "memory": memory, "figures": told(frames)}
+    return {"seconds": seconds, "memory": memory, "figures": figures_of(frames)}
 
 
 if __name__ == "__main__":

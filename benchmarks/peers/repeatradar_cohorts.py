@@ -12,9 +12,9 @@ import pandas as pd
 from repeatradar import generate_cohort_data
 
 orders = pd.read_parquet(f"{sys.argv[1]}/orders.parquet", columns=["customer_id", "ordered_at"]).dropna()
-begun = perf_counter()
+start = perf_counter()
 cells = generate_cohort_data(orders, "ordered_at", "customer_id", cohort_period="M", period_duration=30)
-seconds = perf_counter() - begun
+seconds = perf_counter() - start
 sys.stdout.write(
     json.dumps({"seconds": seconds, "figures": {str(cohort)[:7]: int(size) for cohort, size in cells[0].items()}})
 )

@@ -22,7 +22,7 @@ def shop(tmp_path, monkeypatch):
 
     def write(*alerts: str) -> None:
         text = '[data]\norders = "orders.csv"\n[report]\ntimezone = "UTC"\nas_of = 2026-07-01\n'
-        Path("retention.toml").write_text(text + "".join(f"[[alerts]]\n{one}\n" for one in alerts))
+        Path("retention.toml").write_text(text + "".join(f"[[alerts]]\n{alert}\n" for alert in alerts))
 
     return write
 
@@ -46,7 +46,7 @@ def test_states_are_printed_as_json(shop, capsys):
     shop(LOST, 'name = "By country"\nwhen = "lost_customers >= 20"\neach = "country"')
     assert main(["alerts", "--period", "2026-04", "--json"]) == 3
     states = json.loads(capsys.readouterr().out)
-    assert [(one["alert"], one["segment"], one["state"], one["since"]) for one in states] == [
+    assert [(state["alert"], state["segment"], state["state"], state["since"]) for state in states] == [
         ("Lost", "", "firing", "2026-04"),
         ("By country", "country=DE", "firing", "2026-04"),
         ("By country", "country=FR", "firing", "2026-04"),

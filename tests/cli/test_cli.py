@@ -77,8 +77,8 @@ OF_METRICS = {
     "--metric retention_rate": "There is no metric 'retention_rate': did you mean",
     "--metric mrr": "There is no mrr: ",
 }
-ASKED = [("metrics", asked) for asked in (*MISTAKES, *OF_METRICS)] + [
-    ("report", asked) for asked in (*MISTAKES, *OF_REPORT)
+ASKED = [("metrics", arguments) for arguments in (*MISTAKES, *OF_METRICS)] + [
+    ("report", arguments) for arguments in (*MISTAKES, *OF_REPORT)
 ]
 
 
@@ -106,9 +106,9 @@ def faulty(project):
 def test_a_mistake_is_one_sentence_and_writes_nothing(faulty, capsys, monkeypatch, command, arguments):
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
     # A table without settings is read with its file named, not guessed by its columns.
-    asked_for = arguments.replace("narrow.csv", "narrow.toml").replace("torn.csv", "torn.toml")
+    command_line = arguments.replace("narrow.csv", "narrow.toml").replace("torn.csv", "torn.toml")
     before = {path: path.read_bytes() for path in faulty.rglob("*") if path.is_file()}
-    assert main([command, *asked_for.split()]) == 2
+    assert main([command, *command_line.split()]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("retention-kit: ")
@@ -122,9 +122,9 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(faulty, capsys, monkeypatc
     "arguments", ["report --format docx", "report --format html,pfd", "metrics --json --csv", "repot", ""]
 )
 def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, arguments):
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(SystemExit) as error:
         main(arguments.split())
-    assert refused.value.code == 2
+    assert error.value.code == 2
     message = capsys.readouterr().err
     assert re.fullmatch(r"retention-kit: .+; retention-kit.* --help tells what there is\.\n", message)
     assert not (project / "reports").exists()
@@ -386,11 +386,11 @@ def test_what_was_asked_for_is_opened_and_no_other_segment(capsys):
     ("line", "words"), [("retention-kit re", {"report", "rerun"}), ("retention-kit metrics --js", {"--json"})]
 )
 def test_a_shell_completes_commands_and_options(tmp_path, line, words):
-    answer = tmp_path / "answer"
-    variables = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    output = tmp_path / "answer"
+    variables = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(output), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
     variables |= {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "", "_ARGCOMPLETE_IFS": "\n"}
     subprocess.run([sys.executable, "-m", "retention_kit.cli"], env={**os.environ, **variables}, check=True)
-    assert {word.strip() for word in answer.read_text("utf-8").split("\n")} == words
+    assert {word.strip() for word in output.read_text("utf-8").split("\n")} == words
 
 
 GOALS = """

@@ -128,7 +128,7 @@ def test_a_pack_that_replaces_another_is_done(command, capsys, is_caused):
             break
         sentence = capsys.readouterr().err.splitlines()[-1]
         now = [manifest.read(Path("reports", month)) for month in MONTHS]
-        done = [month for month, one, other in zip(MONTHS, before, now, strict=True) if one != other]
+        done = [month for month, first, second in zip(MONTHS, before, now, strict=True) if first != second]
         assert [month for month in MONTHS if month in sentence.partition("done:")[2]] == done
 
 

@@ -92,13 +92,13 @@ def test_machines_read_english(capsys, form):
 
 @pytest.mark.parametrize("arguments", ["--help", "report --help", "survey invite --help"])
 def test_help_is_in_the_language_with_the_same_options(capsys, arguments):
-    def shown(*options: str) -> str:
+    def shown_words(*options: str) -> str:
         with pytest.raises(SystemExit) as ended:
             main([*options, *arguments.split()])
         assert ended.value.code == 0
         return bidi.plain(capsys.readouterr().out)
 
-    english, arabic = shown(), shown("--language", "ar")
+    english, arabic = shown_words(), shown_words("--language", "ar")
     assert re.findall(r"^  (-[^ ]+)", arabic, re.M) == re.findall(r"^  (-[^ ]+)", english, re.M)
     assert "الخيارات:" in arabic
     assert "options:" not in arabic

@@ -177,7 +177,7 @@ def test_without_a_terminal_sections_are_told_in_lines_and_rich_is_not_imported(
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setitem(sys.modules, "rich.console", None)  # an import of it would fail
-    with progress() as tell:
-        tell("2024-02", "", 0, 1)
-        tell("2024-02", "revenue", 1, 1)
+    with progress() as report:
+        report("2024-02", "", 0, 1)
+        report("2024-02", "revenue", 1, 1)
     assert capsys.readouterr().err == "2024-02 1/1 revenue\n"

@@ -54,7 +54,7 @@ def test_every_way_of_writing_is_read(units, separators, money, sign, position, 
     """Groups, decimals, signs, currencies and digits in any combination, decided by one value that leaves no doubt."""
     (group, decimal), (currency, digits, marker) = separators, money
     right = [Decimal(unit).scaleb(-digits) for unit in [*units, 1_234_567_891]]
-    texts = [write_number(one, group, decimal, digits, sign, position.replace("S", marker)) for one in right]
+    texts = [write_number(number, group, decimal, digits, sign, position.replace("S", marker)) for number in right]
     if is_arabic:
         texts = [text.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) for text in texts]
     assert read(texts, decimals=digits, currency=currency) == right
@@ -84,7 +84,9 @@ def test_every_way_of_writing_is_read(units, separators, money, sign, position, 
     ],
 )
 def test_what_decides_between_two_readings(texts, hints, right):
-    assert read(texts, **{"decimals": 2} | hints) == [one if one is None else Decimal(str(one)) for one in right]
+    assert read(texts, **{"decimals": 2} | hints) == [
+        amount if amount is None else Decimal(str(amount)) for amount in right
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_a_stated_sign_leaves_nothing_to_tell(tmp_path):
 )
 def test_amounts_finer_than_their_currency_are_told(units, digits, money, kind):
     currency, decimals = money
-    numbers = [Decimal(one).scaleb(-digits) for one in units]
+    numbers = [Decimal(unit).scaleb(-digits) for unit in units]
     amounts = [{"text": str, "float": float, "Decimal": Decimal}[kind](number) for number in numbers]
     finer = sum(number != round(number, decimals) for number in numbers)
     data = rk.load(orders=orders(amounts), currency=currency, **UTC)

@@ -91,7 +91,7 @@ def revenue(path: Path, **options) -> float:
 
 
 def entries(cache_dir: Path) -> list[Path]:
-    return sorted(one for one in cache_dir.iterdir() if not one.name.startswith("."))
+    return sorted(path for path in cache_dir.iterdir() if not path.name.startswith("."))
 
 
 # Equality
@@ -122,9 +122,12 @@ def values_of(data) -> dict:
         "quality": data.quality.to_csv(),
         "display": data._repr_html_(),
         "quarantine": {name: (rows.to_csv(), dict(rows.dtypes)) for name, rows in data.quarantine.items()},
-        "rows": {table: (one.rows, one.frame.to_csv(), one.lines.to_csv()) for table, one in rows_of(data).items()},
+        "rows": {
+            table: (checked.rows, checked.frame.to_csv(), checked.lines.to_csv())
+            for table, checked in rows_of(data).items()
+        },
         "lists": {name: rows.to_csv() for name, rows in customer_lists(data, last, columns=["country"]).items()},
-        "due": [(one.follow_up.name, one.rows, one.reason) for one in due_lists(data)],
+        "due": [(due_list.follow_up.name, due_list.rows, due_list.reason) for due_list in due_lists(data)],
         "scorecard": scorecard_of(data),
     }
 
@@ -308,10 +311,10 @@ def test_a_new_file_of_many_is_read_alone(shop, cache_dir, monkeypatch):
     assert revenue(shop) == 70.0
     assert read == ["orders-1.csv", "orders-2.csv"]
     shop.with_name("orders-3.csv").write_text("".join([months[0], *months[5:]]), "utf-8")
-    one = rk.load(shop)
+    data = rk.load(shop)
     assert read[2:] == ["orders-3.csv"]
     fresh = rk.load(shop, cache=False)
-    assert values_of(one) == values_of(fresh)
+    assert values_of(data) == values_of(fresh)
     read.clear()
     shop.with_name("orders-2.csv").write_text("".join([months[0], *months[3:5]]).replace("30.00", "31.00"), "utf-8")
     assert revenue(shop) == 71.0
@@ -342,11 +345,11 @@ def test_summaries_are_kept_as_they_are_computed(shop, monkeypatch):
 
 
 def test_two_runs_add_to_one_another(shop):
-    one, other = rk.load(shop), rk.load(shop)
+    first, second = rk.load(shop), rk.load(shop)
     keys = [SummaryKey(name, "2024-02") for name in ("first", "second")]
-    one.summaries[keys[0]], other.summaries[keys[1]] = 1, 2
+    first.summaries[keys[0]], second.summaries[keys[1]] = 1, 2
     assert [rk.load(shop).summaries.get(key) for key in keys] == [1, 2]
-    assert one.summaries[keys[1]] == 2
+    assert first.summaries[keys[1]] == 2
 
 
 @pytest.mark.parametrize(
@@ -605,7 +608,7 @@ def test_the_least_used_goes_first_and_other_code_before_it(shop, cache_dir, mon
     oldest_first = []
     for option in options:
         rk.load(shop, **option)
-        oldest_first += [one for one in entries(cache_dir) if one not in oldest_first]
+        oldest_first += [entry for entry in entries(cache_dir) if entry not in oldest_first]
     for day, entry in enumerate(oldest_first):
         os.utime(entry, (day, day))
     rk.load(shop)  # used last

@@ -10,7 +10,7 @@ from balance import assert_balanced, rows_set_aside, rows_used
 from containers import write_orders
 
 COLUMNS = ["customer_id", "order_id", "ordered_at", "amount"]
-CLEAN = [[f"C{place % 5}", f"#{place}", f"2024-01-{place + 1:02}", f"{place + 1}.50"] for place in range(20)]
+CLEAN = [[f"C{number % 5}", f"#{number}", f"2024-01-{number + 1:02}", f"{number + 1}.50"] for number in range(20)]
 # What a row may be instead, at any place.
 SPOILED = {
     "date": ["C1", "#90", "soon", "1.00"],
@@ -65,7 +65,7 @@ def test_every_container_sets_the_same_rows_aside(tmp_path, chosen):
             rows_set_aside(data, "orders"),
             data.engine.rows("SELECT customer_id, order_id, ordered_at, amount FROM orders ORDER BY ALL"),
         )
-    assert all(one == by_container["csv"] for one in by_container.values())
+    assert all(value == by_container["csv"] for value in by_container.values())
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -93,12 +93,12 @@ def test_a_line_of_no_status_goes_with_its_order(tmp_path_factory, lines):
     text += "".join(f"Ann,{order},2024-01-05,{amount},{status}\n" for order, status, amount in rows)
     data = load(folder, more='rows = "lines"\nwhere = "status = \'paid\'"', lines=text)
     statuses = {order: {status for other, status, _ in rows if other == order and status} for order, *_ in rows}
-    kept = [row for row in rows if row[1] == "paid" or (not row[1] and statuses[row[0]] == {"paid"})]
-    assert value(data, "revenue", "2024-01") == sum(amount for *_, amount in kept)
+    selected = [row for row in rows if row[1] == "paid" or (not row[1] and statuses[row[0]] == {"paid"})]
+    assert value(data, "revenue", "2024-01") == sum(amount for *_, amount in selected)
     assert_balanced(data, "orders", len(rows))
-    left_out = [row for row in rows if row not in kept]
+    left_out = [row for row in rows if row not in selected]
     assert checks(data).get("where is neither true nor false", 0) == sum(not status for _, status, _ in left_out)
-    halves = {order for order, *_ in kept} & {order for order, *_ in left_out}
+    halves = {order for order, *_ in selected} & {order for order, *_ in left_out}
     assert checks(data).get("order cut in half by where", 0) == sum(order in halves for order, *_ in left_out)
 
 
@@ -187,13 +187,13 @@ TOTALS = [  # what the last row is: whether it is told
 ]
 
 
-@pytest.mark.parametrize(("last", "is_told"), TOTALS)
-def test_a_row_that_sums_the_others_is_a_finding(last, is_told):
+@pytest.mark.parametrize(("last", "is_reported"), TOTALS)
+def test_a_row_that_sums_the_others_is_a_finding(last, is_reported):
     amounts = [10, 20, 30]
     rows = pd.DataFrame({"customer_id": list("ABC"), "ordered_at": "2024-01-05", "amount": amounts})
     rows.loc[3] = {"ordered_at": "2024-01-31", "amount": 60} | last
     counts = checks(rk.load(orders=rows, **UTC))
-    assert ("row that sums the others" in counts) == is_told
+    assert ("row that sums the others" in counts) == is_reported
 
 
 @pytest.mark.long
@@ -207,8 +207,8 @@ def test_every_sum_of_rows_since_the_last_and_of_all_is_a_finding(months, refund
     """Sums of each month's rows less a refund."""
     rows = []
     for amounts in months:
-        given = [*amounts, 6, -refund] if refund else amounts
-        rows += [*(("A", amount) for amount in given), ("Subtotal", sum(given))]
+        all_amounts = [*amounts, 6, -refund] if refund else amounts
+        rows += [*(("A", amount) for amount in all_amounts), ("Subtotal", sum(all_amounts))]
     if has_grand:
         rows.append(("Grand total", sum(amount for name, amount in rows if name == "A")))
     frame = pd.DataFrame(rows, columns=["customer_id", "amount"])

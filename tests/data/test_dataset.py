@@ -370,8 +370,8 @@ def test_a_table_that_is_no_frame_is_refused(value, kind):
 
 def test_lists_in_cells_are_no_harm():
     frame = table("customer_id  ordered_at  amount\nAnn  2024-01-05  10\nBen  2024-01-06  5")
-    one, other = (rk.load(orders=frame.assign(tags=tags), **UTC) for tags in ([["a"], []], [["b"], []]))
-    assert one.sources[0]["sha256"] != other.sources[0]["sha256"]
+    first, second = (rk.load(orders=frame.assign(tags=tags), **UTC) for tags in ([["a"], []], [["b"], []]))
+    assert first.sources[0]["sha256"] != second.sources[0]["sha256"]
 
 
 def test_infinity_is_no_date():
@@ -591,7 +591,7 @@ def test_a_table_that_ends_long_before_the_others_is_told_first(answered, option
         {"responded_at": ["2024-01-10", answered], "survey": "nps", "score": [9, 3], "scale": "0-10"}
     )
     data = rk.load(orders=bought, responses=answers, **UTC, **options)
-    assert [one for one in data.warnings if one.startswith("orders: they end")] == (
+    assert [warning for warning in data.warnings if warning.startswith("orders: they end")] == (
         [
             f"orders: they end on {ends}, and other tables go on to {answered}: figures of the time between are of "
             "nothing. Bring them up to date, or set as_of = 2024-04-29."
@@ -608,15 +608,15 @@ def test_an_as_of_long_after_all_data_is_told_with_their_end(as_of, days, capsys
     """Its periods hold no event: zeros, which nobody should take for figures. Four weeks may be quiet ones."""
     bought = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-04-20", "2024-04-28"], "amount": 1})
     bought.to_csv(tmp_path / "orders.csv", index=False)
-    told = (
+    warning = (
         f"The data end on 2024-04-28, and the report is as of {as_of}, {days} days later: figures of the time between are of "
         "nothing. Bring the data up to date, or set as_of = 2024-04-29."
     )
-    assert rk.load(orders=bought, **UTC, as_of=as_of).warnings == ((told,) if days else ())
+    assert rk.load(orders=bought, **UTC, as_of=as_of).warnings == ((warning,) if days else ())
     for command in ("check", "metrics"):
         assert main([command, "--data", str(tmp_path / "orders.csv"), "--as-of", as_of, "--language", "en"]) == 0
         output = capsys.readouterr()
-        assert (told in output.out + output.err) == bool(days)
+        assert (warning in output.out + output.err) == bool(days)
 
 
 @pytest.mark.parametrize("rows", ["orders", "lines"])
@@ -631,14 +631,14 @@ def test_a_condition_that_leaves_nothing_is_told(rows, tmp_path):
     assert str(error.value) == "The tables hold no usable row: where leaves out every row (2)."
 
 
-@pytest.mark.parametrize(("as_of", "is_told"), [("2024-12-01", False), ("2026-01-01", True)])
-def test_a_few_subscriptions_may_run_on_for_long(as_of, is_told):
+@pytest.mark.parametrize(("as_of", "is_reported"), [("2024-12-01", False), ("2026-01-01", True)])
+def test_a_few_subscriptions_may_run_on_for_long(as_of, is_reported):
     data = subscriptions("customer_id  started_at  ended_at  amount\nAnn  2024-01-05  -  10", as_of=as_of)
-    assert any(one.startswith("The data end on 2024-01-05") for one in data.warnings) == is_told
+    assert any(warning.startswith("The data end on 2024-01-05") for warning in data.warnings) == is_reported
 
 
 def test_a_table_that_was_quiet_as_long_before_is_none_that_ended():
     days = ["2023-11-01", "2024-02-01", "2024-04-01", "2024-04-28"]
     bought = pd.DataFrame({"customer_id": ["a", "b", "a", "c"], "ordered_at": days, "amount": 1})
     answers = pd.DataFrame({"responded_at": ["2024-06-10"], "survey": "nps", "score": [9], "scale": "0-10"})
-    assert not any("they end" in one for one in rk.load(orders=bought, responses=answers, **UTC).warnings)
+    assert not any("they end" in warning for warning in rk.load(orders=bought, responses=answers, **UTC).warnings)

@@ -17,7 +17,7 @@ from retention_kit.cli import main
 from retention_kit.errors import UnknownNameError
 from retention_kit.report.execution import templates as library
 from soup import soup_of
-from test_pack import run_here
+from test_pack import run_in_process
 
 ORDERS = table("""
     customer_id  order_id  ordered_at  amount  country
@@ -44,7 +44,7 @@ OPTIONS = {"timezone": "UTC", "currency": "GBP", "every": "month", "as_of": "202
 SILENT = "2023-09"  # nobody buys, pays, leaves or answers, nor in the year before
 
 # What divides is undefined where there is nothing to divide by; what counts is 0.
-DIVIDES = {name for name, one in rk.METRICS.items() if one.unit not in ("count", "money")} | {
+DIVIDES = {name for name, metric in rk.METRICS.items() if metric.unit not in ("count", "money")} | {
     "average_purchase_value",
     "average_revenue_per_customer",
     "average_revenue_per_account",
@@ -105,11 +105,11 @@ def test_an_undefined_figure_is_none_and_says_why_and_a_count_is_0(silent, metri
 def test_undefined_figures_are_null_in_json_and_empty_in_csv(tmp_path, capsys):
     where = ["--data", project(tmp_path, ALL), "--period", SILENT]
     rows = json.loads(printed(capsys, *where, "--json"), parse_constant=refuse_constant)
-    assert {one["metric"] for one in rows if one["value"] is None} == DIVIDES
-    assert {one["value"] for one in rows if one["metric"] not in DIVIDES} == {0}
-    assert all(one["note"] for one in rows if one["value"] is None)
+    assert {row["metric"] for row in rows if row["value"] is None} == DIVIDES
+    assert {row["value"] for row in rows if row["metric"] not in DIVIDES} == {0}
+    assert all(row["note"] for row in rows if row["value"] is None)
     cells = csv.DictReader(io.StringIO(printed(capsys, *where, "--csv")))
-    assert {one["metric"] for one in cells if one["value"] == ""} == DIVIDES
+    assert {cell["metric"] for cell in cells if cell["value"] == ""} == DIVIDES
 
 
 def test_a_share_of_nobody_is_undefined_in_each_segment_too(silent):
@@ -187,7 +187,7 @@ def test_an_empty_survey_beside_orders(tmp_path, capsys):
     assert "net_promoter_score" not in set(frame["metric"])
     assert "responses" in frame.attrs["absent"]["net_promoter_score"]
     rows = json.loads(printed(capsys, "--data", where, "--period", "2022-01", "--json"), parse_constant=refuse_constant)
-    assert {one["metric"] for one in rows} == set(frame["metric"])
+    assert {row["metric"] for row in rows} == set(frame["metric"])
 
 
 def test_a_segment_column_without_a_value_is_one_part():
@@ -202,7 +202,7 @@ def test_a_segment_column_without_a_value_is_one_part():
 
 
 @pytest.fixture(scope="module")
-def crowd() -> pd.DataFrame:
+def many_towns() -> pd.DataFrame:
     """Two months; 10,000 towns, of which town 0 has 50 customers more than its own, town 1 has 49 and so on."""
     extra = [(f"town {town}", f"E{town}-{number}") for town in range(50) for number in range(50 - town)]
     towns = [(f"town {town}", f"C{town}") for town in range(10_000)]
@@ -211,18 +211,25 @@ def crowd() -> pd.DataFrame:
     return pd.concat([frame.assign(ordered_at="2024-01-05"), again.assign(ordered_at="2024-02-05")]).assign(amount=2)
 
 
-COUNTS = [name for name, one in rk.METRICS.items() if one.unit == "count" and one.summary in ("movements", "purchases")]
+COUNTS = [
+    name
+    for name, metric in rk.METRICS.items()
+    if metric.unit == "count" and metric.summary in ("movements", "purchases")
+]
 
 
-def test_ten_thousand_segment_values_are_the_50_largest_and_the_others(crowd):
+def test_ten_thousand_segment_values_are_the_50_largest_and_the_others(many_towns):
     frame = rk.scorecard(
-        rk.load(orders=crowd, segments=["town"], **OPTIONS), "2024-02", segment="town", metrics=[*COUNTS, "revenue"]
+        rk.load(orders=many_towns, segments=["town"], **OPTIONS),
+        "2024-02",
+        segment="town",
+        metrics=[*COUNTS, "revenue"],
     )
     segments = frame[frame["segment_value"] != ""]
     assert set(segments["segment_value"]) == {*(f"town {town}" for town in range(50)), "(other)"}
     whole = frame[frame["segment_value"] == ""].set_index("metric")["value"]
     assert segments.groupby("metric")["value"].sum().to_dict() == whole.to_dict()
-    assert whole["revenue"] == 2 * (crowd["ordered_at"] == "2024-02-05").sum()
+    assert whole["revenue"] == 2 * (many_towns["ordered_at"] == "2024-02-05").sum()
 
 
 def counting(method: Callable, calls: list[str]) -> Callable:
@@ -235,7 +242,7 @@ def counting(method: Callable, calls: list[str]) -> Callable:
     return counted
 
 
-def test_as_many_queries_for_ten_thousand_values_as_for_sixty(crowd, monkeypatch):
+def test_as_many_queries_for_ten_thousand_values_as_for_sixty(many_towns, monkeypatch):
     def queries(frame: pd.DataFrame) -> list[str]:
         data, calls = rk.load(orders=frame, segments=["town"], **OPTIONS), []
         for method in (data.engine.frame, data.engine.run, data.engine.rows):
@@ -243,9 +250,9 @@ def test_as_many_queries_for_ten_thousand_values_as_for_sixty(crowd, monkeypatch
         rk.scorecard(data, "2024-02", segment="town", metrics=["revenue"])
         return calls
 
-    sixty = crowd.assign(town=[f"town {row % 60}" for row in range(len(crowd))])
-    assert queries(crowd) == queries(sixty)
-    two = crowd.assign(town=(crowd["town"] == "town 0").astype(str))
+    sixty = many_towns.assign(town=[f"town {row % 60}" for row in range(len(many_towns))])
+    assert queries(many_towns) == queries(sixty)
+    two = many_towns.assign(town=(many_towns["town"] == "town 0").astype(str))
     assert len(queries(two)) == len(queries(sixty)) - 1, "values are ordered by size where not all are shown"
     assert queries(two).count("frame") == queries(sixty).count("frame") == 2, "one for the whole, one for its parts"
 
@@ -301,20 +308,20 @@ def test_a_harmful_name_comes_through_json_and_csv_as_it_was(harmful, tmp_path, 
     rows = json.loads(printed(capsys, *command, "--json"), parse_constant=refuse_constant)
     cells = list(csv.DictReader(io.StringIO(printed(capsys, *command, "--csv"), newline="")))
     expected = frame["segment_value"].tolist()
-    assert [one["segment_value"] for one in rows] == expected
+    assert [row["segment_value"] for row in rows] == expected
 
     # Or a spreadsheet would run it, also one that parts cells at semicolons.
     def neutral(text: str) -> str:
         return f"'{text}" if text.startswith("=") else text.replace("; --", ";' --")
 
-    assert [one["segment_value"] for one in cells] == [neutral(text) for text in expected]
-    assert {one["segment"] for one in rows} == {"", column}
-    assert {one["segment"] for one in cells} == {"", neutral(column)}
+    assert [cell["segment_value"] for cell in cells] == [neutral(text) for text in expected]
+    assert {row["segment"] for row in rows} == {"", column}
+    assert {cell["segment"] for cell in cells} == {"", neutral(column)}
 
 
 @pytest.mark.long
 def test_a_report_of_harmful_names_shows_them_and_runs_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(library, "run", run_here)
+    monkeypatch.setattr(library, "run", run_in_process)
     column = HARMFUL["markup"]
     frame = pd.DataFrame(  # of each enough that it is named
         [

@@ -66,15 +66,15 @@ def frame(name: str, bad: dict, failing: int, rows: int) -> pd.DataFrame:
 def test_over_half_of_the_rows_is_refused_and_from_five_percent_on_is_told_first(case, rows, source):
     name, check, bad = case
     failing = source.draw(st.integers(0, rows - 1))
-    given_rows = frame(name, bad, failing, rows)
+    input_rows = frame(name, bad, failing, rows)
     of = rows  # of what is mostly empty, also judged by the values there are
     if failing > 1 and failing * 2 <= rows and {"trial_ends_at", "refunded"} & set(bad):
         of = failing
     if failing * 2 > of:
         with pytest.raises(DataError, match=rf"{failing:,} of {of:,} "):
-            rk.load(**{name: given_rows}, **UTC)
+            rk.load(**{name: input_rows}, **UTC)
         return
-    data = rk.load(**{name: given_rows}, **UTC)
+    data = rk.load(**{name: input_rows}, **UTC)
     assert checks(data).get(check, 0) == failing
     assert [text.startswith(f"{name}: {check} in {failing} of {rows} ") for text in data.warnings] == (
         [True] if failing and failing >= 0.05 * rows else []
@@ -84,7 +84,7 @@ def test_over_half_of_the_rows_is_refused_and_from_five_percent_on_is_told_first
 
 def test_what_is_judged_by_its_share_is_tried_above():
     """`no exchange rate yet` is refused by currency, and tried where rates are."""
-    refused = {check for check, about in CHECKS.items() if about.share == "refused"}
+    refused = {name for name, check in CHECKS.items() if check.share == "refused"}
     assert refused <= {check for _, check, _ in BAD}
 
 

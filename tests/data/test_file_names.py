@@ -70,9 +70,9 @@ def test_a_value_is_named_whatever_the_two_are_called(data, column):
     rows = data.engine.rows(f'SELECT DISTINCT "segment.{column}" FROM orders')
     names = set()
     for (value,) in rows:
-        one = page(data, f"{column}={value}")
-        assert (one.alone, one.columns) == ((column, value), [])
-        names.add(one.suffix)
+        value_page = page(data, f"{column}={value}")
+        assert (value_page.alone, value_page.columns) == ((column, value), [])
+        names.add(value_page.suffix)
     assert len({name.lower() for name in names}) == len(rows), "no two are one file where capitals are no difference"
     for name in names:
         assert re.fullmatch(r"\.[A-Za-z0-9][A-Za-z0-9-]*", name), name

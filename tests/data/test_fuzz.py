@@ -95,7 +95,7 @@ TOKENS = [
 ]
 
 
-def made_by(write: Callable[[Path], object], name: str) -> bytes:
+def bytes_of(write: Callable[[Path], object], name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / name)
         return (Path(folder) / name).read_bytes()
@@ -166,16 +166,16 @@ def read_ledger(path: Path) -> None:
 # Kind → the file's name, a sound one, and who reads it.
 KINDS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], None]]] = {
     "csv": ("orders.csv", lambda: ROWS.to_csv(index=False).encode(), load),
-    "gz": ("orders.csv.gz", lambda: made_by(lambda path: ROWS.to_csv(path, index=False), "o.csv.gz"), load),
-    "xlsx": ("orders.xlsx", lambda: made_by(workbook, "o.xlsx"), load),
-    "parquet": ("orders.parquet", lambda: made_by(ROWS.to_parquet, "o.parquet"), load),
-    "duckdb": ("orders.duckdb", lambda: made_by(table_of_duckdb, "o.duckdb"), load),
-    "sqlite": ("orders.sqlite", lambda: made_by(table_of_sqlite, "o.sqlite"), load),
+    "gz": ("orders.csv.gz", lambda: bytes_of(lambda path: ROWS.to_csv(path, index=False), "o.csv.gz"), load),
+    "xlsx": ("orders.xlsx", lambda: bytes_of(workbook, "o.xlsx"), load),
+    "parquet": ("orders.parquet", lambda: bytes_of(ROWS.to_parquet, "o.parquet"), load),
+    "duckdb": ("orders.duckdb", lambda: bytes_of(table_of_duckdb, "o.duckdb"), load),
+    "sqlite": ("orders.sqlite", lambda: bytes_of(table_of_sqlite, "o.sqlite"), load),
     "toml": ("retention.toml", TOML.encode, read_settings),
-    "notebook": ("overview.ipynb", lambda: made_by(notebook_of, "o.ipynb"), read_notebook),
-    "manifest": ("m.json", lambda: made_by(lambda path: write_pack(path.parent), manifest.NAME), read_manifest),
+    "notebook": ("overview.ipynb", lambda: bytes_of(notebook_of, "o.ipynb"), read_notebook),
+    "manifest": ("m.json", lambda: bytes_of(lambda path: write_pack(path.parent), manifest.NAME), read_manifest),
     "eml": ("message.en.eml", message, read_message),
-    "ledger": (LEDGER, lambda: made_by(ledger_of, "l"), read_ledger),
+    "ledger": (LEDGER, lambda: bytes_of(ledger_of, "l"), read_ledger),
 }
 
 
@@ -187,7 +187,7 @@ def spoil(sound: bytes, chance: random.Random) -> bytes:
         end = min(len(content), start + chance.choice((1, 2, 8, 64, 512)))
         match chance.randrange(7):
             case 0:
-                content[start:end] = bytes(one ^ (1 << chance.randrange(8)) for one in content[start:end])
+                content[start:end] = bytes(byte ^ (1 << chance.randrange(8)) for byte in content[start:end])
             case 1:
                 content[start:start] = chance.choice(TOKENS) * chance.choice((1, 1, 1, 3, 1000))
             case 2:

@@ -24,7 +24,7 @@ from retention_kit.data.layouts.layout import layouts, recognise
 from retention_kit.errors import DataError
 from retention_kit.report.page import Page
 from retention_kit.settings import read_settings
-from test_sources import sheet
+from test_sources import write_workbook
 
 USABLE = sorted(name for name, layout in layouts().items() if not layout.refused)
 
@@ -60,11 +60,13 @@ def test_every_layout_gives_the_right_figures(project, name, capsys):
     for data in (rk.load("retention.toml"), rk.load(path)):
         figures = {metric: value(data, metric, case.period) for metric in case.figures}
         assert figures == pytest.approx(case.figures)
-        assert {why: rows for why, rows in left_out(data).items() if "row of the header" not in why} == case.left
+        assert {
+            reason: rows for reason, rows in left_out(data).items() if "row of the header" not in reason
+        } == case.left
         limits = data.quality.loc[data.quality["check"] == "limit of the export", "effect"]
         assert all(any(note in effect for effect in limits) for note in layouts()[name].notes)
-    for why in case.left:
-        assert re.search(rf"left out: \d+ {why}\n", output)
+    for reason in case.left:
+        assert re.search(rf"left out: \d+ {reason}\n", output)
     for note in [*layouts()[name].notes, *filter(None, [layouts()[name].uncertain])]:
         assert note in output
 
@@ -232,13 +234,13 @@ def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(project, ca
 )
 def test_wording_proposes_and_the_range_disposes(text, answers, survey, is_sure):
     questions = read_questions([("column", text, answers)])
-    assert [(one.survey, not one.doubt) for one in questions] == ([(survey, is_sure)] if survey else [])
+    assert [(question.survey, not question.doubt) for question in questions] == ([(survey, is_sure)] if survey else [])
 
 
 def test_of_one_survey_only_the_first_question_is_sure():
     answers = ["10", "0"]
     questions = read_questions([("a", "Recommend us?", answers), ("b", "Recommend our shop?", answers)])
-    assert [bool(one.doubt) for one in questions] == [False, True]
+    assert [bool(question.doubt) for question in questions] == [False, True]
 
 
 def test_an_unsure_question_is_written_out_to_choose(project):
@@ -276,11 +278,11 @@ def test_an_export_saved_as_a_workbook_gives_the_same(tmp_path, name):
     case = CASES[name]
     rows = list(csv.reader(case.text.splitlines(keepends=True)))
     data = rk.load(
-        sheet(tmp_path / "export.xlsx", Sheet1=[rows[0], *([cell(text) for text in row] for row in rows[1:])])
+        write_workbook(tmp_path / "export.xlsx", Sheet1=[rows[0], *([cell(text) for text in row] for row in rows[1:])])
     )
     figures = {metric: value(data, metric, case.period) for metric in case.figures}
     assert figures == pytest.approx(case.figures)
-    assert {why: rows for why, rows in left_out(data).items() if "row of the header" not in why} == case.left
+    assert {reason: rows for reason, rows in left_out(data).items() if "row of the header" not in reason} == case.left
 
 
 def cell(text: str) -> object:
@@ -360,7 +362,7 @@ def test_without_any_one_column_an_export_is_imported_or_a_sentence(project, nam
         message = capsys.readouterr().err
         assert (code, (project / "retention.toml").exists()) in ((0, True), (2, False)), rows[0][lost]
         assert re.fullmatch(r"retention-kit: .*export\.csv[^\n]+\n" if code else "", message), message
-        assert sorted(one.name for one in project.iterdir() if one.name != "retention.toml") == ["export.csv"]
+        assert sorted(path.name for path in project.iterdir() if path.name != "retention.toml") == ["export.csv"]
         (project / "retention.toml").unlink(missing_ok=True)
 
 

@@ -140,11 +140,11 @@ def test_who_pays_when_asked():
 
 def company(share_of_app: float, size: int = 400):
     """So many customers of each channel, of whom a quarter of web answers, and another share of app."""
-    who = [f"{channel}{number}" for channel in ("web", "app") for number in range(size)]
+    customer_ids = [f"{channel}{number}" for channel in ("web", "app") for number in range(size)]
     channels = np.repeat(["web", "app"], size)
-    orders = pd.DataFrame({"customer_id": who, "ordered_at": "2024-02-01", "amount": 10, "channel": channels})
+    orders = pd.DataFrame({"customer_id": customer_ids, "ordered_at": "2024-02-01", "amount": 10, "channel": channels})
     answers = [number < share * size for share in (0.25, share_of_app) for number in range(size)]
-    invitations = pd.DataFrame({"customer_id": who, "invited_at": "2024-02-05", "survey": "nps"})
+    invitations = pd.DataFrame({"customer_id": customer_ids, "invited_at": "2024-02-05", "survey": "nps"})
     invitations["responded_at"] = np.where(answers, "2024-02-07", None)
     responses = invitations[answers].drop(columns="invited_at").assign(score=9)
     responses["score"] = np.where(responses["customer_id"].str.startswith("web"), 2, 10)
@@ -183,9 +183,11 @@ def page_of(data, segment: str = "") -> Page:
 def test_of_two_groups_the_comparison_is_one_and_its_p_is_that_of_the_difference():
     page = Page("2024-02", segment="channel", data=company(0.45))
     claims = [
-        one for one in page.claims() if one.metric == "answering" and one.family == ("answering", "column channel")
+        claim
+        for claim in page.claims()
+        if claim.metric == "answering" and claim.family == ("answering", "column channel")
     ]
-    assert {one.twin for one in claims} == {"column channel"}
+    assert {claim.twin for claim in claims} == {"column channel"}
     # The intervals of the difference are Newcombe's, so that p is near that of two proportions and not the same.
     z = (0.45 - 0.25) / np.sqrt(0.45 * 0.55 / 400 + 0.25 * 0.75 / 400)
     assert np.log(claims[0].p) == pytest.approx(np.log(2 * norm.sf(z)), rel=0.05)
@@ -216,10 +218,12 @@ def test_a_forms_file_brings_its_invitations(tmp_path, monkeypatch):
 
 def test_thirds_of_what_was_spent():
     """Of six who spent 1 to 6 two are in each third; whoever bought nothing in the year before is in none."""
-    who = [f"c{number}" for number in range(1, 7)]
-    orders = pd.DataFrame({"customer_id": [*who, "old"], "ordered_at": "2024-01-05", "amount": [*range(1, 7), 9]})
+    customer_ids = [f"c{number}" for number in range(1, 7)]
+    orders = pd.DataFrame(
+        {"customer_id": [*customer_ids, "old"], "ordered_at": "2024-01-05", "amount": [*range(1, 7), 9]}
+    )
     orders.loc[6, "ordered_at"] = "2022-01-05"
-    invited = pd.DataFrame({"customer_id": [*who, "old", "new"], "invited_at": "2024-02-05", "survey": "nps"})
+    invited = pd.DataFrame({"customer_id": [*customer_ids, "old", "new"], "invited_at": "2024-02-05", "survey": "nps"})
     invited["responded_at"] = [*["2024-02-06"] * 3, *[None] * 5]
     frame = response_groups(rk.load(orders=orders, invitations=invited, **UTC_UNTIL), MARCH)
     groups = {(row.about, row.value): (int(row.invited), int(row.answered)) for row in frame.itertuples()}

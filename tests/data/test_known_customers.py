@@ -136,7 +136,7 @@ def test_known_customers_are_never_new():
         "2024-01": 1,
     }
     assert not cohorts["may_hold_earlier"].any()
-    assert all(not one.broken for one in identities(data, "month"))
+    assert all(not identity.broken for identity in identities(data, "month"))
     listed = active_customers(data, Period.parse("2023-01")).set_index("customer_id")["cohort"]
     assert listed.to_dict() == {"a": "2023-01", "b": "(before)", "c": "2023-01"}
     lists = customer_lists(data, Period.parse("2023-01"))
@@ -169,7 +169,7 @@ def test_subscribers_of_before_bring_no_new_mrr(mode):
     assert mrr.loc["2023-01", ["new", "reactivation"]].tolist() == [10, 10]
     movements = rk.customer_movements(data).set_index("period")
     assert movements.loc["2023-01", ["new", "reactivated"]].tolist() == [1, 1]
-    assert all(not one.broken for one in identities(data, "month"))
+    assert all(not identity.broken for identity in identities(data, "month"))
 
 
 def test_whoever_is_known_only_since_the_data_begin_is_as_the_tables_say():
@@ -256,25 +256,26 @@ def test_new_and_returning_by_hand(bought, known):
     """New: not known of before the data, and no purchase in an earlier month."""
     begin = date(2023, 1, 1)
     orders = pd.DataFrame(
-        [(who, str(begin + timedelta(days=day))) for who, day in bought], columns=["customer_id", "ordered_at"]
+        [(customer, str(begin + timedelta(days=day))) for customer, day in bought],
+        columns=["customer_id", "ordered_at"],
     ).assign(amount=1.0, order_id=[str(number) for number in range(len(bought))])
     first = min(day for _, day in bought)
-    before = {who for who, day in known if day is None or day < first}
+    before = {customer for customer, day in known if day is None or day < first}
     table = pd.DataFrame(
         [
-            (who, None if day is None else str(begin + timedelta(days=day)))
-            for who, day in [*known, (bought[0][0], first)]
+            (customer, None if day is None else str(begin + timedelta(days=day)))
+            for customer, day in [*known, (bought[0][0], first)]
         ],
         columns=["customer_id", "first_at"],
     )
-    if before and not before & {who for who, _ in bought}:
+    if before and not before & {customer for customer, _ in bought}:
         with pytest.raises(DataError, match="None of the"):
             rk.load(orders=orders, timezone="UTC", known_customers=table)
         return
     data = rk.load(orders=orders, timezone="UTC", known_customers=table)
     months = {}
-    for who, day in bought:
-        months.setdefault((begin + timedelta(days=day)).strftime("%Y-%m"), set()).add(who)
+    for customer, day in bought:
+        months.setdefault((begin + timedelta(days=day)).strftime("%Y-%m"), set()).add(customer)
     seen, expected = set(before), {}
     for month in sorted(months):
         expected[month] = (len(months[month] - seen), len(months[month] & seen))
@@ -286,7 +287,7 @@ def test_new_and_returning_by_hand(bought, known):
     for month, (new, returning) in expected.items():
         assert figures.loc[("new_customers", month), "value"] == new
         assert figures.loc[("returning_customer_rate", month), "numerator"] == returning
-    assert all(not one.broken for one in identities(data, "month"))
+    assert all(not identity.broken for identity in identities(data, "month"))
 
 
 def test_the_rows_of_counts_by_customer_can_be_looked_at():
@@ -294,15 +295,15 @@ def test_the_rows_of_counts_by_customer_can_be_looked_at():
     ids = ["a", "b", "b", "z", None]
     known = pd.DataFrame({"customer_id": ids, "first_at": ["2022-01-05", "2022-02-05", None, "2022-03-05", None]})
     data = rk.load(orders=ORDERS, known_customers=known, timezone="UTC", currency="GBP")
-    told = data.quality[data.quality["table"] == "known_customers"].set_index("check")["rows"].drop("rows read")
-    shown = {check: [*rows_of(data, check)["known_customers"].frame["row"]] for check in told.index}
-    assert shown == {
+    counts = data.quality[data.quality["table"] == "known_customers"].set_index("check")["rows"].drop("rows read")
+    row_numbers = {check: [*rows_of(data, check)["known_customers"].frame["row"]] for check in counts.index}
+    assert row_numbers == {
         "no id": [5],
         "several rows of one customer": [3],
         "never new: there before the data begin": [1, 2],
         "not in the data": [4],
     }
-    assert {check: len(rows) for check, rows in shown.items()} == dict(told)
+    assert {check: len(rows) for check, rows in row_numbers.items()} == dict(counts)
 
 
 # Online Retail

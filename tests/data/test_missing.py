@@ -40,7 +40,7 @@ CASES = [(name, column) for name, frame in TABLES.items() for column in EMPTY_WO
 @pytest.mark.parametrize(("name", "column"), CASES)
 def test_a_word_for_nothing_is_an_empty_cell(name, column):
     """Every word, in capitals, small letters and with blanks around, each in the cell of a customer of its own."""
-    words = [way(word) for word in EMPTY_WORDS[column] for way in (str, str.lower, " {} ".format)]
+    words = [spell(word) for word in EMPTY_WORDS[column] for spell in (str, str.lower, " {} ".format)]
     clean = pd.concat(
         [TABLES[name].assign(customer_id=TABLES[name]["customer_id"] + str(index)) for index in range(len(words))]
     )
@@ -50,7 +50,7 @@ def test_a_word_for_nothing_is_an_empty_cell(name, column):
     blank = clean[column].isna()
     spoiled = clean.copy()
     spoiled.loc[blank, column] = (words * len(TABLES[name]))[: sum(blank)]
-    right, read = (rk.load(**{name: one}, **UTC) for one in (clean, spoiled))
+    right, read = (rk.load(**{name: table}, **UTC) for table in (clean, spoiled))
     for metric in FIGURES[name]:
         assert value(read, metric, "2024-02") == value(right, metric, "2024-02"), metric
     assert checks(read) == checks(right) | {"word for an empty cell": sum(blank)}

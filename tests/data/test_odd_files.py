@@ -38,7 +38,7 @@ def test_a_wide_file_is_read_with_its_second_headers(tmp_path, width, again):
 
 def test_cells_that_are_called_like_a_column_are_no_header(tmp_path, monkeypatch):
     monkeypatch.setattr(text_files, "_MAX_HEADER_LIKE", 3)
-    rows = "".join(f"{who},2024-01-05,1,{who}\n" for who in ["amount"] * 5 + ["Ann"])
+    rows = "".join(f"{customer_id},2024-01-05,1,{customer_id}\n" for customer_id in ["amount"] * 5 + ["Ann"])
     data = rk.load(write_file(tmp_path, f"customer_id,ordered_at,amount,note\n{rows}"), **UTC)
     assert value(data, "revenue", "2024-01") == 6
 
@@ -63,7 +63,7 @@ def test_a_number_with_other_signs_among_plain_ones_is_read(odd, plain):
     orders = pd.DataFrame({"customer_id": "A", "ordered_at": "2024-01-05", "amount": amounts})
     orders["order_id"] = [str(number) for number in orders.index]
     data = rk.load(orders=orders, **UTC)
-    expected = sum(AMOUNTS[one] for one in odd) + 10 * (plain + 1)
+    expected = sum(AMOUNTS[amount] for amount in odd) + 10 * (plain + 1)
     assert value(data, "net_revenue", "2024-01") == pytest.approx(expected)
     assert "unreadable amount" not in checks(data)
 
@@ -108,7 +108,9 @@ def test_answers_are_turned_round_as_the_sentence_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     labels = [*["1 - Very satisfied"] * 3, "5 - Very dissatisfied"]
     write_file(
-        tmp_path, "responded_at,survey,score\n" + "".join(f"2024-01-05,csat,{one}\n" for one in labels), "answers.csv"
+        tmp_path,
+        "responded_at,survey,score\n" + "".join(f"2024-01-05,csat,{label}\n" for label in labels),
+        "answers.csv",
     )
     settings = '[data.responses]\npath = "answers.csv"\n'
     with pytest.raises(DataError) as error:

@@ -112,13 +112,13 @@ CONTAINERS = {
 
 def loaded(folder, container: str, name: str):
     """The data with the values of MEANING that the container holds, and what these count as, by customer."""
-    pairs = [(one, MEANING[name][index]) for index, one in enumerate(MEANING["value"])]
-    pairs = [(stored, meaning) for one, meaning in pairs if (stored := CONTAINERS[container](one)) is not None]
+    pairs = [(value, MEANING[name][index]) for index, value in enumerate(MEANING["value"])]
+    pairs = [(stored, meaning) for value, meaning in pairs if (stored := CONTAINERS[container](value)) is not None]
     kind, column, frame = rows(name)
     frame = frame.head(len(pairs) + PLAIN)
     plain = CONTAINERS[container](frame[column][0])
     frame[column] = pd.Series(
-        [*(one for one, _ in pairs), *[plain] * PLAIN], dtype=None if plain != str(plain) else "str"
+        [*(stored for stored, _ in pairs), *[plain] * PLAIN], dtype=None if plain != str(plain) else "str"
     )
     path = folder / f"{kind}.{container.partition(' ')[0]}"
     if container == "csv":
@@ -137,9 +137,15 @@ def test_a_value_is_a_number_or_its_row_is_set_aside(tmp_path, container, name):
     assert_balanced(data, kind, len(meanings) + PLAIN)
     units = 100 if kind != "responses" else 1
     typed = data.engine.rows(f"SELECT customer_id, problem, {column} FROM {kind}_typed")
-    values = {who: problem or (None if number is None else float(number) / units) for who, problem, number in typed}
-    right = {who: PROBLEMS[name].get(one) or (float(one) if one else None) for who, one in meanings.items()}
-    assert {who: values[who] for who in right} == right
+    values = {
+        customer_id: problem or (None if number is None else float(number) / units)
+        for customer_id, problem, number in typed
+    }
+    right = {
+        customer_id: PROBLEMS[name].get(meaning) or (float(meaning) if meaning else None)
+        for customer_id, meaning in meanings.items()
+    }
+    assert {customer_id: values[customer_id] for customer_id in right} == right
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -176,11 +182,13 @@ def test_long_ids_beside_a_fraction_stay_apart(tmp_path):
     path = tmp_path / "orders.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE orders (customer_id, ordered_at, amount)")
-        rows = [(who, "2024-01-05", amount) for who, amount in zip([*long, 1.5], [9.5, 1, 7.5], strict=True)]
+        rows = [
+            (customer_id, "2024-01-05", amount) for customer_id, amount in zip([*long, 1.5], [9.5, 1, 7.5], strict=True)
+        ]
         connection.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)
         connection.commit()
     query = "SELECT customer_id FROM orders ORDER BY _row"
-    expected = [(str(one),) for one in (*long, 1.5)]
+    expected = [(str(customer_id),) for customer_id in (*long, 1.5)]
     assert rk.load(path, **SETTINGS).engine.rows(query) == expected
     mixed = pd.Series([1, date(2024, 1, 5), True], dtype="object")  # which no column of one type can hold
     for orders in (frame, frame.assign(note=mixed), pd.concat([mixed.rename("note"), frame], axis=1)):

@@ -21,7 +21,7 @@ import oracle_cases as cases
 import retention_kit as rk
 import test_times
 from contradicting_shop import COUNTED, REVENUE, counted, shop
-from due import asked_tables, follow_up_differences
+from due import follow_up_differences, with_consents
 from exports import CASES
 from pencil import checks, table, value
 from retention_kit.cli import main
@@ -125,7 +125,7 @@ def test_the_sample_company_has_the_same_figures(database, basis, every):
 
 def test_follow_ups_are_the_same(database):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
-    tables = asked_tables(cases.tables())
+    tables = with_consents(cases.tables())
     some = {name: frame[frame["customer_id"].str[-1].isin([*"0369"])] for name, frame in tables.items()}
     data, other = load_both(database, options, **some)
     assert follow_up_differences(data, other) == []
@@ -270,7 +270,8 @@ def test_texts_are_read_alike(database, kind, texts):
     (embedded, remote) = (dict(engine.rows(query)) for engine in engines)
     if kind == "DOUBLE":
         embedded, remote = (
-            {text: None if read is None else float(read) for text, read in one.items()} for one in (embedded, remote)
+            {text: None if read is None else float(read) for text, read in readings.items()}
+            for readings in (embedded, remote)
         )
     assert {text: (embedded[text], remote[text]) for text in texts if repr(embedded[text]) != repr(remote[text])} == {}
     assert sum(read is not None for read in embedded.values()) > len(texts) / 3
@@ -580,10 +581,18 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
 def test_several_answers_of_a_customer_are_told_alike(database):
     """Their intervals go by customers, of parts and changes too."""
     rows = [
-        (who, f"2024-0{month}-{day + 1:02}", survey, (day * 3 + month) % 5 + 1, 1 + day % 3 / 2, who or "guest", scale)
+        (
+            customer_id,
+            f"2024-0{month}-{day + 1:02}",
+            survey,
+            (day * 3 + month) % 5 + 1,
+            1 + day % 3 / 2,
+            customer_id or "guest",
+            scale,
+        )
         for survey, scale in (("nps", "0-10"), ("csat", "1-5"), ("ces", "1-7"))
         for month in (1, 2)
-        for day, who in enumerate(["a", "a", "b", None, "c", "a", "b", None])
+        for day, customer_id in enumerate(["a", "a", "b", None, "c", "a", "b", None])
     ]
     columns = ["customer_id", "responded_at", "survey", "score", "weight", "region", "scale"]
     options = {"timezone": "UTC", "answers": "all", "segments": ["region"]}

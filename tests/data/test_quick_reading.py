@@ -49,7 +49,7 @@ def text_of(kind: str) -> str:
 def column(request):
     """An engine with a table of hard amounts of a type, and the type."""
     engine = DuckDB()
-    values = ", ".join(f"({'NULL' if one is None else repr(str(one))})" for one in amounts(request.param))
+    values = ", ".join(f"({'NULL' if amount is None else repr(str(amount))})" for amount in amounts(request.param))
     engine.run(f"CREATE TABLE came AS SELECT CAST(said AS {request.param}) AS amount FROM (VALUES {values}) AS v(said)")
     return engine, request.param
 
@@ -114,7 +114,9 @@ def test_one_odd_id_changes_no_other(odd):
     frame["ordered_at"] = pd.to_datetime(frame["ordered_at"])
     plain, read = (rk.load(orders=orders, **UTC) for orders in (frame.head(len(ids)), frame))
     for data in (plain, read):
-        assert [one for (one,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row LIMIT 8")] == ids
+        assert [
+            customer_id for (customer_id,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row LIMIT 8")
+        ] == ids
 
 
 def test_a_table_without_a_fault_is_counted_like_one_with_one():

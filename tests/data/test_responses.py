@@ -191,7 +191,7 @@ def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
     assert value(data, NAMES[survey], "2024-01") == pytest.approx(share)
     effect = data.quality.set_index("check")["effect"].get("scale by its answers", "")
     assert effect.startswith(f"set scale where it is another; {survey} on {scale}, since") if scale else effect == ""
-    assert any("scale by its answers" in one for one in data.warnings) == (scale is not None)
+    assert any("scale by its answers" in warning for warning in data.warnings) == (scale is not None)
 
 
 @pytest.mark.parametrize(

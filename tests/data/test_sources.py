@@ -376,7 +376,7 @@ at = datetime.fromisoformat
 EPOCH = at("1899-12-30")  # of a workbook's days
 
 
-def sheet(path, **tables):
+def write_workbook(path, **tables):
     """A workbook with a sheet of each table; a list of rows, the first of them the header."""
     cells = (
         '<c t="inlineStr"><is><t>{}</t></is></c>',
@@ -440,7 +440,7 @@ FIRST = 'SELECT customer_id, order_id, CAST(ordered_at AS VARCHAR), amount, "seg
 
 @pytest.mark.parametrize("name", ["orders.xlsx", "SHOP.XLSX"])
 def test_a_workbooks_cells_are_what_the_workbook_says(tmp_path, name):
-    data = rk.load(sheet(tmp_path / name, Sheet1=BOOK), timezone="Europe/London")
+    data = rk.load(write_workbook(tmp_path / name, Sheet1=BOOK), timezone="Europe/London")
     assert data.engine.rows(FIRST) == [
         ("007", "1", "2024-01-05 14:30:00", 1000, "NA"),
         ("008", "2", "2024-01-06 09:00:00", 550, None),
@@ -453,14 +453,14 @@ def test_a_workbooks_cells_are_what_the_workbook_says(tmp_path, name):
 
 def test_dates_of_a_workbook_are_bare_dates(tmp_path):
     rows = [["customer_id", "ordered_at", "amount"], ["Ann", at("2024-01-05"), 1], ["Ben", at("2024-01-06"), 2]]
-    data = rk.load(sheet(tmp_path / "orders.xlsx", orders=rows))
+    data = rk.load(write_workbook(tmp_path / "orders.xlsx", orders=rows))
     assert checks(data) == {}, "they have no time, so they need no time zone"
     assert str(data.start) == "2024-01-05"
 
 
 def test_a_workbook_may_hold_all_tables(tmp_path):
     answers = [["responded_at", "survey", "score"], [at("2024-01-05"), "nps", 9]]
-    path = sheet(tmp_path / "shop.xlsx", Notes=[["a"], ["b"]], Orders=BOOK, responses=answers)
+    path = write_workbook(tmp_path / "shop.xlsx", Notes=[["a"], ["b"]], Orders=BOOK, responses=answers)
     data = rk.load(path, timezone="UTC")
     assert data.tables == ("orders", "responses")
     assert [source["name"] for source in data.sources] == ["shop.xlsx", "shop.xlsx"]
@@ -517,7 +517,7 @@ def test_a_pattern_takes_all_files_that_fit(tmp_path):
 def test_a_workbook_of_several_sheets_is_told_which_it_has(tmp_path, name):
     rows = [["customer_id", "ordered_at", "amount"], ["A1", at("2024-01-05 09:00"), 1]]
     path = tmp_path / f"{name}.xlsx"
-    sheet(path, Jan=rows, Feb=rows)
+    write_workbook(path, Jan=rows, Feb=rows)
     called = "orders" if name == "orders" else "orders, subscriptions, responses"
     with pytest.raises(
         DataError, match=rf"^{name}\.xlsx has the sheets Jan, Feb, none called {called}: name one, sheet"
@@ -529,11 +529,11 @@ def test_a_pattern_takes_parquet_and_workbooks_alike(tmp_path):
     for number in (1, 2):
         row = f"SELECT 'A{number}' AS customer_id, TIMESTAMP '2024-01-05 09:00:00' AS ordered_at, {number}.5 AS amount"
         duckdb.sql(row).write_parquet(str(tmp_path / f"p{number}.parquet"))
-        sheet(
+        write_workbook(
             tmp_path / f"w{number}.xlsx",
             x=[["customer_id", "ordered_at", "amount"], [f"A{number}", at("2024-01-05 09:00"), number + 0.5]],
         )
-    sheet(tmp_path / "~$w1.xlsx", x=[["locked"]])
+    write_workbook(tmp_path / "~$w1.xlsx", x=[["locked"]])
     for pattern in ("p*.parquet", "w*.xlsx", "*.xlsx", f"{tmp_path.as_posix()}/p?.parquet"):
         (tmp_path / "retention.toml").write_text(f'[data]\norders = "{pattern}"\n[report]\ntimezone = "UTC"')
         rows = rk.load(tmp_path).engine.rows("SELECT customer_id, amount FROM orders ORDER BY _row")
@@ -554,7 +554,7 @@ def test_a_pattern_that_fits_nothing_or_too_much_is_refused(folder, pattern, mes
 
 def test_two_files_of_one_table_in_a_folder_are_refused(folder):
     path = folder(orders_csv=ORDERS)
-    sheet(path / "orders.xlsx", orders=BOOK)
+    write_workbook(path / "orders.xlsx", orders=BOOK)
     with pytest.raises(
         DataError, match=r"holds orders\.csv and orders\.xlsx: keep one, or name it in a retention\.toml\.$"
     ):
@@ -619,7 +619,9 @@ def test_an_engine_takes_tables_and_queries(tmp_path, name, source, customers, l
     toml = f'[data]\nengine = "{KINDS[name]}:///{name}"\n{limit}\n{source}\n[report]\ntimezone = "UTC"'
     (tmp_path / "retention.toml").write_text(toml)
     data = rk.load(tmp_path)
-    assert [who for (who,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")] == customers
+    assert [
+        customer_id for (customer_id,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")
+    ] == customers
     assert data.sources[0]["name"].startswith(name)
     assert len(data.sources[0]["sha256"]) == 64
 
@@ -746,7 +748,7 @@ def test_polars_and_arrow_are_read_as_pandas_is(kind):
         def __arrow_c_stream__(self, requested_schema=None):
             return self.table.__arrow_c_stream__(requested_schema)
 
-    def made(columns):
+    def frame_of(columns):
         arrow = pyarrow.table(columns)
         return {
             "polars": lambda: polars.DataFrame(columns),
@@ -756,14 +758,14 @@ def test_polars_and_arrow_are_read_as_pandas_is(kind):
             "stream": lambda: Stream(arrow),
         }[kind]()
 
-    data = rk.load(orders=made(columns), timezone="UTC")
+    data = rk.load(orders=frame_of(columns), timezone="UTC")
     pandas = rk.load(orders=pd.DataFrame(columns), timezone="UTC")
     query = 'SELECT customer_id, order_id, ordered_at, amount, "segment.country" FROM orders ORDER BY _row'
     assert data.engine.rows(query) == pandas.engine.rows(query)
     assert len(data.engine.rows(query)) == 2
     pd.testing.assert_frame_equal(data.quality, pandas.quality)
     assert list(data.quarantine["orders"]["customer_id"]) == ["008"]
-    again, other = made(columns), made(columns | {"amount": [1.5, 2.5, 3.6]})
+    again, other = frame_of(columns), frame_of(columns | {"amount": [1.5, 2.5, 3.6]})
     prints = [rk.load(orders=frame, timezone="UTC").sources[0]["sha256"] for frame in (again, other)]
     assert data.sources[0]["sha256"] == prints[0] != prints[1]
 
@@ -832,8 +834,8 @@ def test_a_frame_of_what_no_table_holds_is_a_sentence(column, values):
 
 def test_objects_of_polars_are_a_sentence():
     polars = pytest.importorskip("polars")
-    who = polars.Series([1, "x"], dtype=polars.Object)
-    frame = polars.DataFrame({"customer_id": who, "ordered_at": ["2024-01-05"] * 2, "amount": [1.5, 2]})
+    customer_id = polars.Series([1, "x"], dtype=polars.Object)
+    frame = polars.DataFrame({"customer_id": customer_id, "ordered_at": ["2024-01-05"] * 2, "amount": [1.5, 2]})
     with pytest.raises(DataError, match=r"column 'customer_id' holds what cannot be read \(Object\): make it text"):
         rk.load(orders=frame)
 
@@ -877,7 +879,7 @@ def test_of_names_that_stand_twice_in_any_case_the_first_is_used_and_told_in_eve
     if kind == "csv":
         path.write_text("".join(",".join(map(str, cells)) + "\n" for cells in [header, *rows]), "utf-8")
     elif kind == "xlsx":
-        sheet(path, orders=[header, *rows])
+        write_workbook(path, orders=[header, *rows])
     elif kind == "parquet":
         pytest.importorskip("pyarrow.parquet").write_table(orders, path)
     frames = {"arrow": orders, "pandas": pd.DataFrame(rows, columns=header)}

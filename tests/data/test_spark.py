@@ -17,7 +17,7 @@ import commented
 import oracle_cases as cases
 import retention_kit as rk
 import test_times
-from due import asked_tables, follow_up_differences
+from due import follow_up_differences, with_consents
 from pencil import checks, table, value
 from retention_kit.data.choose_engine import named_engine
 from retention_kit.data.engines.duckdb import DuckDB
@@ -117,7 +117,7 @@ ONE_OF_EACH_QUERY = (
 
 def test_follow_ups_are_the_same(session):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
-    tables = {name: every_fourth(frame) for name, frame in asked_tables(cases.tables()).items()}
+    tables = {name: every_fourth(frame) for name, frame in with_consents(cases.tables()).items()}
     data, other = load_both(session, options, **tables)
     assert follow_up_differences(data, other, ONE_OF_EACH_QUERY) == []
 
@@ -203,8 +203,8 @@ def test_every_way_of_writing_a_time(session):
 def test_times_in_local_zones_are_the_same(session, written, zone):
     data, other = load_both(session, {"timezone": zone, "currency": "EUR"}, orders=table(written))
     assert data.quality.equals(other.quality)
-    for one in (data, other):
-        one.orders = one.engine.frame(
+    for dataset in (data, other):
+        dataset.orders = dataset.engine.frame(
             "SELECT customer_id, CAST(ordered_at AS VARCHAR) AS moment, amount FROM orders ORDER BY _row"
         )
     assert data.orders.to_dict("records") == other.orders.to_dict("records")
@@ -269,7 +269,7 @@ def test_rows_in_one_order_have_one_fingerprint(session):
     frame = create_frame(session, ORDERS)
     assert fingerprint(frame) == fingerprint(frame.coalesce(1)) == fingerprint(frame.limit(1).union(frame.offset(1)))
     others = [frame.orderBy("amount"), frame.limit(2), frame.replace("10.00", "10.01")]
-    assert len({fingerprint(one) for one in (frame, *others)}) == 4
+    assert len({fingerprint(table) for table in (frame, *others)}) == 4
 
 
 def test_rows_that_differ_by_a_millionth_of_a_second_or_by_a_place_are_two(session):
@@ -297,17 +297,17 @@ def test_rows_are_counted_through_all_partitions(session):
 
 
 def test_rows_are_let_go_of_with_the_dataset(session):
-    def held() -> int:
+    def stored() -> int:
         return session.sparkContext._jsc.getPersistentRDDs().size()
 
     gc.collect()
-    before = held()
+    before = stored()
     data = rk.load(orders=create_frame(session, ORDERS))
     value(data, "revenue", "2024-01")
-    assert held() > before
+    assert stored() > before
     del data
     gc.collect()
-    assert held() == before
+    assert stored() == before
 
 
 @pytest.mark.usefixtures("views")
@@ -321,8 +321,8 @@ def test_two_datasets_share_a_session_and_leave_it_as_it_was(session):
     assert cached.storageLevel.useMemory, "what the user keeps in memory stays there"
     assert dict(session.conf.getAll) == before
     for namespace, expected in (("default", ["orders"]), ("global_temp", [])):
-        views_there = session.sql(f"SHOW VIEWS IN {namespace}").collect()
-        assert [view["viewName"] for view in views_there if namespace == "default" or view["namespace"]] == expected
+        views = session.sql(f"SHOW VIEWS IN {namespace}").collect()
+        assert [view["viewName"] for view in views if namespace == "default" or view["namespace"]] == expected
 
 
 @pytest.mark.usefixtures("session")
@@ -361,14 +361,14 @@ def test_faults_are_one_sentence(session, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         with pytest.raises(DataError, match=r"^Nothing answers at spark://127.0.0.1:\d+: is Spark running there\?$"):
-            there(f"spark://127.0.0.1:{free.getsockname()[1]}/;token=s3cret")
+            connect(f"spark://127.0.0.1:{free.getsockname()[1]}/;token=s3cret")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None)  # noqa: ARG005
     with pytest.raises(DataError, match=r"^Spark needs Java 17 or later"):
-        there("spark://local")
+        connect("spark://local")
 
 
-def there(url: str):
+def connect(url: str):
     return named_engine(Data(engine=url), Path())
 
 
@@ -377,8 +377,8 @@ def test_a_session_of_another_master_is_not_taken_for_the_one_named():
     with pytest.raises(
         DataError, match=r"^data\.engine names spark://h:1, but a Spark session of local\[2\] runs here: stop it"
     ):
-        there("spark://h:1/;token=s3cret")
-    assert there("spark://local[4]").database == "Spark"
+        connect("spark://h:1/;token=s3cret")
+    assert connect("spark://local[4]").database == "Spark"
 
 
 def test_an_address_that_spark_refuses_is_told_without_its_secrets(session, monkeypatch):
@@ -388,5 +388,5 @@ def test_an_address_that_spark_refuses_is_told_without_its_secrets(session, monk
     monkeypatch.setattr(type(session), "getActiveSession", lambda: None)
     monkeypatch.setattr(type(session).Builder, "getOrCreate", refuse)
     with pytest.raises(DataError, match=r"^Spark cannot be started at spark://local\[: Could not parse") as error:
-        there("spark://local[;token=s3cret")
+        connect("spark://local[;token=s3cret")
     assert "s3cret" not in str(error.value)

@@ -207,7 +207,7 @@ def test_a_long_text_is_cut_and_counted_and_stays_apart_from_others(tmp_path):
     customers = data.engine.rows(
         'SELECT customer_id, count(*), count(DISTINCT "segment.country") FROM orders GROUP BY 1 ORDER BY 1'
     )
-    assert [(who[:200], len(who), orders, countries) for who, orders, countries in customers] == [
+    assert [(name[:200], len(name), orders, countries) for name, orders, countries in customers] == [
         ("A" * 200, 234, 2, 1),
         ("A" * 200, 234, 2, 1),
         ("B", 1, 1, 1),

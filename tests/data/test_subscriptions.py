@@ -27,9 +27,9 @@ SPELLS = [  # of one subscription, whose second begins on 15 February: when the 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("ended", "is_told"), SPELLS)
+@pytest.mark.parametrize(("ended", "is_reported"), SPELLS)
 @pytest.mark.parametrize("other", ["1", "2"])
-def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
+def test_spells_of_one_subscription_at_one_time_are_told(ended, is_reported, other):
     """A history whose old rows were never closed counts each of its prices; two subscriptions may well overlap."""
     data = subscriptions(f"""
         customer_id  subscription_id  started_at  ended_at  amount
@@ -37,7 +37,7 @@ def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
         Ann          {other}          2024-02-15  -         10
     """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     effect = data.quality.set_index("check")["effect"].get("spell that begins before the one before it ends", "")
-    assert bool(effect) == (is_told and other == "1")
+    assert bool(effect) == (is_reported and other == "1")
     assert not effect or "10.00 GBP of MRR" in effect
 
 
@@ -295,7 +295,7 @@ def test_who_joins_and_leaves_on_one_day_is_both_new_and_lost_where_every_depart
     }
     assert moves == {"endpoint": [[0, 1, 0, 0, 1], [1, 0, 0, 0, 1]], "event": [[0, 2, 0, 1, 1], [1, 0, 1, 1, 1]]}
     data = rk.load(**of, churn_mode="event")
-    assert not any(one.broken for one in identities(data, "month"))
+    assert not any(identity.broken for identity in identities(data, "month"))
     lists = customer_lists(data, Period.parse("2024-01"))
     assert list(lists["lost_customers"]["customer_id"]) == ["a"]
     assert list(lists["lost_customers"]["reason"]) == ["price"]

@@ -33,7 +33,9 @@ LETTERS = {
 
 notes = st.text(alphabet="ab ,;\t|\"'#\n", max_size=6).map(str.strip)
 rows = st.lists(st.tuples(st.sampled_from(["A1", "#A2", "007", "'Smith", "A 5"]), notes), min_size=1, max_size=12).map(
-    lambda given: [[who, f"#{place}", "2024-01-05", f"{place}.50", note] for place, (who, note) in enumerate(given)]
+    lambda rows: [
+        [customer, f"#{number}", "2024-01-05", f"{number}.50", note] for number, (customer, note) in enumerate(rows)
+    ]
 )
 spoilers = st.fixed_dictionaries(
     {
@@ -104,7 +106,7 @@ def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_
     findings, _ = read_text(engine, path, "t", NAMES, TextOptions())
     columns = ", ".join(COLUMNS)
     assert engine.rows(f"SELECT {columns} FROM t") == [tuple(cell or None for cell in row) for row in body]
-    assert sum(one.rows for one in findings if one.check != "encoding") == extra
+    assert sum(finding.rows for finding in findings if finding.check != "encoding") == extra
 
 
 SENTENCES = {
@@ -168,7 +170,7 @@ def test_blank_names_are_taken_from_the_next_header_row(tmp_path):
     engine = DuckDB(files=[path])
     findings, _ = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
     assert list(engine.types("t")) == ["responded_at", "score", "Uses?", "App"]
-    assert [one[:2] for one in findings] == [("further header row", 1)]
+    assert [finding[:2] for finding in findings] == [("further header row", 1)]
 
 
 def test_folders_called_as_columns_change_nothing(tmp_path):
@@ -237,7 +239,7 @@ def test_cut_rows_at_the_end_are_no_footer(tmp_path, whole, cut, cells, who):
             read_text(engine, path, "t", NAMES, TextOptions())
         return
     findings, _ = read_text(engine, path, "t", NAMES, TextOptions())
-    counts = {one.check: one.rows for one in findings}
+    counts = {finding.check: finding.rows for finding in findings}
     assert engine.rows("SELECT count(*) FROM t") == [(whole,)]
     assert counts.get("row too short") == cut + many
     assert counts.get("row after the table") == (None if many else 1)
@@ -292,16 +294,16 @@ def test_a_stray_byte_leaves_all_other_names_as_they_are(tmp_path, others, stray
     read = [name for (name,) in engine.rows("SELECT customer_id FROM t")]
     assert read.pop(position) == f"A\\x{stray.hex()}"
     assert read == others
-    (one,) = findings
-    assert (one.check, one.rows) == ("damaged characters", 1)
-    assert f"line {position + 2} holds 0x{stray.hex().upper()}" in one.detail
+    (finding,) = findings
+    assert (finding.check, finding.rows) == ("damaged characters", 1)
+    assert f"line {position + 2} holds 0x{stray.hex().upper()}" in finding.detail
 
 
 @pytest.mark.parametrize("page", ["cp1252", "cp1250"])
 @pytest.mark.parametrize("size", [5, 40])
 def test_exports_of_two_encodings_joined_are_refused_with_a_line_of_each(tmp_path, page, size):
     first, second = (
-        "".join(f"Zoë {index},2024-01-05,1\n" for index in range(size)).encode(one) for one in ("utf-8", page)
+        "".join(f"Zoë {index},2024-01-05,1\n" for index in range(size)).encode(encoding) for encoding in ("utf-8", page)
     )
     (tmp_path / "orders.csv").write_bytes(b"customer_id,ordered_at,amount\n" + first + second)
     with pytest.raises(
@@ -320,7 +322,7 @@ def test_the_line_that_names_the_delimiter_is_no_row_and_need_not_be_right(tmp_p
     engine = DuckDB()
     findings, read = read_text(engine, path, "t", NAMES, TextOptions())
     assert (read, engine.rows("SELECT customer_id, amount FROM t")) == (delimiter, [("A", "1"), ("B", "2")])
-    assert [one[:2] for one in findings] == [("row before the header", 1)]
+    assert [finding[:2] for finding in findings] == [("row before the header", 1)]
     assert "line 1: 'sep=" in findings[0].detail.lower()
 
 

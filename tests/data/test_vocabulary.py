@@ -77,7 +77,7 @@ def test_what_means_two_things_or_none_is_no_interval(text):
 def test_how_often_an_interval_comes_in_a_year():
     intervals = ["3 months", "2 weeks", "5 months", "2 years", "10 days"]
     often = [4, 26, Fraction(12, 5), Fraction(1, 2), Fraction(73, 2)]
-    assert [per_year(parse_interval(one)) for one in intervals] == often
+    assert [per_year(parse_interval(interval)) for interval in intervals] == often
 
 
 def test_statuses_of_vendors():

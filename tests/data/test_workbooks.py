@@ -29,13 +29,13 @@ def cell(reference, text):
 
 
 HEAD = "".join(
-    cell(f"{letter}1", name) for letter, name in zip("ABC", ("customer_id", "ordered_at", "amount"), strict=True)
+    cell(f"{column}1", name) for column, name in zip("ABC", ("customer_id", "ordered_at", "amount"), strict=True)
 )
-ROW = "".join(cell(f"{letter}2", text) for letter, text in zip("ABC", ("007", "2024-01-05", "3"), strict=True))
+ROW = "".join(cell(f"{column}2", text) for column, text in zip("ABC", ("007", "2024-01-05", "3"), strict=True))
 
 
 def _merged(ranges):
-    cells = "".join(f'<mergeCell ref="{one}"/>' for one in ranges)
+    cells = "".join(f'<mergeCell ref="{reference}"/>' for reference in ranges)
     return f"<mergeCells>{cells}</mergeCells>" if cells else ""
 
 
@@ -63,16 +63,18 @@ def test_rows_of_merged_cells_have_their_value(tmp_path):
     """A customer's cell over three orders, a title over all columns, and a total under the amounts."""
     rows = [[("A", "Orders of 2024")], [*zip("ABC", ("customer_id", "ordered_at", "amount"), strict=True)]]
     rows += [
-        [*([("A", who)] if who else []), ("B", f"2024-01-0{day}"), ("C", "10")]
-        for day, who in enumerate(["Ann", "", "", "Ben", ""], start=1)
+        [*([("A", customer_id)] if customer_id else []), ("B", f"2024-01-0{day}"), ("C", "10")]
+        for day, customer_id in enumerate(["Ann", "", "", "Ben", ""], start=1)
     ]
     text = "".join(
-        f'<row r="{number}">{"".join(cell(f"{letter}{number}", text) for letter, text in row)}</row>'
+        f'<row r="{number}">{"".join(cell(f"{column}{number}", text) for column, text in row)}</row>'
         for number, row in enumerate(rows, start=1)
     )
     path = workbook(tmp_path / "orders.xlsx", rows=text, merged=["A1:C1", "A3:A5"])
     data = rk.load(path, timezone="UTC")
-    assert [who for (who,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")] == ["Ann"] * 3 + [
+    assert [customer_id for (customer_id,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")] == [
+        "Ann"
+    ] * 3 + [
         "Ben",
         None,
     ]

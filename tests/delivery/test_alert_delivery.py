@@ -54,12 +54,12 @@ def hooks(running, monkeypatch):
 
 def settings_of(*then: str, name: str = "Churn above plan", **alert):
     mail = {"from": "Reports <reports@example.com>", "owner": OWN, "link": "https://intranet.example.com/r"}
-    one = {
+    rule = {
         "name": name,
         "when": "customer_churn_rate > 5%",
         "then": list(then or [f"mail:Ann Lee <{ANN}>", OPS.lower()]),
     }
-    return make_settings({"report": {"company": "Example Ltd"}, "mail": mail, "alerts": [one | alert]})
+    return make_settings({"report": {"company": "Example Ltd"}, "mail": mail, "alerts": [rule | alert]})
 
 
 class AlertRuns:
@@ -75,16 +75,16 @@ class AlertRuns:
         histories = [(alert, history(pattern, figures, alert=alert, **more))]
         with sending(self.folder) as outbox:
             deliveries = deliver_alerts(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
-        return {one.target: one.state for one in deliveries}
+        return {delivery.target: delivery.state for delivery in deliveries}
 
     @property
     def mails(self):
-        return [message_from_bytes(one.content, policy=SMTP) for one in self.mail_server.handler.taken]
+        return [message_from_bytes(envelope.content, policy=SMTP) for envelope in self.mail_server.handler.received]
 
 
 @pytest.fixture
 def runs(tmp_path, mail_server, hooks):
-    assert hooks.taken == []
+    assert hooks.received == []
     return AlertRuns(tmp_path, mail_server)
 
 
@@ -94,13 +94,15 @@ def text_of(message, kind: str = "plain") -> str:
 
 def test_each_hears_once_that_it_fires_and_once_that_it_is_resolved(runs, hooks):
     deliveries = [runs.run(pattern) for pattern in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
-    both = {ANN: "sent", OPS: "sent"}
-    assert deliveries == [{}, both, {}, {}, both, {}]
-    assert [str(one["Subject"]) for one in runs.mails] == [
+    sent = {ANN: "sent", OPS: "sent"}
+    assert deliveries == [{}, sent, {}, {}, sent, {}]
+    assert [str(mail["Subject"]) for mail in runs.mails] == [
         "Churn above plan: firing – Example Ltd",
         "Churn above plan: resolved – Example Ltd",
     ]
-    assert [one.payload["text"].splitlines()[0] for one in hooks.taken] == [str(one["Subject"]) for one in runs.mails]
+    assert [request.payload["text"].splitlines()[0] for request in hooks.received] == [
+        str(mail["Subject"]) for mail in runs.mails
+    ]
 
 
 def test_the_mail_says_what_was_seen_and_where_to_look(runs):
@@ -136,20 +138,20 @@ def test_all_that_is_new_is_in_one_message(tmp_path, mail_server, hooks):
     runs = AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN}", OPS, each="country"))
     (alert,) = runs.settings.alerts
     channels, server = check_targets(runs.settings, mail_server.server)
-    parts = [one for value in ("France", "Spain") for one in history("..x", alert=alert, value=value)]
+    parts = [state for value in ("France", "Spain") for state in history("..x", alert=alert, value=value)]
     with sending(tmp_path) as outbox:
         deliver_alerts(outbox, [(alert, parts)], runs.settings, channels, server, date(2026, 1, 1))
-    (mail,), (taken,) = runs.mails, hooks.taken
+    (mail,), (request,) = runs.mails, hooks.received
     assert str(mail["Subject"]) == "Churn above plan, country=France: firing, and 1 more – Example Ltd"
     assert "Churn above plan, country=Spain: firing" in text_of(mail)
-    assert taken.payload["text"].count("•") == 2
+    assert request.payload["text"].count("•") == 2
 
 
 def test_missing_data_are_reported_to_the_owner_once(runs, hooks):
     for pattern in ("..", "..x", "..x?", "..x??", "..x??x"):
         runs.run(pattern)
     assert runs.mail_server.handler.recipients == [ANN, OWN]
-    assert len(hooks.taken) == 1
+    assert len(hooks.received) == 1
     assert "No customers." in text_of(runs.mails[1])
     assert str(runs.mails[1]["Subject"]).startswith("Churn above plan: no data")
 
@@ -164,7 +166,7 @@ def test_revised_data_are_one_note(runs):
         ("...", "444"),
     ):
         runs.run(pattern, figures)
-    subjects = [str(one["Subject"]).partition(" – ")[0] for one in runs.mails]
+    subjects = [str(mail["Subject"]).partition(" – ")[0] for mail in runs.mails]
     assert subjects == [f"Churn above plan: {word}" for word in ("firing", "revised", "withdrawn")]
 
 
@@ -187,13 +189,13 @@ def test_another_name_or_target_is_the_same_rule(tmp_path, mail_server, hooks):
     AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN}")).run("..x")
     both = AlertRuns(tmp_path, mail_server, settings_of(f"mail:{ANN.upper()}", OPS, name="Churn"))
     assert both.run("..x") == {OPS: "sent"}, "who is new hears of it too"
-    assert (len(both.mails), len(hooks.taken)) == (1, 1)
+    assert (len(both.mails), len(hooks.received)) == (1, 1)
 
 
 def test_what_was_not_taken_comes_with_the_next_run(runs, hooks):
     runs.run("..")
     runs.mail_server.handler.rcpt = lambda *_: "451 later"
-    hooks.answer = lambda _: (503, {}, b"")
+    hooks.reply = lambda _: (503, {}, b"")
     assert runs.run("..x") == {ANN: "queued", OPS: "queued"}
     assert runs.run("..x") == {ANN: "queued", OPS: "queued"}
     with reading(runs.folder) as outbox:
@@ -203,10 +205,10 @@ def test_what_was_not_taken_comes_with_the_next_run(runs, hooks):
         "Alerts of 2025-03: slack:OPS does not have them (slack:OPS answered 503 Service Unavailable): "
         "`retention-kit run` tries again.",
     ]
-    hooks.taken.clear()
-    runs.mail_server.handler.rcpt, hooks.answer = (lambda *_: None), (lambda _: (200, {}, b"ok"))
+    hooks.received.clear()
+    runs.mail_server.handler.rcpt, hooks.reply = (lambda *_: None), (lambda _: (200, {}, b"ok"))
     assert runs.run("..xx") == {ANN: "sent", OPS: "sent"}
-    assert (len(runs.mails), len(hooks.taken)) == (1, 1)
+    assert (len(runs.mails), len(hooks.received)) == (1, 1)
     assert runs.run("..xxx") == {}
 
 
@@ -216,7 +218,7 @@ def test_what_may_have_arrived_is_not_repeated(runs, hooks):
     assert runs.run("..x") == {ANN: "sent", OPS: "unknown"}
     hooks.after = lambda _: False
     assert runs.run("..x") == {}
-    assert len(hooks.taken) == 1
+    assert len(hooks.received) == 1
     with reading(runs.folder) as outbox:
         (problem,) = delivery_problems(outbox.rows(), runs.settings, Period.parse("2025-03"))
         assert delivery_problems(outbox.rows(), runs.settings, Period.parse("2025-04")) == []
@@ -224,7 +226,7 @@ def test_what_may_have_arrived_is_not_repeated(runs, hooks):
 
 
 def test_who_is_no_longer_named_is_waited_for_by_nobody(runs, hooks):
-    hooks.answer = lambda _: (404, {}, b"")
+    hooks.reply = lambda _: (404, {}, b"")
     assert runs.run("..x")[OPS] == "failed"
     runs.settings = settings_of(f"mail:{ANN}")
     assert runs.run("..x") == {}
@@ -241,7 +243,7 @@ def test_a_message_that_is_lost_is_a_fault_and_no_end(runs):
 
 
 def test_no_secret_is_written(runs, hooks):
-    hooks.answer = lambda _: (400, {}, hooks.url.encode())
+    hooks.reply = lambda _: (400, {}, hooks.url.encode())
     for pattern in ("..", "..x", "..x."):
         runs.run(pattern)
     written = b"".join(path.read_bytes() for path in runs.folder.rglob("*") if path.is_file())
@@ -258,7 +260,7 @@ def test_names_in_the_data_are_text_in_mail_and_webhooks(tmp_path, mail_server, 
     assert mail["Bcc"] is None
     assert "<!channel>" not in text_of(mail, "html")
     assert "&lt;b&gt;" in text_of(mail, "html")
-    assert "<!channel>" not in json.dumps(hooks.taken[0].payload, ensure_ascii=False)
+    assert "<!channel>" not in json.dumps(hooks.received[0].payload, ensure_ascii=False)
 
 
 def test_what_is_missing_is_said_first(monkeypatch):

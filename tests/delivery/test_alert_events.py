@@ -65,7 +65,7 @@ class Reader:
     def believes(self) -> bool:
         """Whether it fires, as far as they know."""
         starts = [since for since, kind in self.known if kind in ("firing", "reopened")]
-        return any(not {(one, "resolved"), (one, "withdrawn")} & {*self.known} for one in starts)
+        return any(not {(start, "resolved"), (start, "withdrawn")} & {*self.known} for start in starts)
 
 
 def short(event: Event) -> tuple[str, str]:
@@ -139,16 +139,16 @@ def test_what_is_resolved_and_was_not_after_all_is_reopened():
 
 def test_a_change_that_nobody_would_see_is_none():
     def rate(value):
-        (one,) = history("x")
-        comparison = one.figures[0]
+        (state,) = history("x")
+        comparison = state.figures[0]
         left = Operand("customer_churn_rate", "", value, "fraction")
         return [
             AlertState(
-                one.alert,
+                state.alert,
                 "",
-                one.period,
+                state.period,
                 "firing",
-                one.since,
+                state.since,
                 (Comparison(left, ">", comparison.right, True),),
                 "",
                 "d",
@@ -165,7 +165,7 @@ def test_a_period_fires_once():
     reader = Reader()
     for pattern in (".x", "xx", "x?", "x?x", ".?.", "x?x", "x?.", "x?x"):
         reader.read(history(pattern))
-    beginnings = [one for one in reader.events if one[0] in ("firing", "reopened")]
+    beginnings = [event for event in reader.events if event[0] in ("firing", "reopened")]
     assert beginnings == [("firing", "02"), ("firing", "03")]
 
 
@@ -197,7 +197,7 @@ def test_without_revisions_each_beginning_and_end_is_sent_on_whatever_days_it_ru
     reader = Reader()
     for day in run_days:
         reader.read(history(pattern[:day]))
-    events = sorted(one for one in reader.events if one[0] != "no data")
+    events = sorted(event for event in reader.events if event[0] != "no data")
     assert events == beginnings_and_ends(pattern, run_days[0] - 1)
 
 

@@ -194,9 +194,9 @@ def test_run_builds_and_sends_once(mail_server, monkeypatch, capsys):
     assert mail_server.handler.recipients == ["ann@example.com", "ben@example.com"]
     assert main(["run", "--as-of", "2024-03-05"]) == 0
     assert "2024-02 was sent already; nothing was sent now." in output(capsys)[1]
-    assert len(mail_server.handler.taken) == 2
+    assert len(mail_server.handler.received) == 2
     assert main(["run", "--as-of", "2024-04-02"]) == 0
-    assert len(mail_server.handler.taken) == 4, "the next month"
+    assert len(mail_server.handler.received) == 4, "the next month"
 
 
 @pytest.mark.usefixtures("project", "mail_server")
@@ -277,7 +277,7 @@ def test_run_tells_of_alerts_once(project, mail_server, monkeypatch, capsys):
     (project / "retention.toml").write_text(TOML + MAIL + ALERT, "utf-8")
     with hook_server() as server:
         monkeypatch.setenv("RETENTION_KIT_WEBHOOK_CRM", server.url)
-        server.answer = lambda _: (503, {}, b"")
+        server.reply = lambda _: (503, {}, b"")
         assert main(["run", "--as-of", "2024-03-05"]) == 1, "a fault goes before an alert"
         out, err = output(capsys)
         assert "Firing: Somebody buys." in err
@@ -285,14 +285,14 @@ def test_run_tells_of_alerts_once(project, mail_server, monkeypatch, capsys):
         assert "webhook:CRM 2024-02 queued" in out
         assert main(["status"]) == 1
         assert "Alerts of 2024-02: webhook:CRM does not have them (webhook:CRM answered 503" in output(capsys)[1]
-        server.answer = lambda _: (200, {}, b"")
+        server.reply = lambda _: (200, {}, b"")
         (project / "retention.toml").write_text(TOML + MAIL.partition("to =")[0] + ALERT, "utf-8")
         assert main(["run", "--as-of", "2024-03-05"]) == 3, "the report is sent to nobody, and it fires still"
         out, _ = output(capsys)
         assert "webhook:CRM 2024-02 sent" in out
         assert "eve@example.com" not in out
     assert mail_server.handler.recipients == ["ann@example.com", "ben@example.com", "eve@example.com"]
-    first, second = server.taken
+    first, second = server.received
     assert first.payload["facts"]["alerts"][0]["when"] == "active_customers > 0"
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
 
@@ -429,7 +429,7 @@ def test_a_ledger_that_is_broken_fails_and_sends_nothing(pack, mail_server, caps
     for command in (["send", str(pack)], ["status"]):
         assert main(command) == 1
         assert "cannot be used: file is not a database" in output(capsys)[1]
-    assert mail_server.handler.taken == []
+    assert mail_server.handler.received == []
 
 
 def test_preview_opens_the_message(project, monkeypatch, capsys):

@@ -37,7 +37,7 @@ THANK = FollowUp("Thank and ask", "7 days after first purchase", then=["list", "
 
 
 def due_list(customers, rule=THANK, day=DAY, occasion="first purchase") -> DueList:
-    rows = tuple(Due(who, occasion, day + timedelta(days=3), f"Because of {who}.") for who in customers)
+    rows = tuple(Due(customer, occasion, day + timedelta(days=3), f"Because of {customer}.") for customer in customers)
     return DueList(rule, day, rows)
 
 
@@ -96,8 +96,8 @@ def test_a_file_of_somebody_else_is_never_written_over(tmp_path):
     (tmp_path / "2024-03-10" / "thank-and-ask.csv").rename(tmp_path / "mine.csv")
     write(tmp_path)
     (tmp_path / "mine.csv").rename(tmp_path / "2024-03-10" / "thank-and-ask.csv")
-    (one,) = write(tmp_path, due_list("a"))
-    assert one.file == "2024-03-10/thank-and-ask.2.csv"
+    (result,) = write(tmp_path, due_list("a"))
+    assert result.file == "2024-03-10/thank-and-ask.2.csv"
     assert (tmp_path / "2024-03-10" / "thank-and-ask.csv").read_text() == "mine"
 
 
@@ -106,7 +106,7 @@ def test_a_cap_is_for_the_lists_of_a_day_and_the_others_come_on_the_next(tmp_pat
     (first,) = write(tmp_path, due_list("abcd", rule))
     (again,) = write(tmp_path, due_list("abcd", rule))
     (next_day,) = write(tmp_path, due_list("abcd", rule, DAY + timedelta(days=1)))
-    assert ([len(one.rows) for one in (first, again, next_day)], first.beyond, again.beyond) == ([2, 0, 2], 2, 2)
+    assert ([len(result.rows) for result in (first, again, next_day)], first.beyond, again.beyond) == ([2, 0, 2], 2, 2)
     assert sorted(known_customers(tmp_path)) == [*"abcd"]
 
 
@@ -118,7 +118,7 @@ def test_after_a_list_customers_have_their_quiet(tmp_path):
     written = write(
         tmp_path, due_list("a", thank), due_list("ab", back), due_list("ab", sorry, occasion="nps 2024-03-10")
     )
-    assert [[row.customer_id for row in one.rows] for one in written] == [["a"], ["b"], ["a", "b"]]
+    assert [[row.customer_id for row in result.rows] for result in written] == [["a"], ["b"], ["a", "b"]]
     assert written[1].quiet == 1
     for days, expected in ((1, 0), (89, 0), (90, 1)):
         due = due_list("a", back, DAY + timedelta(days=days), "purchase 2024-03-04")
@@ -130,15 +130,15 @@ def test_two_tickets_of_one_customer_are_two_rows_unless_quiet_is_asked_for(tmp_
     rows = tuple(Due("a", f"ticket {number}", DAY, "Why.") for number in range(2))
     for days, expected in ((None, 2), (7, 1)):
         rule = FollowUp(f"Tickets {days}", "ticket open 2 days", quiet_days=days)
-        (one,) = write(tmp_path / str(days), DueList(rule, DAY, rows))
-        assert (len(one.rows), one.quiet) == (expected, 2 - expected)
+        (result,) = write(tmp_path / str(days), DueList(rule, DAY, rows))
+        assert (len(result.rows), result.quiet) == (expected, 2 - expected)
 
 
 def test_lists_may_lie_among_packs(tmp_path):
     (tmp_path / "2024-02").mkdir()
     (tmp_path / "2024-02" / "scorecard.csv").write_text("metric\n")
-    (one,) = write(tmp_path, due_list("a"))
-    assert one.file == "2024-03-10/thank-and-ask.csv"
+    (result,) = write(tmp_path, due_list("a"))
+    assert result.file == "2024-03-10/thank-and-ask.csv"
 
 
 customers = st.lists(st.sampled_from("abcdef"), max_size=6, unique=True)
@@ -153,14 +153,14 @@ def test_whatever_runs_and_restatements_follow_each_customer_stands_once(tmp_pat
     seen: dict[str, set[str]] = {THANK.name: set(), other.name: set()}
     for days, first, second in runs:
         day = DAY + timedelta(days=days)
-        for one in write(folder, due_list(first, day=day), due_list(second, other, day)):
-            new = {row.customer_id for row in one.rows}
-            assert not new & seen[one.name]
-            seen[one.name] |= new
-    stands = [(who, "other" in file) for who, file in listed_customers(folder)]
-    assert len(stands) == len(set(stands))
-    assert {who for who, is_other in stands if not is_other} == seen[THANK.name]
-    assert seen[THANK.name] == {who for _, first, _ in runs for who in first}
+        for result in write(folder, due_list(first, day=day), due_list(second, other, day)):
+            new = {row.customer_id for row in result.rows}
+            assert not new & seen[result.name]
+            seen[result.name] |= new
+    listed = [(customer, "other" in file) for customer, file in listed_customers(folder)]
+    assert len(listed) == len(set(listed))
+    assert {customer for customer, is_other in listed if not is_other} == seen[THANK.name]
+    assert seen[THANK.name] == {customer for _, first, _ in runs for customer in first}
 
 
 # Killed
@@ -201,15 +201,15 @@ def test_killed_before_any_line_of_ours_each_customer_is_listed_once(tmp_path):
     Words("en")
     while True:
         folder = tmp_path / str(step)
-        one, two = due_list("ab"), due_list("ac")
-        is_killed = killed_at(step, lambda folder=folder, one=one: write(folder, one))
+        before, restated = due_list("ab"), due_list("ac")
+        is_killed = killed_at(step, lambda folder=folder, before=before: write(folder, before))
         known_then = {*known_customers(folder)} if (folder / ledgers.NAME).is_file() else set()
-        killed_at(step // 2, lambda folder=folder, two=two: write(folder, two))
-        write(folder, two)
-        stands = [who for who, _ in listed_customers(folder)]
-        assert sorted(stands) == sorted(known_customers(folder)), step
-        assert len(stands) == len(set(stands)), step
-        assert {"a", "c"} | known_then == set(stands), step
+        killed_at(step // 2, lambda folder=folder, restated=restated: write(folder, restated))
+        write(folder, restated)
+        listed = [customer for customer, _ in listed_customers(folder)]
+        assert sorted(listed) == sorted(known_customers(folder)), step
+        assert len(listed) == len(set(listed)), step
+        assert {"a", "c"} | known_then == set(listed), step
         assert not [*folder.glob("*/.*")], step
         event_counts = "".join(path.read_text() for path in folder.glob("*/*.ics"))
         assert event_counts.count("BEGIN:VEVENT") == len([*folder.glob("*/*.csv")]), step
@@ -248,8 +248,8 @@ def test_no_cell_begins_a_formula_and_the_folder_is_for_its_owner_alone(tmp_path
     assert (cells["contact"], cells["name"]) == ("'@SUM(A1)", "'+49 30\t'=x")
     assert cells["text"].startswith("'-2+3")
     if os.name != "nt":
-        assert {oct(one.stat().st_mode)[-3:] for one in (folder, path.parent)} == {"700"}
-        assert {oct(one.stat().st_mode)[-3:] for one in (path, folder / ledgers.NAME)} == {"600"}
+        assert {oct(folder_path.stat().st_mode)[-3:] for folder_path in (folder, path.parent)} == {"700"}
+        assert {oct(file_path.stat().st_mode)[-3:] for file_path in (path, folder / ledgers.NAME)} == {"600"}
         tmp_path.chmod(0o755)
         write(tmp_path, due_list("a"))
         assert oct(tmp_path.stat().st_mode)[-3:] == "755", "a folder of the user's stays as it is"
@@ -263,13 +263,13 @@ def test_the_calendar_has_an_event_for_each_list_and_due_day_and_names_nobody(tm
     path = tmp_path / "2024-03-10" / "follow-ups.ics"
     text = path.read_text("utf-8")
     events = Calendar.from_ical(text).walk("VEVENT")
-    assert [(str(one["summary"]), one.decoded("dtstart")) for one in events] == [
+    assert [(str(event["summary"]), event.decoded("dtstart")) for event in events] == [
         ("Thank and ask: 3 to follow up", DAY),
         ("Thank and ask: 2 to follow up", DAY + timedelta(days=1)),
     ]
     assert "for Ann" in str(events[0]["description"])
     assert "customer-" not in text
-    assert len({str(one["uid"]) for one in events}) == 2
+    assert len({str(event["uid"]) for event in events}) == 2
     write(tmp_path, DueList(THANK, DAY, tuple(rows)))
     assert path.read_text("utf-8") == text
 
@@ -305,7 +305,7 @@ def test_a_row_speaks_of_lists_of_before_it_was_written(tmp_path):
         with writing(tmp_path) as ledger:
             apply_done(ledger, read_done(path), [THANK], path)
     with reading(tmp_path) as ledger:
-        assert [(one.occasion, one.done_at) for one in ledger.entries()] == [
+        assert [(entry.occasion, entry.done_at) for entry in ledger.entries()] == [
             ("purchase 1", "2024-03-12"),
             ("purchase 1", "yes"),
             ("purchase 2", ""),
@@ -357,7 +357,7 @@ def test_the_command_writes_once_and_says_what_it_did(shop, capsys):
     assert "Thank and ask     2" in capsys.readouterr().out
     assert main(["follow-ups", "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)
-    assert [one["customer_id"] for one in result["customers"]] == ["b", "a"]
+    assert [customer["customer_id"] for customer in result["customers"]] == ["b", "a"]
     assert (shop / "follow_ups" / "2024-03-10" / "thank-and-ask.csv").is_file()
     assert main(["follow-ups"]) == 0
     assert "Thank and ask      2               2" in capsys.readouterr().out, "open, and listed before"
@@ -379,12 +379,12 @@ def test_a_webhook_gets_the_customers_once(shop, monkeypatch, capsys):
     assert "RETENTION_KIT_WEBHOOK_" in capsys.readouterr().err
     assert not (shop / "follow_ups").exists()
     bodies: list[dict] = []
-    answers = iter([500, *[200] * 9])
+    statuses = iter([500, *[200] * 9])
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            code = next(answers) if "facts" in body else 200
+            code = next(statuses) if "facts" in body else 200
             if code == 200:
                 bodies.append(body)
             self.send_response(code)
@@ -402,12 +402,12 @@ def test_a_webhook_gets_the_customers_once(shop, monkeypatch, capsys):
     server.shutdown()
     assert codes[1:] == [0, 0]
     (sent,) = [body["facts"] for body in bodies if "facts" in body]
-    assert [one["contact"] for one in sent["customers"]] == ["b@example.com", "a@example.com"]
+    assert [customer["contact"] for customer in sent["customers"]] == ["b@example.com", "a@example.com"]
     (text,) = [json.dumps(body) for body in bodies if "facts" not in body]
     assert "2 to follow up" in text
     assert "example.com" not in text
     with reading(shop / "follow_ups") as ledger:
-        assert [(one.targets, one.content) for one in ledger.files()] == [("", "")]
+        assert [(file.targets, file.content) for file in ledger.files()] == [("", "")]
 
 
 def test_from_data_to_list_in_one_call(tmp_path):
@@ -416,7 +416,7 @@ def test_from_data_to_list_in_one_call(tmp_path):
         {"name": "Thank", "when": "7 days after first purchase", "text": "{email}"},
     )
     result = make_follow_ups(data, tmp_path / "lists")
-    assert [one.file for one in result.listed] == ["2024-03-10/thank.csv"]
+    assert [result_list.file for result_list in result.listed] == ["2024-03-10/thank.csv"]
     assert result.is_done
 
 
@@ -446,8 +446,8 @@ def test_who_was_due_between_two_runs_and_is_on_no_list_is_counted(tmp_path):
     def missed(day: str) -> tuple[list[str], int]:
         rule = {"name": "Thank", "when": "7 days after first purchase", "suppress": "gone"}
         data = with_rules(rk.load(orders=orders, timezone="UTC", as_of=day), rule)
-        (one,) = make_follow_ups(data, tmp_path / "lists").listed
-        return [row.customer_id for row in one.rows], one.missed
+        (result,) = make_follow_ups(data, tmp_path / "lists").listed
+        return [row.customer_id for row in result.rows], result.missed
 
     assert missed("2024-03-01") == (["c"], 0)
     assert missed("2024-03-20") == (["b"], 1)

@@ -229,8 +229,8 @@ def test_old_messages_go_and_what_was_sent_stays_known(tmp_path):
             os.utime(outbox.folder / row.file, (then, then))
         assert outbox.forget("2 years") == 0, "the files are younger"
         assert outbox.forget("1 year") == 3
-        kept = {state for state, row in rows.items() if (outbox.folder / row.file).exists()}
-        assert kept == {"queued", "sending", "data"}
+        stored = {state for state, row in rows.items() if (outbox.folder / row.file).exists()}
+        assert stored == {"queued", "sending", "data"}
         assert {row.state for row in outbox.rows()} == {*module.STATES}
 
 

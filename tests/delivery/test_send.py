@@ -6,12 +6,8 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import date
 from email import message_from_bytes
 from email.policy import SMTP
@@ -22,6 +18,7 @@ from aiosmtpd.smtp import SMTP as Protocol
 from aiosmtpd.smtp import syntax
 
 import retention_kit as rk
+from forking import in_memory, run_once, start_process
 from mailroom import PASSWORD, PICTURE, Fault, mail_settings, message, serving, write_pack
 from retention_kit.bidi import plain
 from retention_kit.delivery import dispatch
@@ -73,7 +70,7 @@ def send(pack, mail_server, to=None, *, settings=None, **options):
 
 
 def states(outcome) -> dict[str, str]:
-    return {one.recipient: one.state for one in outcome.results}
+    return {result.recipient: result.state for result in outcome.results}
 
 
 def ledger(pack) -> dict[str, str]:
@@ -81,8 +78,8 @@ def ledger(pack) -> dict[str, str]:
         return {row.recipient: row.state for row in outbox.rows() if row.is_report} if outbox else {}
 
 
-def parsed(taken):
-    return message_from_bytes(taken.content, policy=SMTP)
+def parsed(envelope):
+    return message_from_bytes(envelope.content, policy=SMTP)
 
 
 def body(raw: bytes) -> bytes:
@@ -95,33 +92,35 @@ def test_everybody_gets_their_own_message(pack, mail_server):
     assert outcome.is_done
     assert list(outcome.outcomes.columns) == ["recipient", "language", "segment", "state", "reply"]
     assert mail_server.handler.recipients == [ANN, BEN, CY]
-    assert {taken.sender for taken in mail_server.handler.taken} == {"reports@example.com"}
-    messages = [parsed(taken) for taken in mail_server.handler.taken]
-    assert [str(one["To"]) for one in messages] == ["Ann Lee <ann@example.com>", BEN, CY], "nobody sees the others"
-    assert len({one["Message-ID"] for one in messages}) == 3
-    assert all(one["Message-ID"].endswith("@example.com>") for one in messages)
-    assert [one["Date"].datetime.year > 2011 for one in messages] == [True] * 3, "the day it was sent"
-    assert {str(one["Auto-Submitted"]) for one in messages} == {"auto-generated"}
+    assert {envelope.sender for envelope in mail_server.handler.received} == {"reports@example.com"}
+    messages = [parsed(envelope) for envelope in mail_server.handler.received]
+    assert [str(message["To"]) for message in messages] == ["Ann Lee <ann@example.com>", BEN, CY], (
+        "nobody sees the others"
+    )
+    assert len({message["Message-ID"] for message in messages}) == 3
+    assert all(message["Message-ID"].endswith("@example.com>") for message in messages)
+    assert [message["Date"].datetime.year > 2011 for message in messages] == [True] * 3, "the day it was sent"
+    assert {str(message["Auto-Submitted"]) for message in messages} == {"auto-generated"}
     assert len(mail_server.handler.logins) == 1, "one connection for all"
 
 
 def test_the_body_is_the_packs_to_the_byte(pack, mail_server):
     send(pack, mail_server, ANN)
-    (taken,) = mail_server.handler.taken
-    assert body(taken.content) == body(message())
-    (picture,) = [part for part in parsed(taken).walk() if part.get_content_type() == "image/png"]
+    (envelope,) = mail_server.handler.received
+    assert body(envelope.content) == body(message())
+    (picture,) = [part for part in parsed(envelope).walk() if part.get_content_type() == "image/png"]
     assert picture.get_content() == PICTURE
-    assert parsed(taken)["Subject"] == message_from_bytes(message(), policy=SMTP)["Subject"]
+    assert parsed(envelope)["Subject"] == message_from_bytes(message(), policy=SMTP)["Subject"]
     with reading(pack.parent) as outbox:
         (row,) = outbox.rows()
-        assert outbox.content(row) == taken.content, "what is kept is what went out"
+        assert outbox.content(row) == envelope.content, "what is kept is what went out"
 
 
 def test_data_that_end_early_are_told_on_top(pack, mail_server, monkeypatch):
     late = gate.Verdict("degraded", ("The data end on 2011-12-08.",), date(2011, 12, 8))
     monkeypatch.setattr(gate, "judge", lambda *_: late)
     send(pack, mail_server, ANN)
-    text = parsed(mail_server.handler.taken[0]).get_body(("plain",)).get_content()
+    text = parsed(mail_server.handler.received[0]).get_body(("plain",)).get_content()
     assert text.startswith("! The data of this report end on 8 Dec")
 
 
@@ -138,7 +137,7 @@ def test_again_sends_only_what_is_missing(pack, mail_server, pauses):
     assert again.is_done
     assert mail_server.handler.recipients == [ANN, CY, BEN]
     assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "already sent")
-    assert len(mail_server.handler.taken) == 3
+    assert len(mail_server.handler.received) == 3
 
 
 def test_greylisting_is_waited_for(pack, mail_server, pauses):
@@ -165,7 +164,7 @@ def test_who_is_deferred_too_long_waits_for_the_next_call(pack, mail_server, pau
 def test_where_the_server_refuses_all_every_message_fails(pack, mail_server):
     mail_server.handler.rcpt = lambda *_: "550 5.7.1 Not here"
     assert states(send(pack, mail_server)) == dict.fromkeys([ANN, BEN, CY], "failed")
-    assert mail_server.handler.taken == []
+    assert mail_server.handler.received == []
 
 
 def hang(*_):
@@ -194,8 +193,10 @@ def test_what_may_have_arrived_is_never_repeated_unasked(pack, mail_server, paus
     repeated = send(pack, mail_server, BEN, resend=True)
     assert states(repeated) == {BEN: "sent"}
     assert "it may be there twice" in repeated.results[0].reply
-    twice = [parsed(taken)["Message-ID"] for taken in mail_server.handler.taken if taken.recipient == BEN]
-    assert twice[0] == twice[1], "so that a mailbox may tell"
+    message_ids = [
+        parsed(envelope)["Message-ID"] for envelope in mail_server.handler.received if envelope.recipient == BEN
+    ]
+    assert message_ids[0] == message_ids[1], "so that a mailbox may tell"
     assert pauses == []
 
 
@@ -229,9 +230,9 @@ def test_a_changed_report_goes_out_only_as_a_correction(pack, mail_server):
     refused = send(pack, mail_server, ANN)
     assert states(refused) == {ANN: "changed"}
     assert not refused.is_done
-    assert len(mail_server.handler.taken) == 1
+    assert len(mail_server.handler.received) == 1
     assert states(send(pack, mail_server, resend=True)) == {ANN: "sent", BEN: "sent", CY: "sent"}
-    first, again, new = [parsed(taken) for taken in mail_server.handler.taken[:3]]
+    first, again, new = [parsed(envelope) for envelope in mail_server.handler.received[:3]]
     assert again["Subject"] == f"Correction: {first['Subject']}"
     assert (again["References"], again["In-Reply-To"]) == (first["Message-ID"], first["Message-ID"])
     assert again["Message-ID"] != first["Message-ID"]
@@ -249,17 +250,17 @@ def test_a_correction_that_did_not_go_out_is_still_one(pack, mail_server):
     assert states(send(pack, mail_server, ANN, resend=True)) == {ANN: "failed"}
     mail_server.handler.rcpt = lambda *_: None
     assert states(send(pack, mail_server, ANN)) == {ANN: "sent"}
-    assert parsed(mail_server.handler.taken[-1])["Subject"].startswith("Correction: ")
-    assert len({parsed(taken)["Message-ID"] for taken in mail_server.handler.taken}) == 2
+    assert parsed(mail_server.handler.received[-1])["Subject"].startswith("Correction: ")
+    assert len({parsed(envelope)["Message-ID"] for envelope in mail_server.handler.received}) == 2
 
 
 def test_months_make_a_thread(tmp_path, mail_server):
     for month in ("2011-10", "2011-11", "2011-12"):
         send(write_pack(tmp_path / month), mail_server, [ANN, BEN])
-    anns = [parsed(taken) for taken in mail_server.handler.taken if taken.recipient == ANN]
-    assert [one["References"] for one in anns] == [None, anns[0]["Message-ID"], anns[0]["Message-ID"]]
-    assert len({one["Message-ID"] for one in anns}) == 3
-    bens = [parsed(taken) for taken in mail_server.handler.taken if taken.recipient == BEN]
+    anns = [parsed(envelope) for envelope in mail_server.handler.received if envelope.recipient == ANN]
+    assert [message["References"] for message in anns] == [None, anns[0]["Message-ID"], anns[0]["Message-ID"]]
+    assert len({message["Message-ID"] for message in anns}) == 3
+    bens = [parsed(envelope) for envelope in mail_server.handler.received if envelope.recipient == BEN]
     assert bens[1]["References"] == bens[0]["Message-ID"] != anns[0]["Message-ID"]
 
 
@@ -273,7 +274,7 @@ def test_two_projects_are_told_apart(tmp_path, mail_server):
     """A mailbox may drop the second of two messages with one Message-ID."""
     for name in ("toys", "books"):
         send(write_pack(tmp_path / name / "2011-11", {"en": message(text=name)}), mail_server, ANN)
-    assert len({parsed(taken)["Message-ID"] for taken in mail_server.handler.taken}) == 2
+    assert len({parsed(envelope)["Message-ID"] for envelope in mail_server.handler.received}) == 2
 
 
 def test_listed_twice_is_sent_once(pack, mail_server):
@@ -325,12 +326,12 @@ def test_each_segment_and_language_its_own(tmp_path, mail_server):
     groups = [{"to": [ANN], "segment": "country=France"}, {"to": ["ali@example.com"], "language": "ar"}]
     settings = mail_settings(ANN, recipients=groups)
     outcome = send(pack, mail_server, settings=settings)
-    assert [one[:4] for one in outcome.results] == [
+    assert [result[:4] for result in outcome.results] == [
         (ANN, "en", "", "sent"),
         (ANN, "en", "country=France", "sent"),
         ("ali@example.com", "ar", "", "sent"),
     ]
-    bodies = [body(taken.content) for taken in mail_server.handler.taken]
+    bodies = [body(envelope.content) for envelope in mail_server.handler.received]
     assert bodies == [body(packed[name]) for name in ("en", "en.country=France", "ar")]
     assert states(send(pack, mail_server, "Ali@Example.com", settings=settings)) == {"ali@example.com": "already sent"}
     spain = [{"to": ["di@example.com"], "segment": "country=South Spain"}]
@@ -338,8 +339,8 @@ def test_each_segment_and_language_its_own(tmp_path, mail_server):
     assert states(outcome) == {ANN: "already sent", BEN: "sent", CY: "sent", "di@example.com": "failed"}, (
         "one stops nobody"
     )
-    how = "`retention-kit report --period 2011-11 --language en --segment 'country=South Spain'`"
-    assert f"has no message in 'en' for country=South Spain: build it with {how}" in outcome.results[-1].reply
+    command = "`retention-kit report --period 2011-11 --language en --segment 'country=South Spain'`"
+    assert f"has no message in 'en' for country=South Spain: build it with {command}" in outcome.results[-1].reply
     with pytest.raises(SettingsError, match="has no message in 'en' for country=South Spain"):
         send(pack, mail_server, "di@example.com", settings=mail_settings(recipients=spain))
 
@@ -353,17 +354,17 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, mail_server, m
     send(pack, mail_server, ANN)
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
     planned = rk.send_report(pack, settings=mail_settings(), dry_run=True, resend=True)
-    assert [(one.state, one.reply) for one in planned.results] == [
+    assert [(result.state, result.reply) for result in planned.results] == [
         ("to be sent", "as a correction"),
         ("to be sent", ""),
         ("to be sent", ""),
     ]
-    assert len(mail_server.handler.taken) == 1
+    assert len(mail_server.handler.received) == 1
 
 
 def test_who_is_named_gets_it_and_nobody_else(pack, mail_server):
     assert states(send(pack, mail_server, ["Zoë <zoe@example.com>", CY])) == {"zoe@example.com": "sent", CY: "sent"}
-    assert str(parsed(mail_server.handler.taken[0])["To"]) == "Zoë <zoe@example.com>"
+    assert str(parsed(mail_server.handler.received[0])["To"]) == "Zoë <zoe@example.com>"
     assert sorted(mail_server.handler.recipients) == [CY, "zoe@example.com"]
 
 
@@ -380,18 +381,18 @@ def test_who_is_named_gets_it_and_nobody_else(pack, mail_server):
 )
 def test_a_name_of_any_letters_becomes_a_valid_header(pack, mail_server, name, expected):
     send(pack, mail_server, f"{name} <a@münchen.example>")
-    (taken,) = mail_server.handler.taken
-    head = taken.content.partition(b"\r\n\r\n")[0]
+    (envelope,) = mail_server.handler.received
+    head = envelope.content.partition(b"\r\n\r\n")[0]
     assert head.isascii()
     assert max(map(len, head.split(b"\r\n"))) <= 200
-    (address,) = parsed(taken)["To"].addresses
-    assert (taken.recipient, address.addr_spec) == ("a@xn--mnchen-3ya.example",) * 2
+    (address,) = parsed(envelope)["To"].addresses
+    assert (envelope.recipient, address.addr_spec) == ("a@xn--mnchen-3ya.example",) * 2
     if expected:
-        assert str(parsed(taken)["To"]) == expected
+        assert str(parsed(envelope)["To"]) == expected
     elif "?" not in name:
         assert address.display_name.replace(" ", "") == name.strip().replace(" ", "")
-    assert parsed(taken).get_all("Bcc") is None
-    assert len(parsed(taken).get_all("To")) == 1
+    assert parsed(envelope).get_all("Bcc") is None
+    assert len(parsed(envelope).get_all("To")) == 1
 
 
 def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, mail_server):
@@ -402,9 +403,9 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, mail_server):
     )
     mail_server.handler.rcpt = lambda address, _: "550 no\x00\r\n" if address == ANN else None
     send(pack, mail_server, settings=settings)
-    (taken,) = mail_server.handler.taken
-    mail = parsed(taken)
-    assert taken.recipient == "own@example.com"
+    (envelope,) = mail_server.handler.received
+    mail = parsed(envelope)
+    assert envelope.recipient == "own@example.com"
     assert mail["Bcc"] is None
     assert "Bcc: eve@example.org" in mail["Subject"], "a part of the subject's only line"
     for wrong in ("Ann\r\nBcc: eve@example.org <a@example.com>", "a@example.com\nRCPT TO:<eve@example.org>"):
@@ -413,7 +414,7 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, mail_server):
     lines = message().replace(b"From:", b"Bcc: eve@example.org\r\nReturn-Path: <>\r\nTo: eve@example.org\r\nFrom:", 1)
     pack = write_pack(tmp_path / "2011-12", {"en": lines})
     send(pack, mail_server, BEN, settings=settings)
-    head = mail_server.handler.taken[-1].content.partition(b"\r\n\r\n")[0]
+    head = mail_server.handler.received[-1].content.partition(b"\r\n\r\n")[0]
     assert b"eve@" not in head, "a pack's message names nobody"
     assert b"Return-Path" not in head
 
@@ -432,7 +433,7 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, mail_server):
 )
 def test_a_message_has_the_headers_to_unsubscribe(pack, mail_server, unsubscribe, lines):
     send(pack, mail_server, ANN, settings=mail_settings(**({"unsubscribe": unsubscribe} if unsubscribe else {})))
-    mail = parsed(mail_server.handler.taken[0])
+    mail = parsed(mail_server.handler.received[0])
     assert (mail["List-Unsubscribe"], mail["List-Unsubscribe-Post"]) == lines
 
 
@@ -444,7 +445,7 @@ def test_a_blocked_pack_reaches_the_owner_alone_and_once(tmp_path, mail_server):
         assert (outcome.verdict.state, outcome.is_done) == ("blocked", False)
         assert states(outcome) == dict.fromkeys([ANN, BEN, CY], "blocked")
     assert mail_server.handler.recipients == ["own@example.com"]
-    mail = parsed(mail_server.handler.taken[0])
+    mail = parsed(mail_server.handler.received[0])
     assert mail["Subject"] == "Not sent: report for November 2011"
     assert "- a part of the report failed\r\n" in mail.get_content()
     outcome = rk.send_report(pack, settings=settings, dry_run=True)
@@ -459,8 +460,10 @@ def test_the_owner_hears_of_other_reasons_again(tmp_path, mail_server, monkeypat
         monkeypatch.setattr(gate, "judge", lambda *_, reason=reason: gate.Verdict("blocked", (reason,)))
         send(pack, mail_server, settings=settings)
     assert [
-        reason in parsed(taken).get_content()
-        for taken, reason in zip(mail_server.handler.taken, ("the chart is missing", "a figure differs"), strict=True)
+        reason in parsed(envelope).get_content()
+        for envelope, reason in zip(
+            mail_server.handler.received, ("the chart is missing", "a figure differs"), strict=True
+        )
     ] == [True, True]
 
 
@@ -473,7 +476,7 @@ def test_the_owner_hears_whom_it_did_not_reach(pack, mail_server):
     for _ in range(2):
         send(pack, mail_server, settings=settings)
     assert mail_server.handler.recipients == [ANN, CY, "own@example.com"], "once, though the server words it otherwise"
-    text = parsed(mail_server.handler.taken[-1]).get_content()
+    text = parsed(mail_server.handler.received[-1]).get_content()
     assert "(1 of 3 have it)" in text
     assert "- ben@example.com: failed. 550 5.1.1 No such user, id 0" in text
     assert f"retention-kit send {pack} --resend --to cy@example.com" in text
@@ -491,7 +494,7 @@ def test_what_a_server_says_is_quoted_from_right_to_left_in_an_arabic_alert_to_t
     )
     mail_server.handler.rcpt = lambda address, _: REPLY if address == BEN else None
     send(pack, mail_server, settings=settings)
-    assert f"\u2068{BEN}\u2069: تعذر. «\u2068{REPLY}\u2069»" in parsed(mail_server.handler.taken[-1]).get_content()
+    assert f"\u2068{BEN}\u2069: تعذر. «\u2068{REPLY}\u2069»" in parsed(mail_server.handler.received[-1]).get_content()
 
 
 def test_what_a_server_says_is_isolated_in_what_arabic_commands_tell(pack, mail_server, pauses):
@@ -540,7 +543,7 @@ def test_a_message_that_is_not_the_packs_is_not_sent(pack, mail_server):
     (pack / "message.en.eml").write_bytes(message(text="Retention is 99%."))
     with pytest.raises(ReportError, match="is not what was written there"):
         send(pack, mail_server)
-    assert mail_server.handler.taken == []
+    assert mail_server.handler.received == []
 
 
 @pytest.mark.parametrize("named", ["{shop}/retention.toml", "{shop}", "shop/retention.toml", "{pack}/retention.toml"])
@@ -554,7 +557,7 @@ def test_recipients_are_never_those_of_settings_that_a_pack_names(tmp_path, mail
     for to in (None, ANN):
         with pytest.raises(SettingsError, match=r"names the settings .* with --data"):
             rk.send_report(pack, to, smtp_url=mail_server.server)
-    assert mail_server.handler.taken == []
+    assert mail_server.handler.received == []
     assert states(rk.send_report(pack, settings=tmp_path / "shop", smtp_url=mail_server.server)) == {BEN: "sent"}
 
 
@@ -574,30 +577,25 @@ def test_what_was_edited_in_the_outbox_is_queued_anew_from_the_pack(pack, mail_s
     (shared,) = (pack.parent / "outbox").glob("*.eml")
     shared.write_bytes(shared.read_bytes().replace(b"45.6", b"99.9"))
     assert states(send(pack, mail_server, [ANN, BEN])) == {ANN: "sent", BEN: "sent"}
-    assert len(mail_server.handler.taken) == 2
-    assert all(b"99.9" not in one.content and b"45.6" in one.content for one in mail_server.handler.taken)
+    assert len(mail_server.handler.received) == 2
+    assert all(
+        b"99.9" not in envelope.content and b"45.6" in envelope.content for envelope in mail_server.handler.received
+    )
 
 
+# What is imported and done before `run` is there before the first fork.
 SENDER = """
-import os, sys, tenacity
+import sys, tenacity
 from retention_kit.delivery import dispatch
 from retention_kit.delivery.send import send_report
 from retention_kit.report.checks import gate
 gate.judge = lambda *_: gate.Verdict("ok", ())
 pack, settings = sys.argv[1:]
 dispatch.PAUSES = ()
-send_report(pack, settings=settings, dry_run=True)  # all that is imported is there before the first fork
-print("ready", flush=True)
-for line in sys.stdin:
-    if child := os.fork():
-        print(child, flush=True)
-        os.waitpid(child, 0)
-        print("ended", flush=True)
-    else:
-        try:
-            send_report(pack, settings=settings)
-        finally:
-            os._exit(0)
+send_report(pack, settings=settings, dry_run=True)
+
+def run(_):
+    send_report(pack, settings=settings)
 """
 
 
@@ -610,39 +608,17 @@ class PostOffice:
         self.toml.write_text(f'[mail]\nfrom = "r@example.com"\nto = {self.many}\n', "utf-8")
         self.url = f"smtp://127.0.0.1:{mail_server.server.port}?starttls=false"
 
-    @contextmanager
-    def sender(self) -> Iterator[subprocess.Popen]:
-        environment = {**os.environ, "RETENTION_KIT_SMTP_URL": self.url}
-        command = [sys.executable, "-c", SENDER, self.pack, self.toml]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        ) as process:
-            assert process.stdout.readline() == "ready\n"
-            yield process
-            process.stdin.close()
-
-    def life(self, process: subprocess.Popen, meanwhile: Callable[[int], object] = lambda _: None) -> None:
-        """Let a sender begin, and wait until it is done or dead."""
-        process.stdin.write("\n")
-        process.stdin.flush()
-        meanwhile(int(process.stdout.readline()))
-        assert process.stdout.readline() == "ended\n"
-
-
-@pytest.fixture
-def in_memory():
-    """A folder whose writing costs nothing, where there is one: a kill is no power cut."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        yield Path(folder)
+    def sender(self):
+        return start_process(SENDER, self.pack, self.toml, RETENTION_KIT_SMTP_URL=self.url)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.long
-def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
+def test_a_sender_killed_again_and_again_sends_everything_once():
     """SIGKILL while the queue is made, and then some milliseconds after the server saw so many more messages begin."""
     chance, lives = random.Random(7), 0
-    with serving("none", with_login=False) as mail_server:
-        office = PostOffice(in_memory, mail_server, 120)
+    with in_memory() as folder, serving("none", with_login=False) as mail_server:
+        office = PostOffice(Path(folder), mail_server, 120)
         office.handler.pause = 0.004  # so that some die while the server has the message and has not said so
 
         def kill(child: int) -> None:
@@ -671,31 +647,31 @@ def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
         with office.sender() as process:
             while len(entries := ledger(office.pack)) < 120 or {"queued", "sending", "data"} & {*entries.values()}:
                 assert lives < 100
-                office.life(process, kill)
+                run_once(process, meanwhile=kill)
                 lives += 1
             office.handler.rcpt = office.handler.after = ignore
-            office.life(process)
-    outcomes, taken = ledger(office.pack), mail_server.handler.recipients
+            run_once(process)
+        outcomes, recipients = ledger(office.pack), mail_server.handler.recipients
     assert lives >= 5
     assert sorted(outcomes) == office.many, "nothing is lost"
-    assert len(taken) == len(set(taken)), "nothing is sent twice"
+    assert len(recipients) == len(set(recipients)), "nothing is sent twice"
     assert set(outcomes.values()) == {"sent", "unknown"}
     sent = {address for address, state in outcomes.items() if state == "sent"}
-    assert sent <= set(taken), "what is called sent has arrived; of the rest we say that we do not know"
+    assert sent <= set(recipients), "what is called sent has arrived; of the rest we say that we do not know"
     assert len(outcomes) - len(sent) <= lives
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.long
-def test_two_senders_at_once_send_everything_once(in_memory):
-    with serving("none", with_login=False) as mail_server:
-        office = PostOffice(in_memory, mail_server, 30)
-        with office.sender() as one, office.sender() as other:
-            threads = [threading.Thread(target=office.life, args=(process,)) for process in (one, other)]
+def test_two_senders_at_once_send_everything_once():
+    with in_memory() as folder, serving("none", with_login=False) as mail_server:
+        office = PostOffice(Path(folder), mail_server, 30)
+        with office.sender() as first, office.sender() as second:
+            threads = [threading.Thread(target=run_once, args=(process,)) for process in (first, second)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            office.life(one)  # whoever came second has left it to the first; afterwards nothing is missing
-    assert sorted(mail_server.handler.recipients) == office.many
-    assert set(ledger(office.pack).values()) == {"sent"}
+            run_once(first)  # whoever came second has left it to the first; afterwards nothing is missing
+        assert sorted(mail_server.handler.recipients) == office.many
+        assert set(ledger(office.pack).values()) == {"sent"}

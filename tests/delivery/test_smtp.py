@@ -26,7 +26,7 @@ ANN = "ann@example.com"
 SECRET = "smtp://me:hunter2%40home@mail.example.com"
 
 
-def one(mail_server, content: bytes = b"Subject: a\r\n\r\nb\r\n", commit=lambda: None):
+def send_to_ann(mail_server, content: bytes = b"Subject: a\r\n\r\nb\r\n", commit=lambda: None):
     """The outcome of one message to Ann."""
     smtp = connect(mail_server.server)
     try:
@@ -79,10 +79,10 @@ def test_a_wrong_url_is_one_sentence_that_keeps_the_secret(url, message):
 def test_a_message_arrives_to_the_byte(tls):
     raw, steps = message(), []
     with serving(tls) as mail_server:
-        outcome = one(mail_server, raw, lambda: steps.append(len(mail_server.handler.taken)))
+        outcome = send_to_ann(mail_server, raw, lambda: steps.append(len(mail_server.handler.received)))
     assert outcome.state == "sent"
     assert outcome.reply == "250 Taken"
-    assert [tuple(taken) for taken in mail_server.handler.taken] == [("reports@example.com", ANN, raw)]
+    assert [tuple(envelope) for envelope in mail_server.handler.received] == [("reports@example.com", ANN, raw)]
     assert steps == [0], "it was committed once, before the server had it"
     assert b"\r\n..\r\n" not in raw.replace(b"\r\n.. dots", b"")
     assert b"\r\n.\r\n" in raw, "a line that is a dot alone is in the message, and does not end it"
@@ -90,7 +90,7 @@ def test_a_message_arrives_to_the_byte(tls):
 
 def test_plain_is_for_this_machine():
     with serving("none", with_login=False) as mail_server:
-        assert one(mail_server).state == "sent"
+        assert send_to_ann(mail_server).state == "sent"
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
@@ -107,8 +107,8 @@ def test_a_certificate_is_verified_before_anything_is_said(tls, options, reason)
         serving(tls, **options) as mail_server,
         pytest.raises(SettingsError, match=f"is not trusted \\(.*{reason}") as raised,
     ):
-        one(mail_server)
-    assert mail_server.handler.logins == mail_server.handler.taken == []
+        send_to_ann(mail_server)
+    assert mail_server.handler.logins == mail_server.handler.received == []
     assert PASSWORD not in "".join(traceback.format_exception(raised.value))
 
 
@@ -156,7 +156,7 @@ class Echo(Protocol):
 
 def test_what_a_server_repeats_of_a_password_is_not_kept():
     with serving(protocol=Echo) as mail_server:
-        assert one(mail_server) == ("failed", "550 you are *** , are you not")
+        assert send_to_ann(mail_server) == ("failed", "550 you are *** , are you not")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_what_a_server_repeats_of_a_password_is_not_kept():
 def test_each_reply_gives_its_state(part, reply, state):
     with serving() as mail_server:
         setattr(mail_server.handler, part, lambda *_: reply)
-        outcome = one(mail_server)
+        outcome = send_to_ann(mail_server)
     assert outcome.state == state
     assert outcome.reply == reply
 
@@ -223,7 +223,7 @@ def test_a_lost_connection_is_unknown_only_after_the_content(options, fault, sta
         if fault:
             setattr(mail_server.handler, *fault)
         quick = mail_server._replace(server=mail_server.url(timeout=0.3, data_timeout=0.3))
-        outcome = one(quick, commit=lambda: commits.append(1))
+        outcome = send_to_ann(quick, commit=lambda: commits.append(1))
     assert outcome.state == state
     assert bool(commits) is committed
     assert ("fell silent" if fault and fault[1] is silent else "was lost") in outcome.reply
@@ -231,16 +231,16 @@ def test_a_lost_connection_is_unknown_only_after_the_content(options, fault, sta
 
 def test_what_the_server_announces_is_too_large():
     with serving(data_size_limit=2000) as mail_server:
-        outcome = one(mail_server, b"a: b\r\n\r\n" + b"c" * 3000)
+        outcome = send_to_ann(mail_server, b"a: b\r\n\r\n" + b"c" * 3000)
     assert outcome.state == "failed"
     assert "takes 2,000 bytes at most; the message has 3,008" in outcome.reply
-    assert mail_server.handler.asked == {}, "nothing of it was sent"
+    assert mail_server.handler.attempts == {}, "nothing of it was sent"
 
 
 def test_what_the_server_finds_too_large():
     with serving() as mail_server:
         mail_server.handler.data = lambda *_: "552 5.3.4 Too much mail data"
-        assert one(mail_server) == ("failed", "552 5.3.4 Too much mail data")
+        assert send_to_ann(mail_server) == ("failed", "552 5.3.4 Too much mail data")
 
 
 def test_a_commit_that_fails_keeps_the_message_back():
@@ -248,8 +248,8 @@ def test_a_commit_that_fails_keeps_the_message_back():
         raise OSError("disk full")
 
     with serving() as mail_server, pytest.raises(OSError, match="disk full"):
-        one(mail_server, commit=full)
-    assert mail_server.handler.taken == []
+        send_to_ann(mail_server, commit=full)
+    assert mail_server.handler.received == []
 
 
 @contextmanager
@@ -257,14 +257,14 @@ def answering(reply: bytes):
     """A port that says one thing, or nothing at all."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer():
+        def serve():
             talk, _ = listening.accept()
             with talk:
                 if reply:
                     talk.sendall(reply)
                 talk.recv(1)
 
-        thread = threading.Thread(target=answer, daemon=True)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield Server("127.0.0.1", listening.getsockname()[1], "starttls", timeout=0.3)
     thread.join(2)
@@ -296,11 +296,11 @@ def test_a_server_that_cannot_be_reached_is_an_error():
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 @pytest.mark.parametrize("function", ["getaddrinfo", "getfqdn"], ids=["the server's name", "our own"])
 def test_a_name_server_that_never_answers_is_left(function, tls, monkeypatch):
-    answer = threading.Event()
-    monkeypatch.setattr(socket, function, lambda *_, **__: answer.wait())
+    is_answered = threading.Event()
+    monkeypatch.setattr(socket, function, lambda *_, **__: is_answered.wait())
     with pytest.raises(Deferred, match=r"mail\.example\.com:587 was not found and connected within 0\.1 seconds"):
         connect(Server("mail.example.com", 587, tls, deadline=0.1))
-    answer.set()
+    is_answered.set()
 
 
 def test_old_tls_is_refused():
@@ -348,12 +348,12 @@ def polite_then_dripping(talk):
 def test_a_server_that_never_comes_to_an_end_is_left(tls, talking):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer():
+        def serve():
             talk, _ = listening.accept()
             with talk, suppress(OSError):
                 talking(talk)
 
-        thread = threading.Thread(target=answer, daemon=True)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         server = Server("127.0.0.1", listening.getsockname()[1], tls, timeout=5, deadline=0.3)
         with pytest.raises((Deferred, SettingsError)):

@@ -61,11 +61,11 @@ def test_a_message_is_posted_once(tmp_path, tls):
     with hook_server(tls) as server:
         rows = [posted_row(tmp_path, server.hook()) for _ in range(2)]
     assert [row.state for row in rows] == ["sent", "sent"]
-    (taken,) = server.taken
-    assert taken.path == f"/services/{SECRET}?sig={SECRET}q"
-    assert taken.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert len(taken.headers["Idempotency-Key"]) == 32
-    assert taken.payload == {
+    (request,) = server.received
+    assert request.path == f"/services/{SECRET}?sig={SECRET}q"
+    assert request.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert len(request.headers["Idempotency-Key"]) == 32
+    assert request.payload == {
         "title": "Churn above plan",
         "lines": ["Churn is 6.1%, above 5%"],
         "link": "https://example.com/r",
@@ -75,8 +75,8 @@ def test_a_message_is_posted_once(tmp_path, tls):
 
 
 def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
-    answers = iter([(400, {}, f"no such {server.url} {SECRET}".encode()), (200, {}, SECRET.encode())])
-    server.answer = lambda _: next(answers)
+    responses = iter([(400, {}, f"no such {server.url} {SECRET}".encode()), (200, {}, SECRET.encode())])
+    server.reply = lambda _: next(responses)
     replies = [posted_row(tmp_path, server.hook()).reply for _ in range(2)]
     assert replies == ["400 Bad Request no such *** ***", "200 OK ***"]
     for path in tmp_path.rglob("*"):
@@ -101,7 +101,7 @@ def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
     ],
 )
 def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, requests, waited):
-    server.answer = lambda _: (status, headers, b"so it is")
+    server.reply = lambda _: (status, headers, b"so it is")
     row = posted_row(tmp_path, server.hook())
     assert (row.state, server.requests, pauses) == (state, requests, waited)
     assert str(status) in row.reply
@@ -109,28 +109,28 @@ def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, 
 
 def test_a_date_to_come_back_at_is_kept(tmp_path, server, pauses):
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    server.answer = lambda number: (200, {}, b"") if number else (429, {"Retry-After": later}, b"")
+    server.reply = lambda number: (200, {}, b"") if number else (429, {"Retry-After": later}, b"")
     assert posted_row(tmp_path, server.hook()).state == "sent"
     assert [80 < wait <= 90 for wait in pauses] == [True]
 
 
 @pytest.mark.usefixtures("pauses")
 def test_after_a_fault_it_is_the_same_message(tmp_path, server):
-    server.answer = lambda number: (200, {}, b"") if number else (500, {}, b"")
+    server.reply = lambda number: (200, {}, b"") if number else (500, {}, b"")
     assert posted_row(tmp_path, server.hook()).state == "sent"
-    first, second = server.taken
+    first, second = server.received
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
     assert first.body == second.body
 
 
 def test_what_was_refused_is_asked_again_by_the_next_call(tmp_path, server):
-    server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
+    server.reply = lambda number: (200, {}, b"") if number else (404, {}, b"")
     assert [posted_row(tmp_path, server.hook()).state for _ in range(3)] == ["failed", "sent", "sent"]
     assert server.requests == 2
 
 
 def test_what_waits_and_is_gone_is_made_anew(tmp_path, server):
-    server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
+    server.reply = lambda number: (200, {}, b"") if number else (404, {}, b"")
     posted_row(tmp_path, server.hook())
     (path,) = (tmp_path / "outbox").glob("*.json")
     path.unlink()
@@ -226,7 +226,7 @@ def test_a_webhook_that_cannot_be_reached_stays_queued(tmp_path, pauses):
 
 
 def test_a_huge_answer_is_not_read(tmp_path, server):
-    server.answer = lambda _: (200, {}, b"x" * 50_000_000)
+    server.reply = lambda _: (200, {}, b"x" * 50_000_000)
     row = posted_row(tmp_path, server.hook())
     assert (row.state, len(row.reply)) == ("sent", 207)
 
@@ -241,7 +241,7 @@ def test_a_certificate_is_verified_before_anything_is_said(tmp_path, options):
 
 @pytest.mark.usefixtures("pauses")
 def test_one_that_fails_keeps_no_other_from_it(tmp_path, server):
-    server.answer = lambda _: (200, {}, b"")
+    server.reply = lambda _: (200, {}, b"")
     unreachable = Webhook("slack", "GONE", "http://127.0.0.1:9/")
     hooks = {"slack:GONE": unreachable, "webhook:CRM": server.hook()}
     with sending(tmp_path) as outbox:
@@ -294,8 +294,8 @@ def texts_of(value, kind="") -> list[tuple[str, str]]:
     if isinstance(value, dict):
         kind = value.get("type", kind)
         own = [(kind, value["text"])] if isinstance(value.get("text"), str) else []
-        return own + [pair for one in value.values() for pair in texts_of(one, kind)]
-    return [pair for one in value for pair in texts_of(one, kind)] if isinstance(value, list) else []
+        return own + [pair for part in value.values() for pair in texts_of(part, kind)]
+    return [pair for part in value for pair in texts_of(part, kind)] if isinstance(value, list) else []
 
 
 @pytest.mark.parametrize("kind", ["slack", "teams"])
@@ -309,9 +309,9 @@ def test_names_in_the_data_are_text(kind):
     assert {kind for kind, text in texts if "*b*" in text} == {"text" if kind == "slack" else "TextRun"}, (
         "which know no formatting"
     )
-    everything = json.dumps(payload, ensure_ascii=False)
+    text = json.dumps(payload, ensure_ascii=False)
     for mention in ("<!channel>", "@channel", "<@U123>"):
-        assert mention not in everything
+        assert mention not in text
 
 
 def test_an_address_stays_whole():
@@ -356,12 +356,12 @@ def test_every_text_has_a_form_that_mentions_nobody_and_is_not_too_long(title, l
 @pytest.mark.parametrize("is_well", [True, False])
 def test_apprise_posts_for_us(tmp_path, server, caplog, capfd, is_well):
     pytest.importorskip("apprise")
-    server.answer = lambda _: (200 if is_well else 500, {}, b"")
+    server.reply = lambda _: (200 if is_well else 500, {}, b"")
     address = server.url.replace("http://", "json://").partition("?")[0]
     row = posted_row(tmp_path, Webhook("apprise", "ALL", address), pauses=())
     assert row.state == ("sent" if is_well else "failed")
-    assert server.taken[0].payload["title"] == "Churn above plan"
-    assert "• Churn is 6.1%, above 5%" in server.taken[0].payload["message"]
+    assert server.received[0].payload["title"] == "Churn above plan"
+    assert "• Churn is 6.1%, above 5%" in server.received[0].payload["message"]
     assert SECRET not in row.reply + caplog.text + "".join(capfd.readouterr())
 
 
@@ -387,13 +387,13 @@ def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, 
         received.append(line.recv(10_000))
         with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as other:
             line.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            both = [line, other]
-            while ready := select.select(both, [], [], 2)[0]:
-                for one in ready:
-                    if not (piece := one.recv(100_000)):
+            connections = [line, other]
+            while ready := select.select(connections, [], [], 2)[0]:
+                for connection in ready:
+                    if not (data := connection.recv(100_000)):
                         return
-                    received.append(piece)
-                    both[one is line].sendall(piece)
+                    received.append(data)
+                    connections[connection is line].sendall(data)
 
     with hook_server(True, "hooks.example.com") as server, closing(listener(serve)) as listening:
         monkeypatch.setenv("https_proxy", f"http://{login}127.0.0.1:{listening.getsockname()[1]}")
@@ -401,7 +401,7 @@ def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, 
         monkeypatch.delenv("NO_PROXY", raising=False)
         hook = Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5, server.context)
         assert posted_row(tmp_path, hook).state == "sent"
-    assert server.taken[0].path == f"/{SECRET}"
+    assert server.received[0].path == f"/{SECRET}"
     assert received[0].startswith(b"CONNECT hooks.example.com:443 HTTP/1.")
     assert (b"Proxy-Authorization: Basic bWU6aG9yc2VAaG9tZQ==" in received[0]) is bool(login)
     assert SECRET.encode() not in b"".join(received)

@@ -99,16 +99,16 @@ def test_churn_of_the_sample_company_fires_as_a_second_computation_says(sample):
     low = (rate + z2 / (2 * start) - (z2 * (rate * (1 - rate) / start + z2 / (4 * start**2))) ** 0.5) / (1 + z2 / start)
     for certain, holds in ((False, rate > 0.03), (True, (low > 0.03) & (start >= 30))):
         history = alert_history(sample, Alert("Churn", "customer_churn_rate > 3%", certain=certain))
-        fires = pd.Series({one.period: one.state == "firing" for one in history})[moves.index[1:]]
+        fires = pd.Series({state.period: state.state == "firing" for state in history})[moves.index[1:]]
         assert fires.equals(holds)
         begins = holds & ~holds.shift(1, fill_value=False)
-        assert sorted({one.since for one in history if one.state == "firing"}) == [*begins[begins].index]
+        assert sorted({state.since for state in history if state.state == "firing"}) == [*begins[begins].index]
     assert (int((rate > 0.03).sum()), int((low > 0.03).sum())) == (30, 15)
 
 
 def test_only_complete_periods_are_judged(sample):
     alert, periods = Alert("A", "revenue > 0"), ("2025-11", "2025-12")
-    assert [alert_states(sample, Period.parse(one), [alert])[0].period for one in periods] == [*periods]
+    assert [alert_states(sample, Period.parse(period), [alert])[0].period for period in periods] == [*periods]
     early = rk.sample(as_of=date(2025, 12, 15))
     assert alert_states(early, None, [alert])[0].period == "2025-11"
     assert alert_states(early, Period.parse("2025-12"), [alert])[0].period == "2025-11"
@@ -121,7 +121,7 @@ def test_the_state_now_is_the_last_of_the_history(sample):
     for period in ("2024-03", "2025-02", "2025-12"):
         (now,) = alert_states(sample, Period.parse(period), [alert])
         history = alert_history(sample, alert)
-        assert now == next(one for one in history if one.period == period)
+        assert now == next(state for state in history if state.period == period)
 
 
 def test_functions_say_what_the_scorecard_says(sample):
@@ -130,7 +130,7 @@ def test_functions_say_what_the_scorecard_says(sample):
     row = rows[rows["period"] == str(period)].iloc[0]
     text = " or ".join(f"{name}(repeat_purchase_rate) < 0" for name in ("previous", "year_ago", "low", "high", "usual"))
     (state,) = alert_states(sample, period, [Alert("A", text + " or change(repeat_purchase_rate) < -100%")])
-    values = {one.left.function: one.left for one in state.figures}
+    values = {figure.left.function: figure.left for figure in state.figures}
     for name in ("year_ago", "previous", "low", "high", "change"):
         assert values[name].value == row[name]
     assert (values["change"].low, values["change"].high) == pytest.approx((row["change_low"], row["change_high"]))
@@ -140,15 +140,17 @@ def test_functions_say_what_the_scorecard_says(sample):
 def test_each_value_has_a_state_and_is_judged_more_strictly(sample):
     each = Alert("A", "customer_churn_rate > 3%", each="channel")
     history = alert_history(sample, each)
-    values = {one.segment_value for one in history}
+    values = {state.segment_value for state in history}
     rows = rk.scorecard(sample, periods="all", metrics=["customer_churn_rate"], segment="channel")
     assert values == {*rows["segment_value"]} - {""}
     for value in values:
-        alone = {one.period: one for one in alert_history(sample, Alert("A", each.when, segment=f"channel={value}"))}
-        for one in (one for one in history if one.segment_value == value and one.figures):
-            corrected, plain = one.figures[0].left, alone[one.period].figures[0].left
+        alone = {
+            state.period: state for state in alert_history(sample, Alert("A", each.when, segment=f"channel={value}"))
+        }
+        for state in (state for state in history if state.segment_value == value and state.figures):
+            corrected, plain = state.figures[0].left, alone[state.period].figures[0].left
             assert corrected.value == plain.value
-            assert one.state != "firing" or alone[one.period].state == "firing"
+            assert state.state != "firing" or alone[state.period].state == "firing"
             if plain.low is not None and plain.low < plain.value:
                 assert corrected.low < plain.low
 
@@ -189,8 +191,8 @@ def test_chance_fires_one_of_many_values_as_seldom_as_the_whole():
     wider = {month.index: 3.0233 / 1.96}  # of the 99.875th percentile: 5% over twenty values
     for _ in range(100):
         shares = [share(float(draw.binomial(400, 0.10)), 400, "") for _ in range(20)]
-        points = [{"customer_churn_rate": {month.index: Point(one.value, one.low, one.high)}} for one in shares]
-        fired += any(one.state == "firing" for point in points for one in judge(rule, "x", point, [month], wider))
+        points = [{"customer_churn_rate": {month.index: Point(share.value, share.low, share.high)}} for share in shares]
+        fired += any(state.state == "firing" for point in points for state in judge(rule, "x", point, [month], wider))
     assert fired <= 8
 
 
@@ -206,7 +208,7 @@ def test_what_the_data_lack_is_no_data_with_the_reason():
     assert "subscriptions" in no_table.reason
     assert first.reason == "There is no figure of that period."
     history = alert_history(data, gap.alert)
-    assert [one.state for one in history] == ["ok", "no data", "ok"]  # of fewer than two there is no interval
+    assert [state.state for state in history] == ["ok", "no data", "ok"]  # of fewer than two there is no interval
     assert history[1].reason
 
 
@@ -229,7 +231,7 @@ FIRST = Period.parse("2025-01", "month")
 
 def series(*points: Point | None) -> dict[str, dict[int, Point]]:
     """Churn from January 2025 on; None is a period without a row."""
-    return {"customer_churn_rate": {FIRST.index + at: one for at, one in enumerate(points) if one is not None}}
+    return {"customer_churn_rate": {FIRST.index + at: point for at, point in enumerate(points) if point is not None}}
 
 
 def test_a_value_that_is_gone_is_told_of_only_while_its_alert_fires():
@@ -237,7 +239,7 @@ def test_a_value_that_is_gone_is_told_of_only_while_its_alert_fires():
     high, low = Point(0.09), Point(0.01)
     periods = [FIRST.shift(at) for at in range(8)]
     states = list(judge(rule, "FR", series(None, low, None, high, None, None, low, None), periods, {}))
-    assert [(one.period, LETTERS[one.state], one.is_held) for one in states] == [
+    assert [(state.period, LETTERS[state.state], state.is_held) for state in states] == [
         ("2025-02", ".", False),
         ("2025-04", "F", False),
         ("2025-05", "?", True),
@@ -251,7 +253,7 @@ def test_chance_fires_as_often_as_the_interval_says():
     figures, draws = series(*[Point(0.05, 0.03, 0.07, n=400, unit="fraction")] * 40), Random(20)
     periods = [FIRST.shift(at) for at in range(40)]
     histories = [list(judge(rule, "", by_chance(figures, draws), periods, {})) for _ in range(100)]
-    often = sum(one.state == "firing" for history in histories for one in history) / 4000
+    often = sum(state.state == "firing" for history in histories for state in history) / 4000
     assert 0.018 < often < 0.034  # one side of 95%
     assert sum(len(firings_of(history)) for history in histories) / 4000 <= often
 
@@ -260,9 +262,9 @@ def test_a_change_by_chance_is_that_of_the_figures_drawn():
     points = [Point(0.05, 0.03, 0.07, change=0.01, change_low=-0.02, change_high=0.04, n=400, unit="fraction")] * 3
     drawn = by_chance(series(*points), Random(20))["customer_churn_rate"]
     for index in (FIRST.index + 1, FIRST.index + 2):
-        one, before = drawn[index], drawn[index - 1]
-        assert one.change == pytest.approx(one.value - before.value)
-        assert (one.change_low, one.change_high) == pytest.approx((one.change - 0.03, one.change + 0.03))
+        point, before = drawn[index], drawn[index - 1]
+        assert point.change == pytest.approx(point.value - before.value)
+        assert (point.change_low, point.change_high) == pytest.approx((point.change - 0.03, point.change + 0.03))
 
 
 def test_the_key_of_a_rule_is_the_same_in_every_version():

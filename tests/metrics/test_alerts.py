@@ -303,18 +303,18 @@ def test_one_bracket_for_two_is_told():
 
 
 def test_two_of_one_name_and_two_kinds_of_segment_are_refused():
-    one = {"name": "A", "when": "mrr > 1"}
+    rule = {"name": "A", "when": "mrr > 1"}
     with pytest.raises(SettingsError, match="two are called 'A'"):
-        make_settings({"alerts": [one, one]})
+        make_settings({"alerts": [rule, rule]})
     with pytest.raises(SettingsError, match="each and segment"):
-        make_settings({"alerts": [one | {"each": "plan", "segment": "plan=Pro"}]})
+        make_settings({"alerts": [rule | {"each": "plan", "segment": "plan=Pro"}]})
 
 
 def test_a_rule_is_the_same_under_another_name_and_another_spelling():
     first = rule("mrr>5 and (net_revenue<2)", then=["notice"]).digest
     assert rules(make_settings({"alerts": [{"name": "B", "when": "mrr > 5.0 AND net_revenue < 2"}]}))[0].digest == first
     changed = [rule("mrr > 6 and net_revenue < 2"), rule("mrr > 5 and net_revenue < 2", **{"for": 2})]
-    assert len({first, *(one.digest for one in changed)}) == 3
+    assert len({first, *(alert.digest for alert in changed)}) == 3
 
 
 def test_a_wrong_name_is_told_whatever_one_asks_for():

@@ -59,9 +59,9 @@ def test_answers_of_one_customer_count_for_less_than_those_of_several():
 @pytest.mark.parametrize("scores", [(5, 5, 5, 5, 5), (1, 1, 1, 1, 1)])
 def test_where_all_say_the_same_a_customer_is_one_answer(scores):
     """Three customers of 3, 1 and 1 answers: 5² / (9 + 1 + 1) answers."""
-    who = ["Ann", "Ann", "Ann", "Ben", None]
+    customer_ids = ["Ann", "Ann", "Ann", "Ben", None]
     days = [f"2024-01-{5 + index:02}" for index in range(5)]
-    frame = pd.DataFrame({"customer_id": who, "responded_at": days, "survey": "csat", "score": scores})
+    frame = pd.DataFrame({"customer_id": customer_ids, "responded_at": days, "survey": "csat", "score": scores})
     data = rk.load(responses=frame, answers="all", **UTC)
     size = 25 / 11
     assert interval(data, "csat") == pytest.approx(wilson(size * (scores[0] == 5), size))
@@ -83,7 +83,7 @@ def test_customers_of_unlike_answers_are_no_more_certain_than_independent_answer
     """Each customer gave the best and the worst answer: their sums are all the same, yet the interval is not of no
     width.
     """
-    rows = [(f"c{who}", "2024-01-05", "csat", score) for who in range(10) for score in (1, 5)]
+    rows = [(f"c{customer}", "2024-01-05", "csat", score) for customer in range(10) for score in (1, 5)]
     data = rk.load(responses=pd.DataFrame(rows, columns=COLUMNS[:4]), answers="all", **UTC)
     assert interval(data, "csat") == pytest.approx(wilson(10, 20))
 
@@ -100,15 +100,15 @@ def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict
     """The figure from its rows, with what each customer adds to numerator and denominator."""
     high = SCALES[survey][1]
     customers, parts = defaultdict(lambda: [0.0, 0.0]), []
-    for index, (who, _, _, score, weight, _) in enumerate(rows):
+    for index, (customer, _, _, score, weight, _) in enumerate(rows):
         if survey == "nps":
             part = (score >= 9) - (score <= 6)
         else:
             boxes = 2 if survey == "csat" else top
             part = score if boxes == "mean" else int(score > high - boxes)
         parts.append((weight, part))
-        customers[who or index][0] += weight * part
-        customers[who or index][1] += weight
+        customers[customer or index][0] += weight * part
+        customers[customer or index][1] += weight
     n, whole, squares = len(parts), sum(w for w, _ in parts), sum(w * w for w, _ in parts)
     value = sum(w * y for w, y in parts) / whole
     variance = sum(w * (y - value) ** 2 for w, y in parts) / whole
@@ -120,7 +120,7 @@ def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict
         together = sum((a - value * w) ** 2 for a, w in customers.values())
         more = (variance * squares + together - alone) / (variance * squares)
         size = kish / max(1.0, more * (1 - 1 / kish) / (1 - 1 / counted))
-    share = {name: sum(w for w, y in parts if y == one) / whole for name, one in (("up", 1), ("down", -1))}
+    share = {name: sum(w for w, y in parts if y == sign) / whole for name, sign in (("up", 1), ("down", -1))}
     scale = 1.0
     if survey == "nps":
         scale, bounds = 100.0, nps_interval(share["up"] * size, share["down"] * size, size)
@@ -135,15 +135,21 @@ def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict
 
 def change(now: tuple[Measure, dict], before: tuple[Measure, dict], scale: float) -> tuple[float, float]:
     """The interval of the difference, paired by who answered in both periods."""
-    (one, later), (other, earlier) = now, before
-    both = [(*later[who], *earlier[who]) for who in later.keys() & earlier.keys() if isinstance(who, str)]
+    (measure, later), (other, earlier) = now, before
+    both = [
+        (*later[customer], *earlier[customer])
+        for customer in later.keys() & earlier.keys()
+        if isinstance(customer, str)
+    ]
     crossed = (
         scale**2 * sum(a * b for a, _, b, _ in both),
         scale * sum(a * v for a, _, _, v in both),
         scale * sum(w * b for _, w, b, _ in both),
         sum(w * v for _, w, _, v in both),
     )
-    now = Measure(one.value, one.numerator, one.denominator, one.n, one.low, one.high, crossed=crossed)
+    now = Measure(
+        measure.value, measure.numerator, measure.denominator, measure.n, measure.low, measure.high, crossed=crossed
+    )
     return difference(now, other, paired(now, other))
 
 
@@ -153,13 +159,13 @@ def answers(draw, once: bool = False) -> list[tuple]:
     is_weighted, rows = draw(st.booleans()), []
     for survey, (low, high) in SCALES.items():
         for hour in range(draw(st.integers(1, 12))):  # no answer twice over
-            who = draw(st.sampled_from(["a", "b", "c", "d", None]))
+            customer = draw(st.sampled_from(["a", "b", "c", "d", None]))
             month = draw(st.sampled_from(["2024-01", "2024-02"]))
             weight = draw(st.sampled_from([0.5, 1.0, 3.0])) if is_weighted else 1.0
-            region = {"a": "north", "b": "south"}.get(who) or "north"
-            rows.append((who, f"{month}-10 {hour:02}:00", survey, draw(st.integers(low, high)), weight, region))
+            region = {"a": "north", "b": "south"}.get(customer) or "north"
+            rows.append((customer, f"{month}-10 {hour:02}:00", survey, draw(st.integers(low, high)), weight, region))
     if once:
-        rows = list({(one[0] or index, one[1][:7], one[2]): one for index, one in enumerate(rows)}.values())
+        rows = list({(row[0] or index, row[1][:7], row[2]): row for index, row in enumerate(rows)}.values())
     return rows
 
 
@@ -175,8 +181,8 @@ def test_intervals_are_those_of_the_customers_sums(rows, top):
     }
     for survey, metric in METRICS.items():
         for region in ("", "north", "south"):
-            selected = [one for one in rows if one[2] == survey and region in ("", one[5])]
-            months = [[one for one in selected if one[1].startswith(month)] for month in ("2024-01", "2024-02")]
+            selected = [row for row in rows if row[2] == survey and region in ("", row[5])]
+            months = [[row for row in selected if row[1].startswith(month)] for month in ("2024-01", "2024-02")]
             before, now = (brute(month, survey, top) if month else None for month in months)
             for period, expected in (("2024-01", before), ("2024-02", now)):
                 frame = frames[period]
@@ -200,9 +206,9 @@ def test_where_everyone_answers_once_nothing_differs(rows, top):
     frame = framed(rows)
     last, every = (
         rk.scorecard(
-            rk.load(responses=frame, answers=which, ces_top=top, **UTC), "2024-02", metrics=list(METRICS.values())
+            rk.load(responses=frame, answers=setting, ces_top=top, **UTC), "2024-02", metrics=list(METRICS.values())
         )
-        for which in ("last", "all")
+        for setting in ("last", "all")
     )
     pd.testing.assert_frame_equal(last, every, check_exact=True)
 
@@ -212,12 +218,14 @@ def test_more_answers_of_the_same_customers_do_not_make_a_figure_more_certain():
     answers.
     """
     rows = [
-        (f"c{who}", f"2024-01-{10 + again}", "csat", 5 if who % 3 else 2) for who in range(20) for again in range(4)
+        (f"c{customer}", f"2024-01-{10 + again}", "csat", 5 if customer % 3 else 2)
+        for customer in range(20)
+        for again in range(4)
     ]
     frame = pd.DataFrame(rows, columns=COLUMNS[:4])
-    once, four = (rk.load(responses=frame, answers=which, **UTC) for which in ("last", "all"))
-    assert interval(four, "csat") == pytest.approx(interval(once, "csat"), rel=0.03)
-    assert [row(data, METRICS["csat"], "2024-01")["n"] for data in (once, four)] == [20, 80]
+    last, every = (rk.load(responses=frame, answers=setting, **UTC) for setting in ("last", "all"))
+    assert interval(every, "csat") == pytest.approx(interval(last, "csat"), rel=0.03)
+    assert [row(data, METRICS["csat"], "2024-01")["n"] for data in (last, every)] == [20, 80]
 
 
 @pytest.mark.long

@@ -28,13 +28,13 @@ def test_scores_agree_with_those_by_hand():
 
 def test_bins_hold_everybody_once():
     bins = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS).bins
-    assert [one.customers for one in bins] == [4, 1, 3, 2]
-    assert [one.actual for one in bins] == pytest.approx([0, 1, 2 / 3, 1])
-    assert [one.predicted for one in bins] == pytest.approx([0.1, 0.4, 0.6, 0.9])
+    assert [group.customers for group in bins] == [4, 1, 3, 2]
+    assert [group.actual for group in bins] == pytest.approx([0, 1, 2 / 3, 1])
+    assert [group.predicted for group in bins] == pytest.approx([0.1, 0.4, 0.6, 0.9])
     spread = np.linspace(0, 1, 1000)
     many = compare(spread, spread, spread, (spread > 0.5).astype(int), np.ones(1000)).bins
-    assert [one.customers for one in many] == [100] * 10
-    assert all(one.low - 1e-12 <= one.actual <= one.high + 1e-12 for one in many)
+    assert [group.customers for group in many] == [100] * 10
+    assert all(group.low - 1e-12 <= group.actual <= group.high + 1e-12 for group in many)
 
 
 def scored(model: tuple[float, float], plain: tuple[float, float]) -> Comparison:

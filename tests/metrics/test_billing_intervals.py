@@ -46,7 +46,7 @@ RENEWS = {
 
 
 @pytest.fixture(scope="module")
-def pencil():
+def data():
     frame = SPELLS.assign(who=SPELLS["customer_id"])
     return rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of=str(TODAY))
 
@@ -59,28 +59,28 @@ def members(data) -> list:
     return [*listed_members(data, data.as_of, None, None, kinds, "mrr", 10**4).itertuples()]
 
 
-def test_next_renewals_by_hand(pencil):
+def test_next_renewals_by_hand(data):
     renewals = {
         row.customer_id: (row.billed, row.units, str(next_renewal(row.billed, row.units, row.anchored)))
-        for row in members(pencil)
+        for row in members(data)
     }
     assert renewals == RENEWS
 
 
-def test_who_left_by_hand(pencil):
+def test_who_left_by_hand(data):
     """At the second renewal, on its day or up to three days late; at the third; and of two days there is no grace."""
-    frame = renewals(pencil, TODAY, "who")
+    frame = renewals(data, TODAY, "who")
     lost = frame[frame["outcome"] == "lost"].set_index("segment_value")
     steps = {name: row["units"] // interval_step(row["billed"])[0] for name, row in lost.iterrows()}
     assert steps == {"left": 1, "left late": 1, "left mid-way": 2, "left in half": 1, "two days": 2}
 
 
-def test_follow_ups_by_hand(pencil):
-    assert due(pencil, "renewal in 3 days") == [("two years", "2024-06-04")]
+def test_follow_ups_by_hand(data):
+    assert due(data, "renewal in 3 days") == [("two years", "2024-06-04")]
     soon = [("two years", "2024-06-04"), ("ten days", "2024-06-10"), ("two weeks", "2024-06-12")]
-    assert due(pencil, "renewal in 30 days") == soon
-    assert due(pencil, "renewal in 91 days") == [*soon, ("six months", "2024-08-31")]
-    reasons = [row.reason for row in listed(pencil, "renewal in 30 days").rows]
+    assert due(data, "renewal in 30 days") == soon
+    assert due(data, "renewal in 91 days") == [*soon, ("six months", "2024-08-31")]
+    reasons = [row.reason for row in listed(data, "renewal in 30 days").rows]
     assert reasons[0] == "Renews on 4 Jun 2024, billed every 2 years."
     assert reasons[2] == "Renews on 12 Jun 2024, billed every 2 weeks."
 
@@ -114,8 +114,8 @@ def test_two_week_steps_in_the_model_by_hand():
         "mrr": [0.0] * 2,
     })  # fmt: skip
     model = fit_renewals(RenewalGroups(lost))
-    one = pd.DataFrame({"billed": ["2 week"], "outcome": ["member"], "units": [0], "customers": [1], "mrr": [1.0]})
-    assert model.survival(RenewalGroups(one), 3)[0] == pytest.approx([0.25, 0.0625, 1 / 64], abs=1e-5)
+    members = pd.DataFrame({"billed": ["2 week"], "outcome": ["member"], "units": [0], "customers": [1], "mrr": [1.0]})
+    assert model.survival(RenewalGroups(members), 3)[0] == pytest.approx([0.25, 0.0625, 1 / 64], abs=1e-5)
     assert model.warnings[0] == "Billed every 2 weeks: only the first renewal is known, and stands for later ones."
     warning = "الفوترة كل أسبوعين: لا يُعرف إلا التجديد الأول، وهو يمثل ما يليه."
     assert plain(Words("ar").say(model.warnings[0])) == warning
@@ -167,5 +167,5 @@ def test_whatever_the_interval(shop):
 def test_a_thousand_years_are_no_interval():
     assert parse_interval("P999Y") == "999 year"
     assert parse_interval("P1095D") == "1095 day"
-    assert [parse_interval(one) for one in ("P1000Y", "P12000M", "P999999999999D")] == [None] * 3
+    assert [parse_interval(interval) for interval in ("P1000Y", "P12000M", "P999999999999D")] == [None] * 3
     assert parse_interval("8 quarters") == "2 year"

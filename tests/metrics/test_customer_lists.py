@@ -309,7 +309,7 @@ def test_lists_go_with_the_figures_that_they_stand_behind(tmp_path):
     assert [*(pack / "lists").iterdir()] == []
 
 
-def of_csv(text: str) -> list[list[str]]:
+def unescape_formulas(text: str) -> list[list[str]]:
     return list(csv.reader(StringIO(text, newline="")))
 
 
@@ -335,10 +335,10 @@ def test_what_a_spreadsheet_would_run_is_a_text(blank, sign):
     """Behind anything that shows nothing, and where another separator than ours begins a cell."""
     cell = f"{blank}{sign}1+cmd"
     for before in ("", "a;", "a|", "a\t", "a\n", "a\r"):
-        _, row = of_csv(frame_csv(pd.DataFrame({"who": [before + cell]})))
+        _, row = unescape_formulas(frame_csv(pd.DataFrame({"who": [before + cell]})))
         assert row == [f"{before}'{cell}"], "the rest stays as it is"
 
 
 @pytest.mark.parametrize("text", ["a-b", "a = b", "x@example.com", "3;4", "", "é", "a; b"])
 def test_an_ordinary_text_stays_as_it_is(text):
-    assert of_csv(frame_csv(pd.DataFrame({"who": [text], "n": [-1]})))[1] == [text, "-1"]
+    assert unescape_formulas(frame_csv(pd.DataFrame({"who": [text], "n": [-1]})))[1] == [text, "-1"]

@@ -90,13 +90,17 @@ FACTOR = st.floats(-1e6, 1e6, allow_subnormal=False)
 def test_the_factors_of_a_product_close_and_are_the_mean_over_all_orders(pairs):
     before, now = ({str(index): pair[end] for index, pair in enumerate(pairs)} for end in (0, 1))
     result = shapley(before, now)
-    size = prod(max(abs(one), abs(other), 1) for one, other in pairs)
+    size = prod(max(abs(first), abs(second), 1) for first, second in pairs)
     assert fsum(result.values()) == pytest.approx(prod(now.values()) - prod(before.values()), abs=1e-12 * size)
     orders = list(permutations(before))
     for name in before:
         added = [
             (now[name] - before[name])
-            * prod(now[one] if order.index(one) < order.index(name) else before[one] for one in before if one != name)
+            * prod(
+                now[factor] if order.index(factor) < order.index(name) else before[factor]
+                for factor in before
+                if factor != name
+            )
             for order in orders
         ]
         assert result[name] == pytest.approx(fsum(added) / len(orders), abs=1e-12 * size)

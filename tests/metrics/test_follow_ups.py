@@ -245,8 +245,12 @@ def test_without_its_table_a_follow_up_lists_nobody_and_says_why():
         {"name": "Low", "when": "detractor within 2 days"},
     ]
     data = with_rules(shop("orders"), *rules, {"name": "Buyers", "when": "6 days after any purchase"})
-    by_name = {one.follow_up.name: one for one in due_lists(data)}
-    assert {name: bool(one.reason) for name, one in by_name.items()} == {"Open": True, "Low": True, "Buyers": False}
+    by_name = {due_list.follow_up.name: due_list for due_list in due_lists(data)}
+    assert {name: bool(due_list.reason) for name, due_list in by_name.items()} == {
+        "Open": True,
+        "Low": True,
+        "Buyers": False,
+    }
     assert not by_name["Open"].rows
     assert by_name["Buyers"].rows
 
@@ -349,9 +353,9 @@ def test_all_dates_of_the_sample_company_by_pandas(sample):
 
 
 def test_counts_for_the_report_name_nobody_and_are_kept(sample):
-    data = with_rules(sample, *[one for one in every_form() if "ticket" not in one["when"]])
+    data = with_rules(sample, *[rule for rule in every_form() if "ticket" not in rule["when"]])
     counts = due_counts(data)
-    assert [one["customers"] for one in counts] == [len(one.rows) for one in due_lists(data)]
+    assert [due_list["customers"] for due_list in counts] == [len(due_list.rows) for due_list in due_lists(data)]
     assert "C0" not in str(counts)
     assert due_counts(replace(data, engine=None)) == counts
 

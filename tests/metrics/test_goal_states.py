@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from math import inf, nan
 from pathlib import Path
 
@@ -33,8 +32,8 @@ from retention_kit.metrics.goals.states import (
 from retention_kit.periods import Period
 from retention_kit.report.blocks import templates_dir
 from retention_kit.settings.goals import Goal
+from scripts import read_script
 
-ROOT = Path(__file__).parents[2]
 FIGURES = st.floats(-1e9, 1e9).map(lambda value: round(value, 6))
 BETTER = st.sampled_from(["higher", "lower", ""])
 
@@ -60,7 +59,7 @@ def test_progress_knows_no_unit_and_no_direction(value, start, target, better, f
     assume(abs(target - start) > 1)
     share = progress(value, start, target, better)
     assume(share is not None)
-    other = progress(*(one * factor + shift for one in (value, start, target)), better)
+    other = progress(*(figure * factor + shift for figure in (value, start, target)), better)
     assert other == pytest.approx(share, rel=1e-4, abs=1e-4)
     mirrored = progress(-value, -start, -target, "higher" if better == "lower" else "lower")
     assert mirrored == pytest.approx(share)
@@ -154,15 +153,11 @@ def test_fractions_that_may_pass_the_whole_are_no_parts():
 @pytest.mark.long
 def test_what_is_said_to_be_likely_happens_so_often():
     """Said 70%, happens 60 to 80%; all by benchmarks/goal_outlook.py, whose figures are in benchmarks/GOALS.md."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import goal_outlook
-    finally:
-        sys.path.pop(0)
+    goal_outlook = read_script("goal_outlook")
     trials = list(goal_outlook.trials(200))
     for path in ("", *goal_outlook.PATHS):
         for predicted, observed, _, count in goal_outlook.calibration(
-            [one for one in trials if path in ("", one.path)]
+            [trial for trial in trials if path in ("", trial.path)]
         ):
             assert observed == pytest.approx(predicted, abs=0.1 if not path else 0.16), (path, count)
     assert goal_outlook.brier(trials) < 0.16
@@ -269,7 +264,7 @@ def shop(folder: Path, goals: str, every: str = "month", as_of: str = "2025-01-0
 
 
 def states(data: object, period: str, **more) -> dict[str, GoalState]:
-    return {one.id: one for one in goal_states(data, Period.parse(period), **more)}
+    return {goal.id: goal for goal in goal_states(data, Period.parse(period), **more)}
 
 
 def test_the_start_is_the_first_complete_period_with_a_figure(tmp_path):
@@ -368,8 +363,8 @@ every = "year"
 target = 5
 """
     by_name = states(shop(tmp_path, goals), "2024-06")
-    assert {one.state for one in by_name.values()} == {NO_DATA}
-    assert {name: one.reason for name, one in by_name.items() if len(one.reason) < 20} == {
+    assert {value.state for value in by_name.values()} == {NO_DATA}
+    assert {name: goal.reason for name, goal in by_name.items() if len(goal.reason) < 20} == {
         "active_customers": "before_data",
         "revenue": "not_begun",
     }
@@ -497,10 +492,10 @@ def test_states_agree_with_the_scorecard(tmp_path):
     data, names = shop(tmp_path, goals), ["active_customers", "customer_churn_rate", "revenue"]
     for period in ("2024-03", "2024-07", "2024-08", "2024-12"):
         rows = {row.metric: row for row in rk.scorecard(data, period, metrics=names).itertuples()}
-        for one in goal_states(data, Period.parse(period)):
-            row = rows[one.metric]
-            if row.target == one.target and one.period == period:
-                assert row.value == one.value
-                expected_state = row.status if row.status != "open" else one.state
-                assert one.state == expected_state
-                assert row.status != "open" or one.state in (ON_TRACK, AT_RISK, OFF_TRACK)
+        for goal in goal_states(data, Period.parse(period)):
+            row = rows[goal.metric]
+            if row.target == goal.target and goal.period == period:
+                assert row.value == goal.value
+                expected_state = row.status if row.status != "open" else goal.state
+                assert goal.state == expected_state
+                assert row.status != "open" or goal.state in (ON_TRACK, AT_RISK, OFF_TRACK)

@@ -194,8 +194,8 @@ def test_both_forms_are_one(tmp_path):
         project(short, f"[goals.customer_retention_rate]\n{keys}"),
         project(long, f'[[goals]]\nmetric = "customer_retention_rate"\n{keys}'),
     )
-    one, other = (rk.load(folder).settings.goals for folder in folders)
-    assert one == other
+    first, second = (rk.load(folder).settings.goals for folder in folders)
+    assert first == second
 
 
 @pytest.mark.parametrize(

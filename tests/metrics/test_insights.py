@@ -138,7 +138,7 @@ def test_a_shop_that_loses_a_third_of_its_buying_is_worse():
 
 def test_of_fewer_than_thirty_nothing_is_claimed():
     def rows(n: int) -> pd.DataFrame:
-        one = {
+        row = {
             "metric": "net_promoter_score",
             "numerator": 0.0,
             "denominator": n,
@@ -146,7 +146,7 @@ def test_of_fewer_than_thirty_nothing_is_claimed():
             "complete": True,
             "unit": "points",
         }
-        then = one | {
+        then = row | {
             "period": "2024-01",
             "value": 50.0,
             "low": 45.0,
@@ -154,7 +154,7 @@ def test_of_fewer_than_thirty_nothing_is_claimed():
             "change_low": None,
             "change_high": None,
         }
-        now = one | {
+        now = row | {
             "period": "2024-02",
             "value": -50.0,
             "low": -55.0,

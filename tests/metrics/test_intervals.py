@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import retention_kit as rk
 from pencil import table
+from scripts import read_script
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
-
-
-def read_script():
-    spec = importlib.util.spec_from_file_location("interval_coverage", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-COVERAGE = read_script()
+COVERAGE = read_script("coverage")
 REALISTIC = [case for case in COVERAGE.cases() if "hard" not in case.name]
 
 
@@ -219,7 +207,7 @@ def test_a_change_is_as_certain_as_resampling_customers_says(sample, two_months,
     """Customers are drawn with what they did in both months."""
     x, y = RATIOS[metric]
     columns = [two_months[f"{name}_{when}"] for when in ("now", "before") for name in (x, y)]
-    low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
+    low, high = bootstrap(lambda x, y, x_before, y_before: x / y - x_before / y_before, *columns)
     figure = rk.scorecard(sample, "2025-11", metrics=[metric]).iloc[0]
     half = (high - low) / 2
     assert figure["change_high"] - figure["change_low"] == pytest.approx(2 * half, rel=0.1)
@@ -231,7 +219,7 @@ def test_a_change_of_accounts_is_as_certain_as_resampling_customers_says(sample,
     figure = rk.scorecard(sample, "2025", metrics=["average_revenue_per_account"]).iloc[0]
     was = (accounts["start"] > 0).astype(int)
     columns = accounts["end"], accounts["account"], accounts["start"], was
-    low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
+    low, high = bootstrap(lambda x, y, x_before, y_before: x / y - x_before / y_before, *columns)
     assert (figure["change_low"], figure["change_high"]) == pytest.approx((low, high), abs=0.1 * (high - low))
 
 
@@ -289,7 +277,7 @@ def test_what_is_left_and_what_is_lost_of_the_start_is_neither_below_nothing_nor
     bounds = {}
     for name, ends in (("large", ("2024-02-10", "-", "-")), ("small", ("-", "2024-02-10", "2024-02-10"))):
         amounts = (100 * scale, scale, scale)
-        frame = table(spells.format(*(one for pair in zip(ends, amounts, strict=True) for one in pair)))
+        frame = table(spells.format(*(field for pair in zip(ends, amounts, strict=True) for field in pair)))
         data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", as_of="2024-03-01")
         rows = rk.scorecard(data, "2024-02").set_index("metric")
         bounds[name] = {

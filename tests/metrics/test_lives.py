@@ -68,7 +68,7 @@ def test_lifetime_values_are_those_of_the_oracle(segment):
 @pytest.mark.long
 def test_what_was_asked_before_changes_no_digit():
     """A report of one month and one of many print the same."""
-    first, then = (Period.parse(one) for one in ("2025-06", "2025-07"))
+    first, then = (Period.parse(label) for label in ("2025-06", "2025-07"))
     alone, after = (rk.load(orders=cases.tables()["orders"], timezone=cases.ZONE, currency="GBP") for _ in range(2))
     lives(after, first)
     assert lives(after, then) == lives(alone, then)
@@ -171,12 +171,14 @@ def test_those_whose_spend_is_fetched_follow_from_their_ids(monkeypatch):
             if day.date() < ends:
                 spent = days.setdefault(customer, {})
                 spent[day.date()] = spent.get(day.date(), 0) + amount * 100
-        repeats = {one: (len(spent) - 1, sum(spent.values()) - spent[min(spent)]) for one, spent in days.items()}
-        customers = [one for one, (count, amount) in repeats.items() if count and amount]
-        customers.sort(key=lambda one: hashlib.md5(one.encode()).hexdigest())
+        repeats = {
+            customer: (len(spent) - 1, sum(spent.values()) - spent[min(spent)]) for customer, spent in days.items()
+        }
+        customers = [customer for customer, (count, amount) in repeats.items() if count and amount]
+        customers.sort(key=lambda customer: hashlib.md5(customer.encode()).hexdigest())
         sample = queries.spend_sample(data, ends).values.tolist()
-        assert sample == [[*repeats[one]] for one in customers[:15]]
-        places = run_query(data, "SELECT DISTINCT place FROM spenders")
-        assert len(places) == 40
+        assert sample == [[*repeats[customer]] for customer in customers[:15]]
+        drawn = run_query(data, "SELECT DISTINCT place FROM spenders")
+        assert len(drawn) == 40
         numbers.append(len(customers))
     assert numbers[0] < 15 < numbers[-1]

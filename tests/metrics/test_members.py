@@ -98,35 +98,35 @@ def outcomes(data, cut: date = CUT) -> dict[str, list[tuple[str, str, int]]]:
 
 
 @pytest.fixture(scope="module")
-def pencil():
+def data():
     spells = table(SPELLS)
     frame = spells.assign(subscription_id=[str(index) for index in range(len(spells))], who=spells["customer_id"])
     return rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of="2024-09-01")
 
 
-def test_renewals_by_hand(pencil):
-    assert outcomes(pencil) == {name: rows for name, rows in STANDS.items() if rows}
+def test_renewals_by_hand(data):
+    assert outcomes(data) == {name: rows for name, rows in STANDS.items() if rows}
 
 
 @pytest.mark.parametrize("at", ["2024-01-01", "2024-02-26", "2024-02-29", "2024-05-15", "2024-09-01"])
-def test_one_pass_over_all_dates_says_what_a_query_of_one_date_does(at, pencil):
+def test_one_pass_over_all_dates_says_what_a_query_of_one_date_does(at, data):
     """Also of a week's end, and of dates in mid-month; months count to the last day of a shorter one."""
     cut = date.fromisoformat(at)
-    expected = renewals_and_after(pencil, cut, 1).drop(columns=["gone", "months_paid", "paid"])
-    pd.testing.assert_frame_equal(renewals(pencil, cut), expected)
+    expected = renewals_and_after(data, cut, 1).drop(columns=["gone", "months_paid", "paid"])
+    pd.testing.assert_frame_equal(renewals(data, cut), expected)
 
 
-def test_what_happens_after_the_date_changes_nothing(pencil):
+def test_what_happens_after_the_date_changes_nothing(data):
     spells = table(SPELLS)
     known = spells[spells["started_at"] < str(CUT)]
     frame = known.assign(subscription_id=[str(index) for index in range(len(known))], who=known["customer_id"])
     earlier = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of=CUT)
-    assert outcomes(earlier) == outcomes(pencil)
+    assert outcomes(earlier) == outcomes(data)
 
 
-def test_survival_times_by_hand(pencil):
+def test_survival_times_by_hand(data):
     """First paid until first lost; a pause is no loss, and who came back had left."""
-    frame = survival_times(pencil, CUT, "who").set_index("segment_value")
+    frame = survival_times(data, CUT, "who").set_index("segment_value")
     times = {name: (row["months"], bool(row["lost"])) for name, row in frame.iterrows()}
     assert times == {
         "on time": (3, True),
@@ -223,7 +223,7 @@ def test_the_sample_companys_leavers_are_foreseen(sample):
     comparison = test.comparison
     assert comparison.model.brier <= 0.97 * comparison.plain.brier
     assert comparison.model.auc > comparison.plain.auc
-    predicted = sum(one.customers * one.predicted for one in comparison.bins)
+    predicted = sum(group.customers * group.predicted for group in comparison.bins)
     assert 0.9 <= predicted / comparison.gone <= 1.1
     assert 0.9 <= test.money[0] / test.money[1] <= 1.1
 
@@ -245,8 +245,8 @@ def test_segments_sum_to_the_whole_and_a_year_is_worth_less_than_its_mrr(sample)
     assert 0 < whole["low"] < whole["value"] < whole["high"] < 12 * mrr
 
 
-def test_too_few_who_left_are_refused_in_a_sentence(pencil):
-    (row,) = rows(pencil, Period.parse("2024-06"), None)
+def test_too_few_who_left_are_refused_in_a_sentence(data):
+    (row,) = rows(data, Period.parse("2024-06"), None)
     assert row["value"] is None
     assert row["customers"] == 7
     assert row["reason"] == "Fewer than 20 subscriptions have ended, which is too few to project from."
@@ -321,7 +321,7 @@ def test_the_interval_is_as_wide_as_chance_for_the_whole_and_for_each_plan():
     units = np.where(left, leaves.argmax(axis=1), seen)
     frame = pd.DataFrame({"units": units, "outcome": np.where(left, "lost", "member"), "trait_0": plan})
     frame = frame.groupby([*frame]).size().rename("customers").reset_index().assign(billed="month", mrr=1.0)
-    members = RenewalGroups(frame[frame["outcome"] == "member"].assign(mrr=lambda one: one["customers"]))
+    members = RenewalGroups(frame[frame["outcome"] == "member"].assign(mrr=lambda rows: rows["customers"]))
     worth, groups = np.ones(12), ((members.traits[0], 3), (np.zeros(len(members.mrr), int), 1))
 
     def logs(model) -> np.ndarray:
@@ -331,7 +331,7 @@ def test_the_interval_is_as_wide_as_chance_for_the_whole_and_for_each_plan():
     model = fit_renewals(RenewalGroups(frame))
     predicted = np.concatenate([deviation(model, members, worth, labels, size) for labels, size in groups])
     draws = [frame.assign(customers=rng.poisson(frame["customers"])) for _ in range(120)]
-    seen_in = np.std([logs(fit_renewals(RenewalGroups(one[one["customers"] > 0]))) for one in draws], axis=0)
+    seen_in = np.std([logs(fit_renewals(RenewalGroups(sample[sample["customers"] > 0]))) for sample in draws], axis=0)
     assert predicted == pytest.approx(seen_in, rel=0.25)
     alone = [np.zeros_like(spread) for spread in model.spreads]
     narrow = deviation(replace(model, spreads=tuple(alone)), members, worth, *groups[0])
@@ -348,7 +348,7 @@ def test_the_list_names_those_who_are_counted(sample):
     chance = frame["probability_of_leaving_12_months"]
     assert (frame["mrr"] * chance).to_numpy() == pytest.approx(frame["mrr_at_stake"].to_numpy(), abs=0.01)
     before = {*risk_lists(sample, period.shift(-1))["at_risk"]["customer_id"]}
-    assert frame["new_on_list"].tolist() == [one not in before for one in frame["customer_id"]]
+    assert frame["new_on_list"].tolist() == [customer not in before for customer in frame["customer_id"]]
     web = risk_lists(sample, period, ["channel"], ("channel", "web"))["at_risk"]
     part = next(row for row in rows(sample, period, "channel") if row["segment_value"] == "web")
     assert (len(web), {*web["channel"]}) == (part["at_risk"], {"web"})

@@ -195,7 +195,7 @@ def test_exchange_rates_have_a_line_of_their_own():
         (140 + 20 * 0.9) / 140
     )  # at the rates of the start
     assert value(data, "net_new_mrr", "2024-02") == pytest.approx(17)
-    assert [one.broken for one in identities(data, "month")] == [()] * len(identities(data, "month"))
+    assert [identity.broken for identity in identities(data, "month")] == [()] * len(identities(data, "month"))
 
 
 # Purchases
@@ -272,7 +272,7 @@ def test_a_customer_for_some_days_after_a_purchase(days, january, february):
     assert by_period["2024-02"]["new_customers"] == 1
     assert by_period["2024-02"]["lost_customers"] == at_start - ann_stays
     assert value(data, "active_customers", "2024-02") == 1
-    assert [one.name for one in identities(data, "month") if one.broken] == []
+    assert [identity.name for identity in identities(data, "month") if identity.broken] == []
 
 
 def test_lapsing_and_buying_again_within_a_month_is_an_event():
@@ -381,8 +381,8 @@ def test_satisfied_are_the_top_boxes(top, share):
 
 def test_mean_has_the_interval_of_its_standard_error():
     values = [10, 20, 60]
-    measure = formulas.mean(sum(values), sum(one**2 for one in values), 3, "")
-    error = sqrt(sum((one - 30) ** 2 for one in values) / 2 / 3)  # sample deviation over the root of n
+    measure = formulas.mean(sum(values), sum(value**2 for value in values), 3, "")
+    error = sqrt(sum((value - 30) ** 2 for value in values) / 2 / 3)  # sample deviation over the root of n
     assert (measure.value, measure.n) == (30, 3)
     assert measure.high - 30 == pytest.approx(1.959964 * error, rel=1e-6)
     assert measure.low == max(0, 30 - (measure.high - 30))

@@ -26,6 +26,7 @@ from retention_kit.metrics.models import (
 )
 from retention_kit.metrics.models.expectation import purchases_while_alive
 from retention_kit.metrics.models.inputs import Rows, purchases, sample_rows
+from scripts import read_script
 
 HERE = Path(__file__).parent
 
@@ -37,11 +38,7 @@ def model(r: float, alpha: float, a: float, b: float) -> BgNbd:
 @pytest.fixture(scope="module")
 def draws() -> np.ndarray:
     """10,000 random customers of random models, as benchmarks/sixty_digits.py draws them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(HERE.parents[1] / "benchmarks"))
-        from sixty_digits import draw
-
-        return draw()
+    return read_script("sixty_digits").draw()
 
 
 def test_expected_purchases_are_those_of_sixty_digits(draws):
@@ -54,9 +51,9 @@ def test_expected_purchases_are_those_of_sixty_digits(draws):
 
 def test_random_customers_get_finite_answers_within_bounds(draws):
     for r, alpha, a, b, x, t_x, T, t in draws:
-        one = model(r, alpha, a, b)
-        alive, nothing = one.probability_alive(x, t_x, T), one.probability_no_purchase(t, x, t_x, T)
-        expected = one.expected_purchases(t, x, t_x, T)
+        fit = model(r, alpha, a, b)
+        alive, nothing = fit.probability_alive(x, t_x, T), fit.probability_no_purchase(t, x, t_x, T)
+        expected = fit.expected_purchases(t, x, t_x, T)
         assert 0 <= alive <= 1
         assert 0 <= nothing <= 1
         assert 0 <= expected <= alive * t * (r + x) / (alpha + T) * (1 + 1e-12) + 1e-300
@@ -88,21 +85,21 @@ def test_expectations_never_fall_along_the_way(draws):
 )
 def test_where_textbook_forms_fail(parameters, customer, t, expected):
     fit = model(*parameters)
-    given_alive = fit.expected_purchases(t, *customer) / fit.probability_alive(*customer)
-    assert given_alive == pytest.approx(expected, abs=5e-8 if expected < 1 else 5e-3)
+    expected_if_alive = fit.expected_purchases(t, *customer) / fit.probability_alive(*customer)
+    assert expected_if_alive == pytest.approx(expected, abs=5e-8 if expected < 1 else 5e-3)
 
 
 def test_where_nothing_can_happen_nothing_is_expected():
-    one = model(0.5, 10, 0.4, 0.6)
-    assert one.expected_purchases(0, [0, 3], [0, 20], [0, 50]).tolist() == [0, 0]
-    assert one.probability_no_purchase(0, [0, 3], [0, 20], [0, 50]).tolist() == [1, 1]
+    fit = model(0.5, 10, 0.4, 0.6)
+    assert fit.expected_purchases(0, [0, 3], [0, 20], [0, 50]).tolist() == [0, 0]
+    assert fit.probability_no_purchase(0, [0, 3], [0, 20], [0, 50]).tolist() == [1, 1]
 
 
 def test_the_usual_gap_is_the_quantile_of_the_time_to_the_next_purchase():
     """Of a customer who stays, at the last purchase: no purchase within g_q has chance 1 - q."""
-    one = model(0.7, 9, 0.1, 2.4)
+    fit = model(0.7, 9, 0.1, 2.4)
     for q in (0.2, 0.5, 0.8):
-        gap = one.usual_gap(q, 5, 40)
+        gap = fit.usual_gap(q, 5, 40)
         assert (9 + 40) ** (0.7 + 5) / (9 + 40 + gap) ** (0.7 + 5) == pytest.approx(1 - q)
 
 
@@ -179,15 +176,15 @@ def test_equal_customers_become_one_row(customers, random, unit):
     each = [row[:3] for row in columns for _ in range(row[3])]
     random.shuffle(each)
     x, t_x, T = np.array(each).T
-    one = purchases(x, t_x / unit, T / unit)
+    repeated = purchases(x, t_x / unit, T / unit)
     x, t_x, T, n = np.array(columns).T
-    other = purchases(x, t_x / unit, T / unit, n)
+    counted = purchases(x, t_x / unit, T / unit, n)
     expected = pd.Series(each).value_counts().sort_index()
-    assert [tuple(row) for row in zip(one.x, one.t_x, one.T, strict=True)] == [
+    assert [tuple(row) for row in zip(repeated.x, repeated.t_x, repeated.T, strict=True)] == [
         (x, t / unit, T / unit) for x, t, T in expected.index
     ]
-    assert one.counts.tolist() == expected.tolist()
-    for first, second in zip(one, other, strict=True):
+    assert repeated.counts.tolist() == expected.tolist()
+    for first, second in zip(repeated, counted, strict=True):
         assert (first == second).all()
 
 
@@ -232,26 +229,26 @@ def fitted(fit, *columns: np.ndarray):
 def test_any_customers_are_fitted_or_refused(customers):
     rows = [(x, t + 1 if x else 0, (t + 1 if x else 0) + more) for x, t, more in customers] * 8
     x, t_x, T = np.array(rows).T
-    if (one := fitted(fit_bg_nbd, x, t_x, T)) is None:
+    if (fit := fitted(fit_bg_nbd, x, t_x, T)) is None:
         assert (x > 0).sum() < 20
         return
-    assert np.isfinite([one.r, one.alpha, one.a, one.b, one.log_likelihood]).all()
-    assert one.covariance is None or (np.linalg.eigvalsh(one.covariance) > -1e-9).all()
-    assert one.covariance is not None or one.warnings
-    assert np.isfinite(one.expected_purchases(10, x, t_x, T)).all()
+    assert np.isfinite([fit.r, fit.alpha, fit.a, fit.b, fit.log_likelihood]).all()
+    assert fit.covariance is None or (np.linalg.eigvalsh(fit.covariance) > -1e-9).all()
+    assert fit.covariance is not None or fit.warnings
+    assert np.isfinite(fit.expected_purchases(10, x, t_x, T)).all()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0.01, 1e6)), min_size=1, max_size=40))
 @settings(max_examples=30)
 def test_any_spend_is_fitted_or_refused(spends):
     x, m = np.array(spends * 8).T
-    if (one := fitted(fit_gamma_gamma, x, m)) is None:
+    if (fit := fitted(fit_gamma_gamma, x, m)) is None:
         assert (x > 0).sum() < 20
         return
-    assert np.isfinite([one.p, one.q, one.v, one.log_likelihood]).all()
-    assert one.covariance is not None or one.warnings
+    assert np.isfinite([fit.p, fit.q, fit.v, fit.log_likelihood]).all()
+    assert fit.covariance is not None or fit.warnings
     again = x > 0
-    assert one.p + one.q <= 1 or (one.expected_value(x[again], m[again]) > 0).all()
+    assert fit.p + fit.q <= 1 or (fit.expected_value(x[again], m[again]) > 0).all()
 
 
 FITTED = """

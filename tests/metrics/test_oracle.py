@@ -235,5 +235,5 @@ def test_hard_cases_have_the_figures_of_the_oracle(basis):
 
 def test_every_metric_has_an_oracle():
     """A new metric needs a second, independent computation in tests/support/oracle*.py; plug-ins look after their own."""
-    own = {name for name, one in rk.METRICS.items() if one.function.__module__.startswith("retention_kit.")}
+    own = {name for name, metric in rk.METRICS.items() if metric.function.__module__.startswith("retention_kit.")}
     assert own == {*oracle.METRICS, *oracle_lives.METRICS}

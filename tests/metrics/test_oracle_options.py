@@ -263,7 +263,12 @@ def test_customers_of_before(basis, options):
     """Every third customer was there before: never new, in no cohort, at the first purchase or payment come back."""
     tables = cases.many_tricky_tables(range(3))
     customers = sorted(
-        {one for name in ("orders", "subscriptions") for one in tables[name]["customer_id"].dropna() if one.strip()}
+        {
+            customer_id
+            for name in ("orders", "subscriptions")
+            for customer_id in tables[name]["customer_id"].dropna()
+            if customer_id.strip()
+        }
     )
     known = pd.DataFrame({"customer_id": customers[::3]})
     common = {
@@ -304,4 +309,4 @@ def test_weights_are_asked_for_by_survey_and_source(tmp_path):
         assert all(oracle.same(values[label, metric], expected[metric], 1e-9) for metric in oracle.SURVEY_METRICS), (
             label
         )
-    assert {one.weight for one in books.answers} == {Fraction(2), Fraction(1, 2), Fraction(1)}
+    assert {answer.weight for answer in books.answers} == {Fraction(2), Fraction(1, 2), Fraction(1)}

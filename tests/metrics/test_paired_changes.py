@@ -44,23 +44,23 @@ def rates(books, label: str) -> dict[str, Parts]:
 def money(books, label: str) -> dict[str, Parts]:
     """At the rates of the start, which a change between two ends is paired by."""
     start, end = bounds(label)
-    end, found = min(end, books.as_of), {metric: {} for metric in MONEY}
+    end, parts = min(end, books.as_of), {metric: {} for metric in MONEY}
     for customer, spells in books.spells_of.items():
         was, now = (float(worth(running(spells, books, day), books, start)) / 1200 for day in (start, end))
         more, less = max(now - was, 0), max(was - now, 0)
         back = more if not was and books.first_spell[customer] < start else 0
         counted = more if books.rules.quick_ratio_reactivation else more - back
-        found["gross_revenue_retention"][customer] = (min(was, now), was)
-        found["net_revenue_retention"][customer] = (now if was else 0, was)
-        found["gross_revenue_churn_rate"][customer] = (less, was)
-        found["net_revenue_churn_rate"][customer] = (was - now if was else -back, was)
-        found["quick_ratio"][customer] = (counted, less)
-    return found
+        parts["gross_revenue_retention"][customer] = (min(was, now), was)
+        parts["net_revenue_retention"][customer] = (now if was else 0, was)
+        parts["gross_revenue_churn_rate"][customer] = (less, was)
+        parts["net_revenue_churn_rate"][customer] = (was - now if was else -back, was)
+        parts["quick_ratio"][customer] = (counted, less)
+    return parts
 
 
 def products(now: Parts, before: Parts) -> tuple[float, ...]:
     both = [(now[customer], before[customer]) for customer in now.keys() & before.keys()]
-    return tuple(sum(one[i] * other[j] for one, other in both) for i in (0, 1) for j in (0, 1))
+    return tuple(sum(later[i] * earlier[j] for later, earlier in both) for i in (0, 1) for j in (0, 1))
 
 
 def measured(data, books, parts, metrics, labels=None) -> Iterator[tuple]:
@@ -76,13 +76,13 @@ def measured(data, books, parts, metrics, labels=None) -> Iterator[tuple]:
 
 
 def differences(data, books, parts, metrics, tolerance=1e-9, labels=None) -> list[str]:
-    lines, seen = [], 0
+    lines, count = [], 0
     for metric, label, now, _, own, own_before in measured(data, books, parts, metrics, labels):
-        wanted = products(own, own_before)
-        seen += any(wanted)
-        if now.value is not None and now.crossed != pytest.approx(wanted, rel=tolerance, abs=tolerance):
-            lines.append(f"{metric} {label}: {now.crossed}, by customer {wanted}")
-    assert seen >= 2 * len(metrics), "nothing to compare"
+        expected = products(own, own_before)
+        count += any(expected)
+        if now.value is not None and now.crossed != pytest.approx(expected, rel=tolerance, abs=tolerance):
+            lines.append(f"{metric} {label}: {now.crossed}, by customer {expected}")
+    assert count >= 2 * len(metrics), "nothing to compare"
     return lines
 
 
@@ -114,8 +114,8 @@ def test_money_in_several_currencies():
         ],
         columns=["date", "currency", "rate"],
     )
-    found = cases.tricky(range(6), "subscriptions", ("EUR", None, "usd", "gbp"), daily)
-    assert differences(*found, money, MONEY, 1e-6) == []
+    books = cases.tricky(range(6), "subscriptions", ("EUR", None, "usd", "gbp"), daily)
+    assert differences(*books, money, MONEY, 1e-6) == []
 
 
 @pytest.mark.parametrize("basis", cases.BASES)
@@ -132,7 +132,7 @@ def test_money_of_the_sample():
 def test_the_interval_of_a_change_goes_by_what_customers_deviate():
     """Covariance: the sum over customers of what each deviates from the ratio, then and now."""
     data, books = cases.company("subscriptions")
-    labels, looked = oracle.all_periods(books, "month")[-5:-1], 0
+    labels, count = oracle.all_periods(books, "month")[-5:-1], 0
     for parts, metrics in ((rates, RATES), (money, MONEY)):
         for metric, label, now, before, own, own_before in measured(data, books, parts, metrics, labels):
             both = own.keys() & own_before.keys()
@@ -141,14 +141,14 @@ def test_the_interval_of_a_change_goes_by_what_customers_deviate():
                 * (own_before[customer][0] - before.value * own_before[customer][1])
                 for customer in both
             ) / (now.denominator * before.denominator)
-            sides = [max(one.value - one.low, one.high - one.value) for one in (now, before)]
+            sides = [max(measure.value - measure.low, measure.high - measure.value) for measure in (now, before)]
             correlation = Z95**2 * covariance / (sides[0] * sides[1])
             row = rk.scorecard(data, label, metrics=[metric]).iloc[0]
             down, up = now.value - now.low, before.high - before.value
-            wanted = sqrt(down**2 + up**2 - 2 * correlation * down * up)
-            assert row["change"] - row["change_low"] == pytest.approx(wanted), f"{metric} {label}"
-            looked += 1
-    assert looked == 3 * len(RATES + MONEY)
+            expected = sqrt(down**2 + up**2 - 2 * correlation * down * up)
+            assert row["change"] - row["change_low"] == pytest.approx(expected), f"{metric} {label}"
+            count += 1
+    assert count == 3 * len(RATES + MONEY)
 
 
 @pytest.mark.parametrize("basis", cases.BASES)
@@ -168,10 +168,10 @@ def test_who_is_in_two_retention_rates_was_retained_in_the_earlier(basis):
 def test_every_figure_with_an_interval_is_paired():
     """Those of the last twelve months, and of all that customers have done, have no interval of their change."""
     measures = _Measures(cases.company("subscriptions")[0])
-    for one in rk.METRICS.values():
-        if not one.overlaps:
-            measure = measures.measure(one, Period.parse("2025-11"), None, "")
-            assert (measure.crossed is None) == (measure.estimate is None), one.name
+    for metric in rk.METRICS.values():
+        if not metric.overlaps:
+            measure = measures.measure(metric, Period.parse("2025-11"), None, "")
+            assert (measure.crossed is None) == (measure.estimate is None), metric.name
 
 
 # False alarms
@@ -181,16 +181,16 @@ MONTHS = 24
 
 def pausing(rng: np.random.Generator) -> np.ndarray:
     """MRR of three thousand members by month: some leave and others come, and each pauses a month now and then."""
-    return np.where(rng.random((3_000, MONTHS)) < 0.06, 0, there(rng, 3_000) * rng.choice([9, 19, 49], (3_000, 1)))
+    return np.where(rng.random((3_000, MONTHS)) < 0.06, 0, indicator(rng, 3_000) * rng.choice([9, 19, 49], (3_000, 1)))
 
 
 def by_seat(rng: np.random.Generator) -> np.ndarray:
     """The same of two thousand whose seats go up and down around a number of their own."""
     seats = rng.lognormal(2, 0.8, (2_000, 1)) * np.exp(rng.normal(0, 0.1, (2_000, MONTHS)))
-    return there(rng, 2_000) * 10 * np.maximum(1, seats.round())
+    return indicator(rng, 2_000) * 10 * np.maximum(1, seats.round())
 
 
-def there(rng: np.random.Generator, count: int) -> np.ndarray:
+def indicator(rng: np.random.Generator, count: int) -> np.ndarray:
     born, month = rng.integers(-60, MONTHS, (count, 1)), np.arange(MONTHS)
     return (month >= born) & (month < born + rng.geometric(1 / 18, (count, 1)))
 

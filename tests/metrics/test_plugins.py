@@ -67,11 +67,11 @@ def test_it_has_a_page_and_a_definition_in_the_report(project):
 def test_it_brings_its_texts_in_other_languages(project):
     texts = '{"ar": {"label": "حصة الضيوف", "definition": "نسبة المشتريات دون حساب."}}'
     (project / "shop_metrics.py").write_text(METRIC.replace('source="us"', f'source="us", translations={texts}'))
-    data, one = rk.load("retention.toml", languages=["ar"]), rk.METRICS["guest_share"]
-    assert (one.label, one.definition) == ("Guest share", "Share of purchases made without a customer account.")
+    data, metric = rk.load("retention.toml", languages=["ar"]), rk.METRICS["guest_share"]
+    assert (metric.label, metric.definition) == ("Guest share", "Share of purchases made without a customer account.")
     words = Words("ar")
-    assert (words.say(one.label), words.say(one.definition)) == ("حصة الضيوف", "نسبة المشتريات دون حساب.")
-    assert words.say(one.formula) == "\u2068guests' purchases / purchases\u2069"  # not given: English
+    assert (words.say(metric.label), words.say(metric.definition)) == ("حصة الضيوف", "نسبة المشتريات دون حساب.")
+    assert words.say(metric.formula) == "\u2068guests' purchases / purchases\u2069"  # not given: English
     page = rk.Page("2024-02", language="ar", data=data)
     assert "حصة الضيوف" in {row.label for row in page.rows.itertuples()}
     assert "Guest share" in {*page.scorecard()["label"]}

@@ -18,12 +18,12 @@ from retention_kit.metrics.scorecard import missing_metrics
 START, AS_OF = date(2023, 11, 1), date(2024, 5, 16)
 PERIODS = ["2024-03", "2024-05"]  # the last one is incomplete
 OPTIONS = {"timezone": "UTC", "currency": "GBP", "as_of": str(AS_OF), "every": "month"}
-QUICK = [name for name, one in rk.METRICS.items() if one.summary in ("movements", "purchases", "mrr")]
+QUICK = [name for name, metric in rk.METRICS.items() if metric.summary in ("movements", "purchases", "mrr")]
 MONEY = [name for name in QUICK if rk.METRICS[name].unit == "money"]
 FLOWS = ["revenue", "guest_revenue", "refunds", "net_revenue", "net_new_mrr"]  # what happens adds up over time too
 ADDITIVE = [name for name in QUICK if rk.METRICS[name].unit == "count"] + [*FLOWS, "mrr"]
 CONTRACT = [name for name in QUICK if rk.METRICS[name].summary != "purchases"]
-FEEDBACK = [name for name, one in rk.METRICS.items() if one.summary == "feedback"]
+FEEDBACK = [name for name, metric in rk.METRICS.items() if metric.summary == "feedback"]
 
 # Each case is several loads, and making a failing one smaller would take minutes.
 few = settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
@@ -113,7 +113,7 @@ histories = st.one_of(
 )
 
 
-def one_instant_each(history: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def with_distinct_times(history: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Rows at instants of their own, so that a customer's last row does not hang on the order of rows."""
 
     def spread(frame: pd.DataFrame, column: str, first: int) -> pd.DataFrame:
@@ -134,8 +134,8 @@ def one_instant_each(history: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame
 @pytest.mark.parametrize("every", ["week", "month", "quarter"])
 def test_identities_hold_for_any_history(every, history):
     data = load(history)
-    for one in identities(data, every, ("country",)):
-        assert one.broken == (), one.name
+    for identity in identities(data, every, ("country",)):
+        assert identity.broken == (), identity.name
 
 
 @pytest.mark.long
@@ -154,8 +154,8 @@ def test_identities_hold_for_any_history(every, history):
 def test_identities_hold_under_other_definitions(options, history):
     assume("orders" in history or "basis" not in options)
     data = load(history, **options)
-    for one in identities(data, "month", ("country",)):
-        assert one.broken == (), one.name
+    for identity in identities(data, "month", ("country",)):
+        assert identity.broken == (), identity.name
     moves = rk.customer_movements(data, every="month")
     assert (moves["start"] + moves["new"] + moves["reactivated"] - moves["lost"] == moves["end"]).all()
     assert (moves["start"].iloc[1:].to_numpy() == moves["end"].iloc[:-1].to_numpy()).all()
@@ -178,7 +178,7 @@ def test_what_is_customer_at_a_boundary_is_so_in_either_mode(history):
 @few
 @given(history=histories, random=st.randoms(use_true_random=False))
 def test_the_order_of_rows_is_nothing(history, random):
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     shuffled = {name: frame.sample(frac=1, random_state=random.randrange(1000)) for name, frame in history.items()}
     pd.testing.assert_frame_equal(figures(shuffled), figures(history))
 
@@ -186,7 +186,7 @@ def test_the_order_of_rows_is_nothing(history, random):
 @few
 @given(history=histories)
 def test_rows_said_twice_count_once(history):
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     twice = {name: pd.concat([frame, frame[::-1]]) for name, frame in history.items()}
     pd.testing.assert_frame_equal(figures(twice), figures(history))
 
@@ -195,7 +195,7 @@ def test_rows_said_twice_count_once(history):
 @few
 @given(history=histories)
 def test_customers_by_other_names_are_the_same_customers(history):
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     renamed = {
         name: frame.assign(
             customer_id=frame["customer_id"].map({who: f"{9 - number} é" for number, who in enumerate("ABCDE")})
@@ -209,15 +209,15 @@ def test_customers_by_other_names_are_the_same_customers(history):
 @few
 @given(history=histories)
 def test_ten_times_the_money_is_ten_times_the_money_figures_and_no_other(history):
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     richer = figures({name: frame.assign(amount=(frame["amount"] * 10).round(2)) for name, frame in history.items()})
     before = figures(history)
     money = before["metric"].isin(MONEY)
     scaled = ["value", "low", "high", "previous", "change", "change_low", "change_high", "year_ago"]
     pd.testing.assert_frame_equal(richer.loc[money, scaled], before.loc[money, scaled] * 10)
     pd.testing.assert_frame_equal(richer.loc[~money, scaled], before.loc[~money, scaled])
-    of_people = ~before["metric"].isin([name for name in QUICK if rk.METRICS[name].summary == "mrr"]) & ~money
-    pd.testing.assert_frame_equal(richer[of_people], before[of_people])
+    is_per_customer = ~before["metric"].isin([name for name in QUICK if rk.METRICS[name].summary == "mrr"]) & ~money
+    pd.testing.assert_frame_equal(richer[is_per_customer], before[is_per_customer])
 
 
 @pytest.mark.long
@@ -284,7 +284,7 @@ def test_months_sum_to_their_quarter(history):
 @few
 @given(history=histories, cut=st.floats(0, 1))
 def test_a_table_in_two_files_is_one_table(history, cut):
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     with TemporaryDirectory() as folder:
 
         def write(pieces: dict[str, list[pd.DataFrame]]):
@@ -308,7 +308,7 @@ def test_a_table_in_two_files_is_one_table(history, cut):
 @few
 @given(history=histories, zone=st.sampled_from(["America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"]))
 def test_instants_may_be_written_in_any_zone(history, zone):
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
 
     def in_zone(frame: pd.DataFrame) -> pd.DataFrame:
         times = frame.columns.intersection(["ordered_at", "started_at", "ended_at"])
@@ -324,7 +324,7 @@ def test_instants_may_be_written_in_any_zone(history, zone):
 @given(history=histories, zone=st.sampled_from(["Asia/Tokyo", "America/Phoenix"]))
 def test_local_times_are_local_wherever_that_is(history, zone):
     """In zones that never change their clocks."""
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     pd.testing.assert_frame_equal(figures(history, timezone=zone), figures(history))
 
 
@@ -333,7 +333,7 @@ def test_local_times_are_local_wherever_that_is(history, zone):
 @given(history=histories)
 def test_two_values_by_one_name_are_their_sum(history):
     """And nothing else moves: neither the whole nor the customers without a value."""
-    history = one_instant_each(history)
+    history = with_distinct_times(history)
     merged = figures(
         {name: frame.replace({"country": {"UK": "Europe", "France": "Europe"}}) for name, frame in history.items()}
     )
@@ -351,8 +351,8 @@ def test_two_values_by_one_name_are_their_sum(history):
 @given(table=answers.map(answer_table))
 def test_every_valid_answer_is_a_promoter_a_passive_or_a_detractor(table):
     data = load({"responses": table})
-    for one in identities(data, "month", ("country",)):
-        assert one.broken == (), one.name
+    for identity in identities(data, "month", ("country",)):
+        assert identity.broken == (), identity.name
     frame = figures_of(data)
     scores = frame[(frame["metric"] == "net_promoter_score") & frame["value"].notna()]
     assert scores["value"].between(-100, 100).all()
@@ -389,7 +389,7 @@ def test_answers_are_counted_as_one_would_by_hand(rule, table):
 @few
 @given(table=answers.map(answer_table), random=st.randoms(use_true_random=False))
 def test_neither_the_order_of_answers_nor_names_matter(table, random):
-    history = one_instant_each({"responses": table})
+    history = with_distinct_times({"responses": table})
     shuffled = history["responses"].sample(frac=1, random_state=random.randrange(1000))
     shuffled = shuffled.assign(customer_id=shuffled["customer_id"].map(lambda who: f"é {who}", na_action="ignore"))
     pd.testing.assert_frame_equal(figures({"responses": shuffled}), figures(history))

@@ -40,7 +40,7 @@ def test_online_retail_beats_the_plain_rule(two_years):  # noqa: F811
     assert predicted / actual == pytest.approx(0.985, abs=5e-4)
     assert comparison.model.brier < 0.85 * comparison.plain.brier
     assert (result.verdict, result.is_flattered) == ("better", False)
-    assert sum(one.customers for one in comparison.bins) == comparison.customers == 4969
+    assert sum(group.customers for group in comparison.bins) == comparison.customers == 4969
 
 
 def test_a_plain_rule_of_ten_days_is_no_straw_man(two_years):  # noqa: F811
@@ -85,18 +85,18 @@ def test_a_list_names_those_that_the_figure_counts(lists):
     if row["at_risk"] <= 100:
         assert totals["at_risk"].money == pytest.approx(row["at_stake"], rel=1e-9)
     each = oracle_lives.buyers(books, JUNE.end)
-    for one in rows.to_dict("records"):
-        own = each[one["customer_id"]]
-        assert (one["purchases"], one["revenue_12_months"]) == (own["x"] + 1, pytest.approx(own["recent"]))
-        assert 0.5 <= one["probability_no_purchase_12_months"] <= 1
-        assert one["value_at_stake"] == pytest.approx(
-            own["recent"] * one["probability_no_purchase_12_months"], rel=1e-3
+    for listed in rows.to_dict("records"):
+        own = each[listed["customer_id"]]
+        assert (listed["purchases"], listed["revenue_12_months"]) == (own["x"] + 1, pytest.approx(own["recent"]))
+        assert 0.5 <= listed["probability_no_purchase_12_months"] <= 1
+        assert listed["value_at_stake"] == pytest.approx(
+            own["recent"] * listed["probability_no_purchase_12_months"], rel=1e-3
         )
-        last = date.fromisoformat(one["last_purchase"])
-        assert date.fromisoformat(one["overdue_since"]) == last + timedelta(days=one["usual_gap_days"] + 1)
-        assert last < date.fromisoformat(one["overdue_since"]) <= JUNE.end
-        assert one["overdue_since"] <= one["act_by"] or one["usual_gap_days"] < 1
-        assert f"within {one['usual_gap_days']:,} days" in one["why"]
+        last = date.fromisoformat(listed["last_purchase"])
+        assert date.fromisoformat(listed["overdue_since"]) == last + timedelta(days=listed["usual_gap_days"] + 1)
+        assert last < date.fromisoformat(listed["overdue_since"]) <= JUNE.end
+        assert listed["overdue_since"] <= listed["act_by"] or listed["usual_gap_days"] < 1
+        assert f"within {listed['usual_gap_days']:,} days" in listed["why"]
 
 
 def test_who_is_most_likely_gone_is_to_be_won_back(lists):
@@ -107,8 +107,10 @@ def test_who_is_most_likely_gone_is_to_be_won_back(lists):
     )
     expected = dict(zip(customers.index, alive < 0.2, strict=True))
     rows = frames["at_risk"]
-    assert [why.endswith("to be won back.") for why in rows["why"]] == [expected[one] for one in rows["customer_id"]]
-    assert len({expected[one] for one in rows["customer_id"]}) == 2
+    assert [why.endswith("to be won back.") for why in rows["why"]] == [
+        expected[customer] for customer in rows["customer_id"]
+    ]
+    assert len({expected[customer] for customer in rows["customer_id"]}) == 2
 
 
 def test_second_purchases_are_dated_by_those_of_others(lists):
@@ -144,7 +146,7 @@ def test_new_on_the_list_is_who_was_not_on_it_before(lists):
     data, _, frames = lists
     before = {*risk_lists(data, JUNE.shift(-1))["at_risk"]["customer_id"]}
     rows = frames["at_risk"]
-    assert rows["new_on_list"].tolist() == [one not in before for one in rows["customer_id"]]
+    assert rows["new_on_list"].tolist() == [customer not in before for customer in rows["customer_id"]]
 
 
 def test_the_segment_values_of_a_list_are_the_figures(lists):
@@ -189,9 +191,9 @@ def test_who_buys_daily_is_said_to():
 
 def test_one_in_ten_is_left_alone():
     ids = [hashlib.md5(str(n).encode()).hexdigest()[:8] for n in range(5000)]
-    chosen = [is_control(one) for one in ids]
+    chosen = [is_control(customer) for customer in ids]
     assert 430 <= sum(chosen) <= 570
-    assert chosen == [is_control(one) for one in ids]
+    assert chosen == [is_control(customer) for customer in ids]
 
 
 def test_notebooks_have_what_they_need_without_the_rows(lists, tmp_path):

@@ -99,7 +99,7 @@ def test_values_are_plain_enough_for_json(shop):
     again = json.loads(json.dumps(rows, allow_nan=False))
     assert again == rows
     assert list(rows[0]) == COLUMNS
-    retention = next(one for one in rows if (one["metric"], one["period"]) == ("customer_retention_rate", "2024-02"))
+    retention = next(row for row in rows if (row["metric"], row["period"]) == ("customer_retention_rate", "2024-02"))
     assert (retention["value"], retention["numerator"], retention["denominator"], retention["complete"]) == (
         0.5,
         2,
@@ -107,7 +107,7 @@ def test_values_are_plain_enough_for_json(shop):
         True,
     )
     assert isinstance(retention["numerator"], int), "people are whole"
-    assert next(one for one in rows if one["metric"] == "customer_retention_rate")["value"] is None
+    assert next(row for row in rows if row["metric"] == "customer_retention_rate")["value"] is None
 
 
 # Figures

@@ -50,7 +50,7 @@ def shop():
 
 
 @pytest.fixture(scope="module")
-def club():
+def subscribers():
     return rk.load(subscriptions=SPELLS, **UTC, as_of="2024-04-01")
 
 
@@ -70,20 +70,20 @@ def test_customer_movements_of_buyers(shop):
     ]
 
 
-def test_customer_movements_of_subscribers(club):
-    assert plain(rk.customer_movements(club), *rk.customer_movements(club).columns) == [
+def test_customer_movements_of_subscribers(subscribers):
+    assert plain(rk.customer_movements(subscribers), *rk.customer_movements(subscribers).columns) == [
         ("2024-01", 0, 3, 0, 0, 0, 3),  # A B C at the end of January; A's first instant belongs to it
         ("2024-02", 3, 1, 0, 1, 2, 3),  # B left, E is new; D joined and left within: neither
         ("2024-03", 3, 0, 1, 1, 2, 3),  # C left, B is back
     ]
-    assert value(club, "active_customers", "2024-02") == 5, "D and B paid for a part of February"
+    assert value(subscribers, "active_customers", "2024-02") == 5, "D and B paid for a part of February"
 
 
-def test_longer_periods_are_counted_afresh(shop, club):
+def test_longer_periods_are_counted_afresh(shop, subscribers):
     assert plain(rk.customer_movements(shop, every="quarter"), "period", "start", "new", "end") == [
         ("2024-Q1", 0, 4, 4)
     ]
-    assert plain(rk.customer_movements(club, every="year"), "period", "new", "end") == [
+    assert plain(rk.customer_movements(subscribers, every="year"), "period", "new", "end") == [
         ("2024", 3, 3)
     ]  # C and D came and went
 
@@ -105,8 +105,8 @@ def test_the_basis_is_the_subscriptions_unless_set():
 # Recurring revenue
 
 
-def test_mrr_movements_by_customer(club):
-    frame = rk.mrr_movements(club)
+def test_mrr_movements_by_customer(subscribers):
+    frame = rk.mrr_movements(subscribers)
     assert plain(frame, *frame.columns) == [
         # period, start, new, expansion, contraction, churned, reactivation, fx, end
         ("2024-01", 0, 60, 0, 0, 0, 0, 0, 60),  # A 10 + B 20 + C 30
@@ -115,8 +115,8 @@ def test_mrr_movements_by_customer(club):
     ]
 
 
-def test_ending_one_of_two_subscriptions_is_contraction(club):
-    march = rk.mrr_movements(club).iloc[2]
+def test_ending_one_of_two_subscriptions_is_contraction(subscribers):
+    march = rk.mrr_movements(subscribers).iloc[2]
     assert (march["contraction"], march["churned"]) == (8, 30)
 
 
@@ -155,8 +155,8 @@ def test_a_cell_that_has_not_begun_has_no_row_and_one_that_has_not_ended_says_so
     assert set(frame.loc[~frame["complete"], "period"]) == {"2024-03"}
 
 
-def test_a_cohort_of_subscribers_is_their_first_paid_period(club):
-    frame = rk.cohorts(club)
+def test_a_cohort_of_subscribers_is_their_first_paid_period(subscribers):
+    frame = rk.cohorts(subscribers)
     assert plain(frame[frame["cohort"] == "2024-02"], "age", "size", "active") == [(0, 2, 2), (1, 2, 1)]  # D and E
 
 
@@ -270,9 +270,9 @@ NAMES = [
 
 def test_every_identity_holds(everything):
     results = identities(everything, "month", ("country",))
-    assert [one.name for one in results] == NAMES
-    assert {one.broken for one in results} == {()}
-    assert [one.periods for one in results] == [3] * (len(NAMES) - 1) + [2], "the first month has no change"
+    assert [result.name for result in results] == NAMES
+    assert {result.broken for result in results} == {()}
+    assert [result.periods for result in results] == [3] * (len(NAMES) - 1) + [2], "the first month has no change"
 
 
 @pytest.mark.long
@@ -295,13 +295,18 @@ def test_a_tampered_table_is_caught_in_its_period(everything, name, table_name, 
     identities(everything, "month", ("country",))  # computes every summary
     frame = everything.summaries[SummaryKey(table_name, Granularity("month"), segment)]
     frame.loc[frame["period"] == frame["period"].max(), column] += 1  # a twelfth of a penny is enough
-    broken = {one.name: one.broken for one in identities(everything, "month", ("country",))}
+    broken = {identity.name: identity.broken for identity in identities(everything, "month", ("country",))}
     assert broken[name] == ("2024-03",)
     assert {other for other, periods in broken.items() if periods} <= {name, "segments"}
 
 
 def test_identities_cover_what_the_data_allow(shop):
-    assert [one.name for one in identities(shop, "month")] == ["customers", "retained", "cohorts", "cohort_revenue"]
+    assert [identity.name for identity in identities(shop, "month")] == [
+        "customers",
+        "retained",
+        "cohorts",
+        "cohort_revenue",
+    ]
 
 
 def test_a_segment_may_pay_more_in_a_year_than_a_whole_number_of_the_engine_holds():
@@ -326,9 +331,9 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence(monkeypatch):
         raise data.engine.error("Out of Memory Error: could not allocate block.\nmore of it")
 
     monkeypatch.setattr(data.engine, "frame", fails)
-    room = r"There is too little room in memory \(\[data\] memory_limit\) or on the disk for temporary files"
+    message = r"There is too little room in memory \(\[data\] memory_limit\) or on the disk for temporary files"
     for function in (rk.scorecard, rk.rfm, rk.cohorts, lambda data: customer_lists(data, rk.Period.parse("2024-03"))):
-        with pytest.raises(DataError, match=rf"^{room}: Out of Memory Error: could not allocate block\.$"):
+        with pytest.raises(DataError, match=rf"^{message}: Out of Memory Error: could not allocate block\.$"):
             function(data)
 
 

@@ -37,9 +37,9 @@ def counted(orders: pd.DataFrame, ends: date, country: str | None) -> tuple[int,
         if country not in (None, own["country"].iloc[-1]):
             continue
         spent = own.loc[own["ordered_at"] >= begins, "amount"]
-        was_there = ((own["ordered_at"] >= before) & (own["ordered_at"] < begins)).any()
+        has_ordered = ((own["ordered_at"] >= before) & (own["ordered_at"] < begins)).any()
         buyers, bought, revenue = buyers + (len(spent) > 0), bought + len(spent), revenue + spent.sum()
-        exposed, lost, squared = exposed + was_there, lost + (was_there and spent.empty), squared + spent.sum() ** 2
+        exposed, lost, squared = exposed + has_ordered, lost + (has_ordered and spent.empty), squared + spent.sum() ** 2
     return buyers, bought, revenue * 100, exposed, lost, squared * 100**2
 
 

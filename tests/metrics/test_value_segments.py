@@ -137,7 +137,7 @@ def test_what_a_cohort_has_brought_in_all_adds_up():
     for number, first in enumerate(pd.period_range("2021-12", "2024-03", freq="M")):
         for age, month in enumerate(pd.period_range(first, "2024-03", freq="M")):
             spent = {0: 10.0, 1: 2.0}.get(age, 0.0)
-            rows += [(f"{number}-{one}", f"{month}-10", spent or 1.0) for one in range(10)]
+            rows += [(f"{number}-{purchase}", f"{month}-10", spent or 1.0) for purchase in range(10)]
     page = Page("2024-03", data=load(pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])))
     block = page.value_curves().data
     assert block["title"] == "A new customer has brought £10.00 by month 0, and £23.00 by month 12"

@@ -95,8 +95,8 @@ def test_the_brief_begins_with_what_fires_and_the_manifest_names_rules_but_no_re
     page = shop(Alert("Churn", LOST.when, then=["notice", "mail:ann@example.com"]))
     first = Block(**next(iter(brief(page, []).cells)).outputs[0].data[BLOCK_MIME])
     assert str(first).startswith("An alert fires")
-    about = describe(make_plan(page.data, "2026-04", None, None, None, None, ["overview"], None, True))
-    assert about["settings"]["alerts"][0]["then"] == ["notice"]
+    description = describe(make_plan(page.data, "2026-04", None, None, None, None, ["overview"], None, True))
+    assert description["settings"]["alerts"][0]["then"] == ["notice"]
 
 
 def test_a_message_says_what_fires_above_the_figures(shop):

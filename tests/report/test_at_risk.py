@@ -54,7 +54,7 @@ def test_a_cut_list_says_what_it_is_ranked_by(page, monkeypatch, verdict, those)
 def test_of_one_value_alone_the_test_says_that_it_is_of_all(page):
     alone = Page("2025-11", segment="channel=web", data=page.data)
     note = "The test is of all customers together"
-    assert [note in one.back_test()[0].data["text"] for one in (page, alone)] == [False, True]
+    assert [note in section.back_test()[0].data["text"] for section in (page, alone)] == [False, True]
 
 
 def test_other_definitions_leave_no_contradiction(page):
@@ -84,7 +84,7 @@ def test_the_change_of_a_forecast_is_no_claim(page):
     assert row.low == row.low
     assert row.change == row.change
     assert row.change_low != row.change_low
-    assert not [one for one in page.claims() if one.metric in ("predicted_lifetime_value", "customers_at_risk")]
+    assert not [claim for claim in page.claims() if claim.metric in ("predicted_lifetime_value", "customers_at_risk")]
 
 
 def test_nobody_is_named(page):

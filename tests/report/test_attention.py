@@ -94,9 +94,9 @@ def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
         file = sample.list_file(name)
         with (tmp_path / file).open(encoding="utf-8", newline="") as opened:
             rows = list(csv.DictReader(opened))
-        by = next(one for one in (*STAKES, "mrr", "revenue_12_months") if one in rows[0])
+        by = next(metric for metric in (*STAKES, "mrr", "revenue_12_months") if metric in rows[0])
         money = [row[by] for row in rows]
-        assert all(re.fullmatch(r"\d+(\.\d{1,2})?", one) for one in money), "pence, no twelfths of them"
+        assert all(re.fullmatch(r"\d+(\.\d{1,2})?", amount) for amount in money), "pence, no twelfths of them"
         assert len(rows) == total.customers
         assert sum(map(float, money)) == pytest.approx(total.money, abs=0.005 * len(rows))
         sum_of_money = sample.words.value(total.money, "money")
@@ -120,7 +120,7 @@ def test_where_no_customers_are_at_hand_no_list_is_named():
 def sold(february: list[tuple[str | None, float]]) -> Page:
     """January: five customers of £100 each and a guest of £50; then what is given."""
     rows = [(f"c{number}", "2024-01-10", 100.0) for number in range(5)] + [(None, "2024-01-10", 50.0)]
-    rows += [(who, "2024-02-10", amount) for who, amount in february]
+    rows += [(customer, "2024-02-10", amount) for customer, amount in february]
     orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
     return Page("2024-02", data=rk.load(orders=orders, timezone="UTC", currency="GBP", as_of="2024-03-01"))
 

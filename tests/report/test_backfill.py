@@ -240,7 +240,7 @@ def channels(project) -> None:
 )
 def test_segments_that_cannot_all_be_built_are_refused_before_the_first_is(segments, error, capsys):
     """Two that are broken down by columns have files of the same names."""
-    assert report("--period", "2024-02", *(part for one in segments for part in ("--segment", one))) == 2
+    assert report("--period", "2024-02", *(part for segment in segments for part in ("--segment", segment))) == 2
     assert error in capsys.readouterr().err
     assert left() == []
 
@@ -253,13 +253,13 @@ def listed(out: str) -> set[str]:
 
 def test_lists_named_at_the_end_are_those_of_the_reports_just_built(capsys):
     """The folder holds those of other segments as well."""
-    for asked in ([], ["country=Spain"], ["country=France", "country=Spain"], ["country=France"]):
-        assert report("--period", "2024-02", *(part for one in asked for part in ("--segment", one))) == 0
-        named = {one.replace("=", "-") for one in asked} or {""}
+    for segments in ([], ["country=Spain"], ["country=France", "country=Spain"], ["country=France"]):
+        assert report("--period", "2024-02", *(part for segment in segments for part in ("--segment", segment))) == 0
+        named = {segment.replace("=", "-") for segment in segments} or {""}
         assert listed(capsys.readouterr().out) == named
-        there = {path.stem.partition(".")[2] for path in (OUTPUT / "2024-02" / "lists").iterdir()}
-        assert named <= there
-    assert there == {"", "country-Spain", "country-France"}
+        suffixes = {path.stem.partition(".")[2] for path in (OUTPUT / "2024-02" / "lists").iterdir()}
+        assert named <= suffixes
+    assert suffixes == {"", "country-Spain", "country-France"}
 
 
 @pytest.mark.usefixtures("channels")

@@ -82,7 +82,7 @@ def test_of_a_wide_table_each_figure_knows_its_column_and_what_is_undefined():
     narrow = {"columns": columns[:4], "rows": [["Revenue", "1", "–", "3"]]}
     worded = {"columns": [*columns[:3], {"label": "why"}], "rows": [["Revenue", "1", "–", "of words"]]}
     wide = {"columns": columns, "rows": [["Revenue", "1", "–", "3", "4", "5"]]}
-    four, words, six = (BeautifulSoup(Block("table", **one).html(), "html.parser") for one in (narrow, worded, wide))
+    four, words, six = (BeautifulSoup(Block("table", **data).html(), "html.parser") for data in (narrow, worded, wide))
     assert four.select("[data-label]") == []
     assert [cell["data-label"] for cell in words("td")] == ["a", "b", "why"], "words behind figures leave them no room"
     cells = six("td")
@@ -152,7 +152,7 @@ def test_skins_and_fonts_are_there():
 )
 def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
     soup = BeautifulSoup(Block(kind, **fields).html(), "html.parser")
-    assert [one.text for one in soup.select("span.short")] == ["−£88.33", "+€1.2M"]
+    assert [span.text for span in soup.select("span.short")] == ["−£88.33", "+€1.2M"]
     assert "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3" in soup.text
     assert re.search(r"^\.short \{[^}]*nowrap", (templates_dir() / "html" / "report.css").read_text("utf-8"), re.M)
 
@@ -171,6 +171,6 @@ def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
 def test_no_line_ends_in_a_date_a_range_or_an_id(text, whole):
     cells = {"columns": [{"label": "a"}, {"label": "b"}], "rows": [[text, text]]}
     for block in (Block("table", **cells), Block("terms", items=[{"term": "a", "text": text, "details": [text]}])):
-        said = BeautifulSoup(block.html(), "html.parser")
-        assert [one.text for one in said.select("span.short")] == whole * 2
-        assert said.text.count(text) == 2
+        soup = BeautifulSoup(block.html(), "html.parser")
+        assert [span.text for span in soup.select("span.short")] == whole * 2
+        assert soup.text.count(text) == 2

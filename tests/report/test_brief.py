@@ -190,7 +190,7 @@ def test_the_mail_brings_the_page_along(built, link, attached):
 def test_the_gate_reads_the_brief(brief_pack, tmp_path, spoil, message):
     pack = Path(shutil.copytree(brief_pack, tmp_path / brief_pack.name))
     spoil(pack)
-    reasons = [one.reason for one in gate.check_report(pack, manifest.read(pack), "en")]
+    reasons = [finding.reason for finding in gate.check_report(pack, manifest.read(pack), "en")]
     assert any(message in reason for reason in reasons)
 
 
@@ -202,9 +202,9 @@ def _replaced(path: Path, old: str, new: str) -> None:
 
 def test_a_format_that_does_not_exist_names_the_nearest(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(SystemExit) as error:
         main(["report", "--format", "breif"])
-    assert refused.value.code == 2
+    assert error.value.code == 2
     assert "there is no report format 'breif': did you mean 'brief'?" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["report", "--help"])
@@ -227,4 +227,6 @@ def test_the_sample_is_short_and_defines_every_figure(sample_pack):
     assert page_count((sample_pack / "report.en.pdf").read_bytes()) <= 21
     assert (sample_pack / "report.en.html").stat().st_size < 1_480_000
     text = flat(text_of_pdf((sample_pack / "report.en.pdf").read_bytes()))
-    assert [one.label for one in rk.METRICS.values() if f"{one.label} {one.definition[:20]}" not in text] == []
+    assert [
+        metric.label for metric in rk.METRICS.values() if f"{metric.label} {metric.definition[:20]}" not in text
+    ] == []

@@ -4,23 +4,11 @@ benchmarks/chance.py.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "chance.py"
+from scripts import read_script
 
-
-def read_script():
-    spec = importlib.util.spec_from_file_location("chance", SCRIPT)
-    module = sys.modules["chance"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CHANCE = read_script()
+CHANCE = read_script("chance")
 
 
 @pytest.mark.long
@@ -38,10 +26,10 @@ def test_nothing_is_claimed_where_nothing_changes():
 @pytest.mark.parametrize("effect", [CHANCE.PRICE, CHANCE.BUYING])
 def test_what_changes_for_everybody_is_claimed(effect):
     reports = CHANCE.simulate(3, effect)
-    assert CHANCE.said(reports, "twelve", *CHANCE.EFFECTS[effect]) >= 0.5
+    assert CHANCE.share_claiming(reports, "twelve", *CHANCE.EFFECTS[effect]) >= 0.5
 
 
 def test_a_company_is_the_same_each_time():
-    one, again = CHANCE.company(3), CHANCE.company(3)
-    assert all(one[name].equals(again[name]) for name in one)
-    assert set(one["orders"]["twelve"]) == {f"twelve {number}" for number in range(12)}
+    first, again = CHANCE.company(3), CHANCE.company(3)
+    assert all(first[name].equals(again[name]) for name in first)
+    assert set(first["orders"]["twelve"]) == {f"twelve {number}" for number in range(12)}

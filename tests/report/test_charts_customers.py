@@ -89,11 +89,11 @@ def test_a_heat_map_of_a_long_history_has_columns_for_some_old_ages(every, oldes
     ages = range(oldest + 1)
     cells = pd.DataFrame({"cohort": "2001", "age": ages, "period": "2020", "size": 9, "complete": True, "value": 0.5})
     drawing = cohort_charts.heat_map(cells, WORDS, every, "fraction")
-    shown_ages = [row["age"] for row in rows_of(drawing)]
+    ages_on_chart = [row["age"] for row in rows_of(drawing)]
     step = cohort_charts.age_step(oldest, every)
-    assert shown_ages[:13] == [*range(min(oldest, 12) + 1)]
-    assert shown_ages[13:] == [age for age in range(13, oldest + 1) if age % step == 0]
-    assert len(shown_ages) <= 19
+    assert ages_on_chart[:13] == [*range(min(oldest, 12) + 1)]
+    assert ages_on_chart[13:] == [age for age in range(13, oldest + 1) if age % step == 0]
+    assert len(ages_on_chart) <= 19
     assert (step == 1) == (oldest <= 18)
     assert step < cohort_charts.YEAR[every] or step % cohort_charts.YEAR[every] == 0, "years are told as whole ones"
 

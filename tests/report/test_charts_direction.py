@@ -143,7 +143,11 @@ def test_axes_legend_titles_and_labels_stand_on_the_readers_side(draw):
 @every_chart
 def test_a_series_keeps_its_colour_and_its_place(draw):
     english, arabic = (
-        [one["color"] for one in encodings(draw(words).spec) if one.get("color", {}).get("scale", {}).get("domain")]
+        [
+            encoding["color"]
+            for encoding in encodings(draw(words).spec)
+            if encoding.get("color", {}).get("scale", {}).get("domain")
+        ]
         for words in (ENGLISH, ARABIC)
     )
     for before, now in zip(english, arabic, strict=True):
@@ -156,7 +160,9 @@ def test_a_series_keeps_its_colour_and_its_place(draw):
 
 
 def test_colours_belong_to_what_they_mean():
-    colour = next(one["color"] for one in encodings(OVER_TIME["customer movements"](ARABIC).spec) if "color" in one)
+    colour = next(
+        encoding["color"] for encoding in encodings(OVER_TIME["customer movements"](ARABIC).spec) if "color" in encoding
+    )
     kinds = ("retained", "reactivated", "new", "lost")
     assert colour["scale"]["domain"] == [as_run(ARABIC.text(f"charts.customers.{kind}")) for kind in kinds]
     assert colour["scale"]["range"] == [series.TEAL, series.LIGHT_TEAL, series.AMBER, series.TERRACOTTA]
@@ -188,10 +194,10 @@ def test_english_has_none_of_this(draw):
 def test_time_can_run_the_other_way(draw):
     """All else stays on the reader's side."""
     arabic, english = Words("ar", "GBP", time_direction="ltr"), Words("en", "GBP", time_direction="rtl")
-    assert not any("reverse" in one.get("x", {}).get("scale", {}) for one in encodings(draw(arabic).spec))
+    assert not any("reverse" in encoding.get("x", {}).get("scale", {}) for encoding in encodings(draw(arabic).spec))
     assert draw(arabic).spec["config"]["axisX"] == {"titleAnchor": "end", "titleAlign": "right"}
     assert draw(arabic).spec["config"]["legend"]["layout"] == {"expr": "{top: {anchor: 'end'}}"}
-    assert any("reverse" in one.get("x", {}).get("scale", {}) for one in encodings(draw(english).spec))
+    assert any("reverse" in encoding.get("x", {}).get("scale", {}) for encoding in encodings(draw(english).spec))
     assert draw(english).spec["config"]["axisX"] == {"titleAnchor": "end", "titleAlign": "left"}
     assert "layout" not in draw(english).spec["config"]["legend"]
 
@@ -216,7 +222,7 @@ def test_digits_are_those_of_the_setting_everywhere(draw):
     text = "".join(texts(drawing.spec))
     assert not re.search("[0-9%]", text)
     assert re.search("[٠-٩]", text)
-    tips = [tip for one in encodings(drawing.spec) for tip in one.get("tooltip", [])]
+    tips = [tip for encoding in encodings(drawing.spec) for tip in encoding.get("tooltip", [])]
     for tip in tips:
         rows = [
             row for part in (drawing.spec, *drawing.spec["layer"]) for row in part.get("data", {}).get("values", [])
@@ -271,12 +277,14 @@ def test_isolates_are_not_seen_and_take_no_room():
 def test_small_lines_run_as_time_does():
     values = [1.0, None, 3.0, 2.0]
     usual, turned = (BeautifulSoup(sparkline(values, way), "html.parser") for way in ("ltr", "rtl"))
-    last, last_turned = (float(one.circle["cx"]) for one in (usual, turned))
+    last, last_turned = (float(drawing.circle["cx"]) for drawing in (usual, turned))
     assert (last, last_turned) == (116, 4), "the last value is marked, at the left"
 
     def points(picture):
         return [
-            [float(one) for one in pair.split(",")] for line in picture("polyline") for pair in line["points"].split()
+            [float(number) for number in pair.split(",")]
+            for line in picture("polyline")
+            for pair in line["points"].split()
         ]
 
     assert points(turned) == [[120 - across, down] for across, down in points(usual)]

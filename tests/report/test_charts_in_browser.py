@@ -52,8 +52,8 @@ def charts(request, tmp_path_factory) -> tuple[str, Path]:
 
 def write_page(path: Path, charts: list[ChartSpec], words: Words) -> None:
     outputs = [
-        nbf.new_output("display_data", data=Block("chart", alt=one.alt, spec=one.spec)._repr_mimebundle_())
-        for one in charts
+        nbf.new_output("display_data", data=Block("chart", alt=chart.alt, spec=chart.spec)._repr_mimebundle_())
+        for chart in charts
     ]
     notebook = nbf.new_notebook(cells=[nbf.new_code_cell(outputs=outputs)])
     notebook.metadata["retention_kit"] = {"language": words.language, "direction": words.direction, "title": "A"}
@@ -74,25 +74,27 @@ def test_charts_begin_where_the_reader_does(chromium, charts, viewport):
     language, path = charts
     page = opened(chromium, path, viewport)
     trend, movements, cells, segments = page.eval_on_selector_all("figure.chart", BOXES)
-    assert {one["direction"] for one in (trend, movements, cells, segments)} == {"ltr"}, "whatever stands around them"
+    assert {chart["direction"] for chart in (trend, movements, cells, segments)} == {"ltr"}, (
+        "whatever stands around them"
+    )
     side, other, sign = ("right", "left", -1) if language == "ar" else ("left", "right", 1)
 
     times = [mark["left"] for mark in trend["marks"]]
     assert (times[-1] - times[0]) * sign > 0, "the last period is the furthest from where the reader begins"
-    assert (min(movements["yAxis"], key=lambda one: one["left"] * sign)["text"])[0] in "01234-−", "the axis upwards"
+    assert (min(movements["yAxis"], key=lambda label: label["left"] * sign)["text"])[0] in "01234-−", "the axis upwards"
     for square, name in zip(movements["squares"], movements["names"], strict=True):
         assert (square[side] - name[side]) * sign < 0, "each square before its name"
         assert 0 < (name[side] - square[other]) * sign < 12
     assert abs(cells["svg"][side] - cells["picture"][side]) < 20, "what is narrower stands there, and is seen first"
-    labels = [one for one in segments["texts"] if "Peru" in one["text"] or "Chile" in one["text"]]
-    assert all(abs(one[side] - segments["svg"][side]) < (150 if viewport == DESK else 20) for one in labels)
+    labels = [label for label in segments["texts"] if "Peru" in label["text"] or "Chile" in label["text"]]
+    assert all(abs(label[side] - segments["svg"][side]) < (150 if viewport == DESK else 20) for label in labels)
     page.close()
 
 
 @pytest.mark.parametrize("words", [ENGLISH, ARABIC], ids=["en", "ar"])
 def test_on_a_phone_no_line_runs_through_a_label(chromium, tmp_path, words):
     """The dashed line of all together is drawn where names stand above their lines; its ink is brick, theirs grey."""
-    rows = segment_rows(dict.fromkeys((f"A name of a department {place}" for place in "ABCDE"), 0.5))
+    rows = segment_rows(dict.fromkeys((f"A name of a department {letter}" for letter in "ABCDE"), 0.5))
     path = tmp_path / "page.html"
     write_page(path, [series.segments(rows, words, total=0.46)], words)
     page = opened(chromium, path, PHONE)
@@ -105,11 +107,13 @@ def test_on_a_phone_no_line_runs_through_a_label(chromium, tmp_path, words):
         colours = picture.crop((sides[0], sides[2], sides[1], sides[3])).getcolors(10**6)
         return sum(count for count, (red, _, blue) in colours if red - blue > 40)
 
-    labels = [one for one in chart["texts"] if "department" in one["text"]]
-    assert len({one["text"] for one in labels}) == len(rows)
+    labels = [label for label in chart["texts"] if "department" in label["text"]]
+    assert len({label["text"] for label in labels}) == len(rows)
     assert brick(chart["svg"]) > 50
-    letters = [one | {"top": one["top"] + 4, "bottom": one["bottom"] - 4} for one in labels]  # without what is around
-    assert [one["text"] for one in letters if brick(one)] == []
+    label_boxes = [
+        label | {"top": label["top"] + 4, "bottom": label["bottom"] - 4} for label in labels
+    ]  # without what is around
+    assert [label["text"] for label in label_boxes if brick(label)] == []
     page.close()
 
 
@@ -118,7 +122,7 @@ def test_a_long_name_is_shortened_once(chromium, tmp_path):
     write_page(path, [series.segments(segment_rows(dict.fromkeys(names, 0.5)), ENGLISH)], ENGLISH)
     page = opened(chromium, path, DESK)
     (chart,) = page.eval_on_selector_all("figure.chart", BOXES)
-    assert sorted(one["text"].count("…") for one in chart["yAxis"] if "%" not in one["text"]) == [0, 1]
+    assert sorted(label["text"].count("…") for label in chart["yAxis"] if "%" not in label["text"]) == [0, 1]
     page.close()
 
 
@@ -128,9 +132,11 @@ def test_an_axis_on_a_phone_has_more_than_one_figure(chromium, tmp_path):
     write_page(path, [series.segments(each, ENGLISH) for each in rows], ENGLISH)
     page = opened(chromium, path, PHONE)
     for chart in page.eval_on_selector_all("figure.chart", BOXES):
-        ticks = [one for one in chart["texts"] if re.fullmatch(r"[\d.]+%", one["text"])]
+        ticks = [label for label in chart["texts"] if re.fullmatch(r"[\d.]+%", label["text"])]
         assert len(ticks) > 1
-        assert all(one["right"] + 5 < other["left"] for one, other in pairwise(sorted(ticks, key=itemgetter("left"))))
+        assert all(
+            tick["right"] + 5 < next_tick["left"] for tick, next_tick in pairwise(sorted(ticks, key=itemgetter("left")))
+        )
     page.close()
 
 
@@ -141,6 +147,6 @@ def test_a_tooltip_is_read_as_the_page_is(chromium, charts):
     page.wait_for_selector("#vg-tooltip-element.visible td.value")
     key, value = (page.locator(f"#vg-tooltip-element td.{name}").first.bounding_box() for name in ("key", "value"))
     assert (key["x"] > value["x"]) == (language == "ar")
-    way = page.locator("#vg-tooltip-element td.value").first.evaluate("one => getComputedStyle(one).unicodeBidi")
-    assert (way == "plaintext") == (language == "ar"), "a figure alone has its sign before it"
+    direction = page.locator("#vg-tooltip-element td.value").first.evaluate("one => getComputedStyle(one).unicodeBidi")
+    assert (direction == "plaintext") == (language == "ar"), "a figure alone has its sign before it"
     page.close()

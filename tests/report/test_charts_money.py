@@ -270,9 +270,9 @@ def test_answers_by_score_sum_to_what_the_scores_are_made_of():
     counts = counts[counts["period"] == "2025-12"]
     scores = rk.scorecard(data, "2025-12").set_index("metric")
     for kind, metric, top in (("csat", "customer_satisfaction_score", 2), ("ces", "customer_effort_score", 3)):
-        one = counts[counts["survey"] == kind]
-        assert one["answers"].sum() == scores.loc[metric, "denominator"]
-        assert one.loc[one["score"] > one["high"] - top, "answers"].sum() == scores.loc[metric, "numerator"] > 0
+        rows = counts[counts["survey"] == kind]
+        assert rows["answers"].sum() == scores.loc[metric, "denominator"]
+        assert rows.loc[rows["score"] > rows["high"] - top, "answers"].sum() == scores.loc[metric, "numerator"] > 0
 
 
 # Both.

@@ -14,9 +14,9 @@ BAD = ["parcel late again", "late and broken", "it was late", "late parcel, sad"
 
 
 def page(comments: list[str], scores: list[int], survey="nps", only="", language="", **settings) -> Page:
-    who = [f"C{number:05}" for number in range(len(comments))]
+    customer_ids = [f"C{number:05}" for number in range(len(comments))]
     days = pd.date_range("2024-02-01", periods=len(comments), freq="h").astype(str)
-    table = {"customer_id": who, "responded_at": days, "survey": survey, "score": scores, "comment": comments}
+    table = {"customer_id": customer_ids, "responded_at": days, "survey": survey, "score": scores, "comment": comments}
     responses = pd.DataFrame(table | {"country": "France"})
     return Page("2024-12", segment=only, language=language, data=rk.load(responses=responses, **UTC | settings))
 
@@ -34,7 +34,7 @@ def test_words_that_stand_out():
 
 def test_what_all_write_stands_out_nowhere():
     """The same comments in two groups, of which one writes twice as much: all words more, and no word is told."""
-    comments = [f"{one} {other}" for one, other in zip(GOOD * 8, BAD * 8, strict=True)] + BAD * 4 + GOOD * 4
+    comments = [f"{good} {bad}" for good, bad in zip(GOOD * 8, BAD * 8, strict=True)] + BAD * 4 + GOOD * 4
     block = page(comments, [2] * 40 + [10] * 40).comments("nps")
     assert block.data["title"] == "Recommendation: what customers write"
     assert {row[2] for row in block.data["rows"]} == {"none by more than chance"}
@@ -66,12 +66,12 @@ def test_a_comment_is_text_and_names_nobody():
 
 def test_claims_are_part_of_what_the_report_corrects():
     """A word counts once of two groups; of three each group is compared."""
-    one = page(GOOD * 8 + BAD * 8, [10] * 40 + [2] * 40)
-    claims = [claim for claim in one.claims() if claim.metric == "comments"]
+    comments_page = page(GOOD * 8 + BAD * 8, [10] * 40 + [2] * 40)
+    claims = [claim for claim in comments_page.claims() if claim.metric == "comments"]
     assert {claim.family for claim in claims} == {("comments",)}
     assert len({claim.twin for claim in claims}) * 2 == len(claims)
-    assert one.is_significant("comments", "words", value="nps detractors late")
-    assert not one.is_significant("comments", "words", value="nps detractors parcel late")
+    assert comments_page.is_significant("comments", "words", value="nps detractors late")
+    assert not comments_page.is_significant("comments", "words", value="nps detractors parcel late")
 
 
 def test_of_other_surveys_groups_are_called_by_what_was_answered():

@@ -43,9 +43,9 @@ def whole(value: Any, shared: list[Any]) -> Any:
 
 def unpacked(packed: list[Any], shared: list[Any]) -> list[Any]:
     known: list[Any] = []
-    for one in shared:
-        known.append(whole(one, known))
-    return [whole(one, known) for one in packed]
+    for spec in shared:
+        known.append(whole(spec, known))
+    return [whole(spec, known) for spec in packed]
 
 
 @pytest.mark.long

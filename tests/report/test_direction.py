@@ -56,10 +56,10 @@ def texts_of(page: str) -> list[str]:
     """The texts of HTML, those of attributes too; pictures tell theirs in their description."""
     page = re.sub(r"(?s)<!--.*?-->|<(script|style|svg|title)\b.*?</\1>", " ", page)
     parts = re.findall(r">([^<]+)<", page) + re.findall(r'\b(?:alt|title|data-label)="([^"]*)"', page)
-    return [unescape(one) for one in parts if one.strip()]
+    return [unescape(part) for part in parts if part.strip()]
 
 
-def turning(texts: list[str]) -> list[str]:
+def unisolated(texts: list[str]) -> list[str]:
     """The texts of which something is not isolated that would change its place."""
     return [text for text in texts if TURNS.search(bidi._bare(text))]
 
@@ -68,10 +68,10 @@ def test_no_figure_range_or_name_changes_its_place(folder, message):
     for name in ("report.ar.html", "brief.ar.html"):
         texts = texts_of((folder / name).read_text("utf-8"))
         assert len(texts) > 50
-        assert turning(texts) == []
-    assert turning(texts_of(message.get_body(("html",)).get_content())) == []
-    assert turning(message.get_body(("plain",)).get_content().splitlines()) == []
-    assert turning([message["Subject"]]) == []
+        assert unisolated(texts) == []
+    assert unisolated(texts_of(message.get_body(("html",)).get_content())) == []
+    assert unisolated(message.get_body(("plain",)).get_content().splitlines()) == []
+    assert unisolated([message["Subject"]]) == []
 
 
 def test_no_control_of_direction_reaches_files_that_programs_read(packs, folder, message):
@@ -96,7 +96,7 @@ def test_mail_stays_from_right_to_left_where_styles_or_the_head_are_stripped(mes
     assert re.match(r'<body[^>]* dir="rtl"[^>]* lang="ar"|<body[^>]* lang="ar"[^>]* dir="rtl"', body)
     tables = re.findall(r"<table\b[^>]*>", re.sub(r"(?s)<!--.*?-->", "", body))
     assert tables
-    assert all('dir="rtl"' in one for one in tables)
+    assert all('dir="rtl"' in table for table in tables)
     cells = re.findall(r"<t[dh]\b[^>]* align=\"(?:left|right)\"[^>]*>", body)
     assert len([cell for cell in cells if 'align="right"' in cell]) > len(cells) / 2
     for cell in cells:  # attribute and style say the same
@@ -149,7 +149,7 @@ def test_the_list_of_reports_says_its_findings_from_right_to_left(packs, folder)
     page = (packs / "index.html").read_text("utf-8")
     assert '<html lang="ar" dir="rtl">' in page
     texts = [text for text in texts_of(page) if not re.fullmatch(r"HTML|PDF", text)]
-    assert turning(texts) == []
+    assert unisolated(texts) == []
     headline = json.loads((folder / "manifest.json").read_text("utf-8"))["reports"]["ar"]["headline"]
     assert headline in bidi.plain(unescape(page))
 

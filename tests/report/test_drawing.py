@@ -25,80 +25,80 @@ def bars(count: int) -> str:
     return json.dumps({"mark": "bar", "data": {"values": rows}, "encoding": encoding})
 
 
-def here(spec: str) -> str:
+def chart_of(spec: str) -> str:
     assert drawing._processes == []
     return drawing.render_svg(spec, FONTS)
 
 
 @pytest.fixture
-def artist():
+def drawing_process():
     drawing.close()
     drawing.prepare(FONTS)
     yield drawing._processes[0]
     drawing.close()
 
 
-def test_the_other_process_draws_the_same_picture(artist):
+def test_the_other_process_draws_the_same_picture(drawing_process):
     pictures = [drawing.render_svg(bars(count), FONTS) for count in (2, 3)]
-    assert not artist.has_ended
+    assert not drawing_process.has_ended
     drawing.close()
-    assert pictures == [here(bars(count)) for count in (2, 3)]
+    assert pictures == [chart_of(bars(count)) for count in (2, 3)]
     assert pictures[0] != pictures[1]
 
 
-def test_from_the_second_report_on_two_draw_side_by_side(artist):
+def test_from_the_second_report_on_two_draw_side_by_side(drawing_process):
     for _ in range(3):
         drawing.prepare(FONTS)
     assert len(drawing._processes) == drawing.MOST == 2
-    assert drawing._processes[0] is artist
+    assert drawing._processes[0] is drawing_process
     with ThreadPoolExecutor(4) as pool:
         pictures = list(pool.map(lambda count: drawing.render_svg(bars(count), FONTS), range(2, 10)))
-    assert not any(one.has_ended or one.waiting for one in drawing._processes)
+    assert not any(process.has_ended or process.waiting for process in drawing._processes)
     drawing.close()
-    assert pictures == [here(bars(count)) for count in range(2, 10)]
+    assert pictures == [chart_of(bars(count)) for count in range(2, 10)]
 
 
-def test_what_cannot_be_drawn_is_told_and_the_next_picture_is_right(artist):
+def test_what_cannot_be_drawn_is_told_and_the_next_picture_is_right(drawing_process):
     with pytest.raises(ValueError, match="conversion failed"):
         drawing.render_svg('{"mark": "no such mark", "data": {"values": []}}', FONTS)
     picture = drawing.render_svg(bars(2), FONTS)
-    assert not artist.has_ended
+    assert not drawing_process.has_ended
     drawing.close()
-    assert picture == here(bars(2))
+    assert picture == chart_of(bars(2))
 
 
-def test_where_it_has_died_the_picture_is_drawn_here_and_another_one_may_be_started(artist):
-    artist._process.kill()
-    artist._process.wait()
+def test_where_it_has_died_the_picture_is_drawn_here_and_another_one_may_be_started(drawing_process):
+    drawing_process._process.kill()
+    drawing_process._process.wait()
     assert drawing.render_svg(bars(2), FONTS).startswith("<svg")
     drawing.prepare(FONTS)
     (another,) = drawing._processes
-    assert another is not artist
+    assert another is not drawing_process
     assert not another.has_ended
 
 
-def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
-    ask = artist._answer
+def test_interrupted_it_never_answers_the_question_before(drawing_process, monkeypatch):
+    ask = drawing_process._answer
 
     def interrupted(spec: str) -> dict:
         ask(spec)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(artist, "_answer", interrupted)
+    monkeypatch.setattr(drawing_process, "_answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         drawing.render_svg(bars(3), FONTS)
-    assert artist._process.poll() is not None
+    assert drawing_process._process.poll() is not None
     picture = drawing.render_svg(bars(2), FONTS)
     drawing.close()
-    assert picture == here(bars(2))
+    assert picture == chart_of(bars(2))
 
 
-def test_a_fork_leaves_it_to_the_process_that_started_it(artist):
+def test_a_fork_leaves_it_to_the_process_that_started_it(drawing_process):
     pid = os.fork() if hasattr(os, "fork") else pytest.skip("there is no fork here")
     if not pid:
         os._exit(len(drawing._processes))
     assert os.waitpid(pid, 0)[1] == 0
-    assert drawing._processes == [artist]
+    assert drawing._processes == [drawing_process]
 
 
 @pytest.mark.parametrize("ending", ["pass", "os.kill(os.getpid(), 9)"], ids=["ends", "is killed"])

@@ -53,7 +53,7 @@ def notebook(*cells: nbformat.NotebookNode, parameters: str = PARAMETERS) -> str
     return nbformat.writes(nbf.new_notebook(cells=[parameters, *cells]))
 
 
-def of_the_docs() -> str:
+def docs_example() -> str:
     """The example of a template in docs/, as a notebook."""
     (example,) = re.findall(
         r'```python\n(# the cell tagged "parameters".*?)```', EXTENDING.read_text("utf-8"), re.DOTALL
@@ -78,7 +78,7 @@ def built(tmp_path_factory) -> tuple[Path, list[int]]:
     }
     for name, cells in own.items():
         (folder / "own" / f"{name}.ipynb").write_text(notebook(*cells), "utf-8")
-    (folder / "own" / "our_view.ipynb").write_text(of_the_docs(), "utf-8")
+    (folder / "own" / "our_view.ipynb").write_text(docs_example(), "utf-8")
     ORDERS.to_csv(folder / "orders.csv", index=False)
     command = ["--data", str(folder), "--output", str(folder / "reports"), "--templates", str(folder / "own")]
     first = main(["report", *command, "--only", "revenue,study,our_view,broken,dying"])
@@ -95,7 +95,9 @@ def pack(built) -> Path:
 
 def section(pack: Path, title: str) -> Tag:
     """The section of the HTML under a heading."""
-    (match,) = [one for one in read_html(pack / "report.en.html")("section") if one.find(["h1", "h2"], string=title)]
+    (match,) = [
+        section for section in read_html(pack / "report.en.html")("section") if section.find(["h1", "h2"], string=title)
+    ]
     return match
 
 
@@ -105,7 +107,7 @@ def executed(pack: Path, name: str) -> nbformat.NotebookNode:
 
 def test_a_plain_notebook_is_laid_out_in_html(pack):
     study = section(pack, "Prices and customers")
-    assert [one.get_text() for one in study("li")] == ["the old one", "the new one", "ask", "answer"]
+    assert [item.get_text() for item in study("li")] == ["the old one", "the new one", "ask", "answer"]
     assert (study.strong.get_text(), study.em.get_text(), study.code.get_text()) == ("three", "by hand", "new")
     assert study.blockquote.get_text(strip=True) == "As a customer said."
     assert study.h3.get_text() == "In detail"
@@ -121,7 +123,7 @@ def test_a_plain_notebook_is_laid_out_in_html(pack):
     ]
     assert study.img["src"].startswith("data:image/png;base64,")
     assert study.img["alt"]
-    assert [one.get_text() for one in study("pre")] == ["printed words", "42"]
+    assert [element.get_text() for element in study("pre")] == ["printed words", "42"]
 
 
 def test_a_plain_notebook_is_laid_out_in_pdf(pack):
@@ -140,9 +142,11 @@ def test_a_plain_notebook_is_laid_out_in_pdf(pack):
         assert words in text
     with pikepdf.open(pack / "report.en.pdf") as document:
         pictures = [
-            one for one in document.objects if isinstance(one, pikepdf.Stream) and one.get("/Subtype") == "/Image"
+            stream
+            for stream in document.objects
+            if isinstance(stream, pikepdf.Stream) and stream.get("/Subtype") == "/Image"
         ]
-        sizes = {(one.Width, one.Height) for one in pictures}
+        sizes = {(picture.Width, picture.Height) for picture in pictures}
         titles = [item.title for item in document.open_outline().root[0].children]
     assert (300, 120) in sizes
     assert "Prices and customers" in titles

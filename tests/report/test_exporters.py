@@ -254,8 +254,8 @@ def test_a_pandas_table_is_sorted_by_its_numbers_and_a_grouped_one_is_left_alone
     frame = pd.DataFrame({"spent": [9.5, 10.0]}, index=["Ann", "Bo"])
     index = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
     plain, grouped = (
-        BeautifulSoup(html(notebook(code_cell({"text/html": one.to_html()}))), "html.parser")
-        for one in (frame, frame.set_axis(index))
+        BeautifulSoup(html(notebook(code_cell({"text/html": table.to_html()}))), "html.parser")
+        for table in (frame, frame.set_axis(index))
     )
     assert [cell["data-key"] for cell in plain.select("tbody td")] == ["9.5", "10.0"]
     assert not grouped.select("[data-sortable]")
@@ -433,14 +433,14 @@ def test_preprocessors_are_applied_and_what_is_no_notebook_is_refused(exporter):
     plain, _ = exporter(config=Config(TagRemovePreprocessor={"enabled": True})).from_notebook_node(source)
     bare = Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"hidden"}})
     removed, _ = exporter(config=bare).from_notebook_node(source)
-    assert [kept_to_oneself(one) for one in (plain, removed)] == [True, False]
+    assert [is_hidden(document) for document in (plain, removed)] == [True, False]
     assert len(source.cells) == 2
     del source.cells[0]["source"]
     with pytest.raises(ValidationError):
         exporter().from_notebook_node(source)
 
 
-def kept_to_oneself(page: str | bytes) -> bool:
+def is_hidden(page: str | bytes) -> bool:
     text = page if isinstance(page, str) else pypdf.PdfReader(io.BytesIO(page)).pages[0].extract_text()
     return "Kept to oneself" in text
 

@@ -79,7 +79,7 @@ def workspace(tmp_path) -> Workspace:
     return Workspace(tmp_path)
 
 
-def in_another_run(function, *arguments):
+def in_subprocess(function, *arguments):
     """As another run would do it: in this process, a thread is one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *arguments).result()
@@ -93,7 +93,7 @@ def is_taken(output: Path) -> bool:
             pass
 
     try:
-        in_another_run(ask)
+        in_subprocess(ask)
     except SettingsError:
         return True
     return False
@@ -155,7 +155,7 @@ def test_an_interrupt_ends_the_notebooks_of_the_next_pack(workspace):
 
 def test_of_two_runs_at_once_the_second_is_refused(workspace, capsys):
     with staging_dir(workspace.pack):
-        assert in_another_run(main, workspace.command("overview")) == 2
+        assert in_subprocess(main, workspace.command("overview")) == 2
         message = (
             f"retention-kit: Another run (process {os.getpid()}) is writing to {str(workspace.output)!r}: wait until"
         )
@@ -170,7 +170,7 @@ def test_the_second_run_is_refused_before_anything_is_computed(workspace, monkey
     for name in ("_is_current", "start_pack"):
         monkeypatch.setattr(packing, name, lambda *_: pytest.fail("something was computed"))
     with output_lock(workspace.output), pytest.raises(SettingsError, match="Another run"):
-        in_another_run(partial(rk.build_report, data, "2024-02", output=workspace.output))
+        in_subprocess(partial(rk.build_report, data, "2024-02", output=workspace.output))
 
 
 def test_nothing_is_computed_without_the_lock(workspace, monkeypatch):
@@ -242,16 +242,16 @@ def test_the_summaries_are_handed_over_where_nobody_else_can_write(workspace, mo
     result = []
 
     def run(_template, _parameters, environment, *_):
-        handover = Path(environment[SNAPSHOT])
-        result.append((handover, handover.parent.stat().st_mode & 0o777))
+        snapshot = Path(environment[SNAPSHOT])
+        result.append((snapshot, snapshot.parent.stat().st_mode & 0o777))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner.library, "run", run)
     assert main(workspace.command("overview")) == 130
-    (handover, mode), *_ = result
+    (snapshot, mode), *_ = result
     assert mode == 0o700
-    assert not handover.is_relative_to(workspace.output)
-    assert not handover.parent.exists()
+    assert not snapshot.is_relative_to(workspace.output)
+    assert not snapshot.parent.exists()
 
 
 def test_a_pack_that_was_about_to_be_replaced_comes_back(workspace):

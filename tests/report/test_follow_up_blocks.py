@@ -38,7 +38,7 @@ def test_the_table_counts_who_is_due_and_names_nobody(data):
     ]
     assert "follow_ups/2024-03-31" in block.data["caption"]
     assert not any(name in str(block.data) for name in ORDERS["customer_id"])
-    assert [one.data["title"] for one in Page("2024-03", data=data).listed()][-1] == "Customers to follow up"
+    assert [block.data["title"] for block in Page("2024-03", data=data).listed()][-1] == "Customers to follow up"
 
 
 def test_only_the_report_of_the_last_period_and_of_all_customers_has_it(data):

@@ -54,11 +54,11 @@ def built(tmp_path, company, **settings):
 def names_in(content):
     """The fonts of a PDF, those of its pictures among them."""
     with pikepdf.open(io.BytesIO(content)) as document:
-        return {str(one.BaseFont)[8:] for one in document.objects if is_font(one)}
+        return {str(obj.BaseFont)[8:] for obj in document.objects if is_font(obj)}
 
 
-def is_font(one):
-    return isinstance(one, pikepdf.Dictionary) and one.get("/Type") == "/Font" and "/DescendantFonts" in one
+def is_font(obj):
+    return isinstance(obj, pikepdf.Dictionary) and obj.get("/Type") == "/Font" and "/DescendantFonts" in obj
 
 
 # Ours
@@ -152,14 +152,14 @@ def test_a_process_draws_with_the_fonts_that_it_was_started_with(japanese):
         assert drawing.render_svg(json.dumps(SPEC), fonts.folder((japanese,))).count("顧客") == 1  # drawn here
         drawing.prepare(fonts.folder((japanese,)))
         assert first.has_ended
-        assert [one.fonts for one in drawing._processes] == [fonts.folder((japanese,))]
+        assert [process.fonts for process in drawing._processes] == [fonts.folder((japanese,))]
     finally:
         drawing.close()
 
 
 def test_files_of_the_same_name_are_two_fonts(tmp_path):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    files = tuple(str(make_font(tmp_path / one / "own.ttf", "顧", f"Own {one}")) for one in "ba")
+    files = tuple(str(make_font(tmp_path / name / "own.ttf", "顧", f"Own {name}")) for name in "ba")
     assert fonts.families(files) == ["IBM Plex Sans Arabic", "Own b", "Own a"]
     assert fonts.families() == ["IBM Plex Sans Arabic"]
 
@@ -185,7 +185,9 @@ def test_a_wrong_font_is_refused_in_a_sentence(tmp_path, japanese):
 def test_a_name_printed_in_boxes_is_reported_and_blocks_sending(tmp_path):
     pack, contents = built(tmp_path, COMPANY)
     text = "顧客: customer retention report"
-    assert contents["missing_characters"] == {"report.en.pdf": [{"character": one, "text": text} for one in COMPANY]}
+    assert contents["missing_characters"] == {
+        "report.en.pdf": [{"character": character, "text": text} for character in COMPANY]
+    }
     assert pack.failures == ()
     assert pack.note == (
         f"report.en.pdf: no font of the report has the letters of {text!r}: boxes stand for them, and the PDF is no "
@@ -212,7 +214,7 @@ def test_missing_characters_are_reported_in_arabic_and_recorded_without_controls
 @pytest.mark.usefixtures("kernelless")
 def test_one_odd_character_is_noted_to_readers_and_blocks_nothing(tmp_path):
     pack, contents = built(tmp_path, "Sun 😀 Ltd")
-    assert [one["character"] for one in contents["missing_characters"]["report.en.pdf"]] == ["😀"]
+    assert [entry["character"] for entry in contents["missing_characters"]["report.en.pdf"]] == ["😀"]
     verdict = gate.judge(pack.path)
     assert verdict.state == "degraded"
     assert len(verdict.reasons) == 1
@@ -246,7 +248,7 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     assert contents["data"]["overrides"] == {}
     assert contents["code"]["japanese.ttf"] == manifest.digest_of(tmp_path / "letters" / "japanese.ttf")
     assert str(tmp_path) not in (folder / "manifest.json").read_text("utf-8")
-    assert [one["character"] for one in contents["missing_characters"]["report.en.pdf"]] == ["客"]
+    assert [entry["character"] for entry in contents["missing_characters"]["report.en.pdf"]] == ["客"]
     assert rerun(folder).is_same
 
     make_font(tmp_path / "letters" / "japanese.ttf", "顧客")  # the same name, and now it has both
@@ -296,6 +298,6 @@ def test_the_pdf_of_a_report_is_named_in_its_language(tmp_path, language):
             assert document.open_metadata()["dc:title"] == title
             assert document.open_metadata()["pdfuaid:part"] == "1"
             with document.open_outline() as outline:
-                titles = [item.title for one in outline.root for item in (one, *one.children)]
+                titles = [item.title for part in outline.root for item in (part, *part.children)]
         assert titles
-        assert [one for one in titles if words.direction == "rtl" and re.search("[A-Za-z]{2}", one)] == []
+        assert [title for title in titles if words.direction == "rtl" and re.search("[A-Za-z]{2}", title)] == []

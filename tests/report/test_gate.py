@@ -348,15 +348,15 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_defect_of_a_pack_is_caught(pack, name):
     sow, expected = PACK_DEFECTS[name]
     sow(pack)
-    for path in [pack / one for one in manifest.read(pack)["files"] if not (pack / one).exists()]:
+    for path in [pack / name for name in manifest.read(pack)["files"] if not (pack / name).exists()]:
         update_manifest(
-            pack, files={one: "" for one in manifest.read(pack)["files"] if one != path.relative_to(pack).as_posix()}
+            pack, files={name: "" for name in manifest.read(pack)["files"] if name != path.relative_to(pack).as_posix()}
         )
     update_digests(pack)
     verdict = gate.judge(pack)
     assert verdict.state == "blocked"
     pattern = expected if "\\" in expected else re.escape(expected)
-    reasons = [*verdict.reasons, *(one.reason for one in gate.check_report(pack, manifest.read(pack), "en"))]
+    reasons = [*verdict.reasons, *(finding.reason for finding in gate.check_report(pack, manifest.read(pack), "en"))]
     assert [reason for reason in reasons if re.search(pattern, reason)], reasons
 
 
@@ -449,10 +449,13 @@ def without(kind: str) -> Callable[[Path], None]:
 
 
 def replace_in_both(old: str, new: str) -> Callable[[Path], None]:
-    """The same wrong figure everywhere in the message."""
-    return lambda pack: rewrite(
-        pack, html=lambda body: body.replace(old, new), text=lambda body: body.replace(old, new)
-    )
+    """The same wrong text everywhere in the message."""
+
+    def change(body: str) -> str:
+        assert old in body, "there is nothing to change"
+        return body.replace(old, new)
+
+    return lambda pack: rewrite(pack, html=change, text=change)
 
 
 MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -534,10 +537,12 @@ def test_a_defect_of_a_message_is_caught(pack, name):
     sow, expected = MESSAGE_DEFECTS[name]
     sow(pack)
     findings = gate.check_message(pack, manifest.read(pack), "en")
-    assert {one.state for one in findings} == {"blocked"}
-    assert [one.reason for one in findings if expected in one.reason and one.reason.startswith("message.en.eml: ")], (
-        findings
-    )
+    assert {finding.state for finding in findings} == {"blocked"}
+    assert [
+        finding.reason
+        for finding in findings
+        if expected in finding.reason and finding.reason.startswith("message.en.eml: ")
+    ], findings
 
 
 # What nothing but a change after the build can do to a message.
@@ -575,7 +580,7 @@ def test_a_message_written_anew_passes(pack):
     assert gate.judge(pack) == SOUND
     append_html("<script></script>")(pack)
     update_digests(pack)
-    (reason,) = [one.reason for one in gate.check_message(pack, manifest.read(pack), "en")]
+    (reason,) = [finding.reason for finding in gate.check_message(pack, manifest.read(pack), "en")]
     assert reason == "message.en.eml: it has a <script>."
     assert gate.judge(pack).state == "blocked"
 
@@ -607,7 +612,7 @@ KEYS = {
 @pytest.mark.parametrize("kind", KEYS)
 def test_what_looks_like_a_key_is_caught(pack, kind):
     edit(pack / "lists" / "new_customers.csv", "C3583", KEYS[kind])
-    (reason,) = [one.reason for one in gate.check_files(pack, manifest.read(pack))]
+    (reason,) = [finding.reason for finding in gate.check_files(pack, manifest.read(pack))]
     assert (
         reason
         == f"lists/new_customers.csv holds {kind}: take it out of the data or the settings, and build the report again."
@@ -643,9 +648,9 @@ def test_a_secret_of_the_environment_is_caught_anywhere(pack, monkeypatch, where
     assert gate.check_files(pack, contents) + gate.check_message(pack, contents, "en") == []
     PLACES[where](pack)
     contents = manifest.read(pack)
-    reasons = [one.reason for one in gate.check_files(pack, contents)]
+    reasons = [finding.reason for finding in gate.check_files(pack, contents)]
     if where == "message.en.eml":
-        reasons = [one.reason for one in gate.check_message(pack, contents, "en")]
+        reasons = [finding.reason for finding in gate.check_message(pack, contents, "en")]
     message = f"{where} holds the secret of the environment variable {variable}: take it out of the data or the settings, and build the report again."
     assert message in reasons
     assert not [reason for reason in reasons if SECRET in reason], "what must not leave is not said, either"

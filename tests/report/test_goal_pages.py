@@ -17,7 +17,7 @@ from retention_kit.report.execution import templates as library
 from retention_kit.report.message.mail import Parts, compose, to_bytes
 from retention_kit.report.page import Page
 from test_mail import ComposedMail
-from test_pack import run_here
+from test_pack import run_in_process
 
 GOALS = """
 [[goals]]
@@ -72,7 +72,7 @@ def page(tmp_path_factory) -> Page:
 
 
 def bars(page: Page, **options) -> dict[str, dict]:
-    return {one["label"]: one for one in page.goal_bars(**options).data["goals"]}
+    return {goal["label"]: goal for goal in page.goal_bars(**options).data["goals"]}
 
 
 def test_bars_say_where_one_is_and_should_be(page):
@@ -98,8 +98,8 @@ def test_bars_say_where_one_is_and_should_be(page):
 
 def test_goals_of_one_objective_stand_together_under_it(page):
     items = page.goal_bars().data["goals"]
-    assert [one["label"] for one in items[-2:]] == ["Active customers", "Customer churn"]
-    assert [one["objective"] for one in items] == ["", "", "", "", "Keep <them>", ""]
+    assert [goal["label"] for goal in items[-2:]] == ["Active customers", "Customer churn"]
+    assert [goal["objective"] for goal in items] == ["", "", "", "", "Keep <them>", ""]
 
 
 def test_two_goals_of_one_figure_are_told_apart(page):
@@ -116,7 +116,9 @@ def test_words_of_goals_are_words_in_html(page):
     html = page.goal_bars().html()
     soup = BeautifulSoup(html, "html.parser")
     assert soup.select_one(".objective").get_text() == "Keep <them>"
-    widths = {one.select_one(".label").get_text(): one.select_one(".done") for one in soup.select("li.progress")}
+    widths = {
+        element.select_one(".label").get_text(): element.select_one(".done") for element in soup.select("li.progress")
+    }
     assert widths["Active customers"]["style"] == "inline-size:60.0%"
     assert widths["Revenue"]["style"] == "inline-size:67.8%", "missed, and so not full"
     assert len(soup.select("li.progress")) == 6
@@ -125,7 +127,7 @@ def test_words_of_goals_are_words_in_html(page):
 
 def test_every_place_shows_the_same_states(page):
     table = {row[0]: row[3] for row in page.goals().data["rows"]}
-    states = [one["state"] for one in page.goal_bars().data["goals"]]
+    states = [goal["state"] for goal in page.goal_bars().data["goals"]]
     assert sorted(table.values()) == sorted(states)
     composed = ComposedMail(to_bytes(compose(page, prepared=Parts([], None))))
     for state in table.values():
@@ -139,9 +141,9 @@ def test_every_place_shows_the_same_states(page):
 
 def test_the_most_urgent_come_first_where_room_is_scarce(page):
     few = page.goal_bars(3, brief=True).data
-    assert {one["state"][0] for one in few["goals"]} == {"×", "∆"}
+    assert {goal["state"][0] for goal in few["goals"]} == {"×", "∆"}
     assert few["caption"] == "3 more under Goals, in the full report."
-    assert {one["detail"] for one in few["goals"]} == {""}
+    assert {goal["detail"] for goal in few["goals"]} == {""}
     assert [row[3] for row in page.goals(3).data["rows"]] == ["× missed", "× missed", "∆ off track"]
 
 
@@ -153,14 +155,14 @@ def test_trends_show_target_and_outlook(page):
         "Line chart: 102 in January 2024, 124 in December 2024. Goal: 140. Likely to lie within"
     )
     assert first["alt"].endswith("in June 2025.")
-    (state,) = [one for one in page.goal_states() if one.id == "first"]
+    (state,) = [goal for goal in page.goal_states() if goal.id == "first"]
     assert [period for period, *_ in state.outlook] == [f"2025-{month:02d}" for month in range(1, 7)]
     assert charts["Fewer, but better: × missed"]["caption"] == "", "a goal of every month has no later end"
 
 
 def test_there_is_a_section_only_where_there_are_goals(page):
     def names(**options) -> list[str]:
-        return [one.name for one in library.sections(page.data, **options)]
+        return [section.name for section in library.sections(page.data, **options)]
 
     assert names(has_goals=True)[-1] == "goals"
     assert "goals" not in names()
@@ -180,7 +182,7 @@ def test_there_is_a_section_only_where_there_are_goals(page):
 
 def test_a_pack_has_them_on_its_pages_and_in_the_index(page, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "run", run_here)
+        patch.setattr(library, "run", run_in_process)
         pack = build_report(page.data, "2024-12", formats=["html"], output=tmp_path, only=["goals"])
     assert pack.failures == ()
     html = BeautifulSoup((pack.path / "report.en.html").read_text("utf-8"), "html.parser")

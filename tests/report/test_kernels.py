@@ -202,11 +202,11 @@ def test_kernels_run_side_by_side(tmp_path):
     )
     wait = "while not (here / {other!r}).exists() and time.monotonic() < until:\n    time.sleep(0.01)\nprint((here / {other!r}).exists())"
 
-    def one(own: str, other: str) -> None:
+    def run_template(own: str, other: str) -> None:
         sources = [text.format(place=str(tmp_path), own=own, other=other) for text in (meet, wait)]
         answers[own] = run(*sources)
 
-    threads = [threading.Thread(target=one, args=pair) for pair in (("a", "b"), ("b", "a"))]
+    threads = [threading.Thread(target=run_template, args=pair) for pair in (("a", "b"), ("b", "a"))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -301,8 +301,8 @@ from retention_kit.report.execution import templates
 notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in ("", sys.argv[1])])
 notebook.cells[0].metadata["tags"] = ["parameters"]
 for kernel in (templates.Kernel(), None):
-    made, problem = templates.run(notebook, {}, {**os.environ}, [], kernel)
-    print(server._process.pid, *(problem or made.cells[-1].outputs[0].text).split())
+    executed, problem = templates.run(notebook, {}, {**os.environ}, [], kernel)
+    print(server._process.pid, *(problem or executed.cells[-1].outputs[0].text).split())
     if kernel:
         kernel.end()
 """
@@ -315,10 +315,10 @@ def test_a_command_that_has_done_nothing_yet_forks_the_server_which_has_nothing_
             "sys.path.count(os.getcwd()), os.getsid(0) == os.getppid(), sys.flags.hash_randomization)"  # fmt: skip  # by the line
     program = [sys.executable, "-c", FRESH, code]
     result = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
-    ours, others = (line.split() for line in result.stdout.splitlines())
-    assert ours == [ours[0], ours[0], "True", "False", "0", "True", "1"]
-    assert others == [ours[0], others[1], "True", "False", "0", "True", "0"]
-    assert others[1] != ours[1]
+    forked, fresh = (line.split() for line in result.stdout.splitlines())
+    assert forked == [forked[0], forked[0], "True", "False", "0", "True", "1"]
+    assert fresh == [forked[0], fresh[1], "True", "False", "0", "True", "0"]
+    assert fresh[1] != forked[1]
 
 
 @pytest.mark.parametrize(("more", "is_forked"), [([], True), (["--templates", "own"], False)])

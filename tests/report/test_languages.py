@@ -65,7 +65,7 @@ def pack(request, packs):
 
 
 def numbers(text):
-    return {one.strip(",") for one in NUMBER.findall(plain(text))}
+    return {number.strip(",") for number in NUMBER.findall(plain(text))}
 
 
 def page_texts(page):
@@ -185,8 +185,10 @@ def test_a_third_language_is_one_file(tmp_path):
     words = pseudo_table(english) | {"locale": "he", "direction": "rtl"}
     forms = ("one", "two", "other")
     words["metrics"] = {
-        name: {what: pseudo(getattr(one, what)) for what in ("label", "definition", "formula", "competing", "source")}
-        for name, one in METRICS.items()
+        name: {
+            what: pseudo(getattr(metric, what)) for what in ("label", "definition", "formula", "competing", "source")
+        }
+        for name, metric in METRICS.items()
     }
     words["tables"] = {name: pseudo(name) for name in REQUIRED}
     words["checks"] = {
@@ -194,7 +196,7 @@ def test_a_third_language_is_one_file(tmp_path):
         for name, check in CHECKS.items()
         if name != "left out"
     }
-    words["counted"] = {name: {one: pseudo("{n} things") for one in forms} for name in english.get("counted", {})}
+    words["counted"] = {name: {form: pseudo("{n} things") for form in forms} for name in english.get("counted", {})}
     (tmp_path / "retention_kit/locale/he.toml").write_text(as_toml(words), "utf-8")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = [

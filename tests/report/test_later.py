@@ -82,11 +82,11 @@ def test_buyers_by_hand():
 
 def company(unhappy: int, happy: int, worst: int = 2) -> rk.data.dataset.Dataset:
     """A hundred detractors (or who scored `worst`) and a hundred promoters of whom so many leave a month after their answer."""
-    who = [f"{kind}{number}" for kind in ("bad", "good") for number in range(100)]
+    customer_ids = [f"{kind}{number}" for kind in ("bad", "good") for number in range(100)]
     leaves = [number < most for most in (unhappy, happy) for number in range(100)]
-    spells = pd.DataFrame({"customer_id": who, "started_at": "2023-01-01", "amount": 10})
-    spells["ended_at"] = ["2024-02-10" if one else None for one in leaves]
-    answers = pd.DataFrame({"customer_id": who, "responded_at": "2024-01-10", "survey": "nps"})
+    spells = pd.DataFrame({"customer_id": customer_ids, "started_at": "2023-01-01", "amount": 10})
+    spells["ended_at"] = ["2024-02-10" if has_left else None for has_left in leaves]
+    answers = pd.DataFrame({"customer_id": customer_ids, "responded_at": "2024-01-10", "survey": "nps"})
     answers["score"] = [worst] * 100 + [10] * 100
     return rk.load(subscriptions=spells, responses=answers, **UTC)
 

@@ -34,22 +34,36 @@ def company(magnitude: float, currency: str, is_long: bool) -> rk.data.dataset.D
     months = pd.date_range("2024-01-01", periods=14, freq="MS")
     orders = pd.DataFrame(
         [
-            (f"c{who}", month + pd.Timedelta(days=who % 27), magnitude * (0.5 + who % 7) / 70, names[who % 3])
+            (
+                f"c{customer}",
+                month + pd.Timedelta(days=customer % 27),
+                magnitude * (0.5 + customer % 7) / 70,
+                names[customer % 3],
+            )
             for number, month in enumerate(months)
-            for who in range(40)
-            if (who * 7 + number * 3) % 10 < 7
+            for customer in range(40)
+            if (customer * 7 + number * 3) % 10 < 7
         ],
         columns=["customer_id", "ordered_at", "amount", "country"],
     )
     plans = pd.DataFrame(
         [
-            (f"c{who}", months[who % 9], months[who % 5 + 9] if who % 4 == 0 else None, magnitude * (1 + who % 3) / 60)
-            for who in range(40)
+            (
+                f"c{customer}",
+                months[customer % 9],
+                months[customer % 5 + 9] if customer % 4 == 0 else None,
+                magnitude * (1 + customer % 3) / 60,
+            )
+            for customer in range(40)
         ],
         columns=["customer_id", "started_at", "ended_at", "amount"],
     )
     answers = pd.DataFrame(
-        [(f"c{who}", month, "nps", (who + number) % 11) for number, month in enumerate(months) for who in range(40)],
+        [
+            (f"c{customer}", month, "nps", (customer + number) % 11)
+            for number, month in enumerate(months)
+            for customer in range(40)
+        ],
         columns=["customer_id", "responded_at", "survey", "score"],
     )
     return rk.load(
@@ -76,7 +90,7 @@ def notebook(*case) -> nbformat.NotebookNode:
         for cell in template.cells:
             if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
                 cells.append(_run(cell.source, names))
-    about = {
+    manifest = {
         "title": "Customer retention report",
         "company": data.settings.report.company,
         "subtitle": "Customer retention report",
@@ -85,7 +99,7 @@ def notebook(*case) -> nbformat.NotebookNode:
         "language": "en",
         "direction": "ltr",
     }
-    return nbf.new_notebook(cells=cells, metadata={"retention_kit": about})
+    return nbf.new_notebook(cells=cells, metadata={"retention_kit": manifest})
 
 
 def _run(source: str, names: dict) -> nbformat.NotebookNode:
@@ -99,7 +113,7 @@ def _run(source: str, names: dict) -> nbformat.NotebookNode:
         if isinstance(block, Block):
             cell.outputs.append(nbf.new_output("display_data", data=block._repr_mimebundle_()))
         elif block is not None:
-            cell.outputs += [nbf.new_output("display_data", data=one._repr_mimebundle_()) for one in block]
+            cell.outputs += [nbf.new_output("display_data", data=part._repr_mimebundle_()) for part in block]
     return cell
 
 

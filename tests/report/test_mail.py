@@ -30,7 +30,7 @@ from retention_kit.report.message.mail import MOST_HTML, add_notice, compose, pr
 from retention_kit.report.page import Page
 from retention_kit.settings import Goal, Mail
 from soup import soup_of
-from test_pack import run_here
+from test_pack import run_in_process
 from test_real_data import invoices
 from test_templates import ORDERS
 
@@ -207,9 +207,9 @@ def test_the_published_figures_arrive(goals):
 
 
 def test_both_texts_say_the_same_figures(composed, goals):
-    for one in (composed, goals):
+    for message in (composed, goals):
         figures = re.compile(r"[−+±]?£?\d[\d,.]*\d|\d")
-        in_html, in_text = set(figures.findall(one.html_text)), set(figures.findall(one.text))
+        in_html, in_text = set(figures.findall(message.html_text)), set(figures.findall(message.text))
         assert in_html - in_text <= {"6"}  # the column after which a narrow screen shows no more
         assert len(in_html) > 80
 
@@ -220,7 +220,7 @@ def test_the_cohort_table_is_that_of_the_scorecards_cohorts(composed, sample):
     row = next(row for row in composed.page.select(".cohorts tr") if row.th.get_text() == "Mar 2025")
     size, *percents = [cell.get_text() for cell in row("td")]
     assert size == str(cells["size"].iloc[0])
-    assert [int(one) for one in percents if one] == [int(100 * value + 0.5) for value in cells["retention"]]
+    assert [int(percent) for percent in percents if percent] == [int(100 * value + 0.5) for value in cells["retention"]]
     assert "background" not in row("td")[-1]["style"]  # what has not been seen has no fill, which would glare by night
 
 
@@ -454,17 +454,17 @@ def test_the_whole_report_is_linked_or_attached_or_with_the_sender(sample, tmp_p
     report = tmp_path / "report.en.country-France.pdf"
     report.write_bytes(b"%PDF" * 1000)
 
-    def made(**options) -> ComposedMail:
+    def compose_mail(**options) -> ComposedMail:
         return ComposedMail(compose(Page("2025-12", "month", "", "en", with_mail(sample, **options)), report=report))
 
-    linked = made(link=LINK)
+    linked = compose_mail(link=LINK)
     assert linked.page.select_one(".button a")["href"] == LINK
     assert LINK in linked.text
     assert linked.files == {}
-    attached = made(attach_limit="4KB")
+    attached = compose_mail(attach_limit="4KB")
     assert list(attached.files) == ["retention-2025-12.en.country-France.pdf"]
     assert "attached as a PDF" in attached.html_text
-    large = made(attach_limit="3.9KB")
+    large = compose_mail(attach_limit="3.9KB")
     assert large.files == {}
     assert "with the sender of this message" in large.html_text
     assert "attached" not in large.text
@@ -519,7 +519,7 @@ def test_a_pack_holds_its_message(sample_pack, sample):
 
 
 def test_a_chart_that_cannot_be_drawn_leaves_no_older_message(monkeypatch, tmp_path):
-    monkeypatch.setattr(library, "run", run_here)
+    monkeypatch.setattr(library, "run", run_in_process)
     data = rk.load(orders=ORDERS.assign(country="France"), timezone="UTC", currency="GBP")
     options = {"output": tmp_path, "formats": ["html"], "segment": "country=France", "force": True}
     pack = rk.build_report(data, "2024-02", **options)

@@ -39,7 +39,7 @@ def modules() -> Path:
     return folder
 
 
-def judged(modules: Path, html: str) -> dict:
+def run_checks(modules: Path, html: str) -> dict:
     script = Path(__file__).with_name("mail_checks.mjs")
     result = subprocess.run(["node", script, modules], input=html, capture_output=True, encoding="utf-8", check=True)
     return json.loads(result.stdout)
@@ -47,13 +47,13 @@ def judged(modules: Path, html: str) -> dict:
 
 def test_programs_miss_nothing_that_matters_and_the_markup_is_sound(modules, any_pack):
     message = message_from_bytes((any_pack / "message.en.eml").read_bytes(), policy=policy.default)
-    result = judged(modules, message.get_body(("html",)).get_content())
+    result = run_checks(modules, message.get_body(("html",)).get_content())
     assert result["markup"] == []
     assert len(result["clients"]) > 30
     assert {feature for features in result["clients"].values() for feature in features} <= IGNORED.keys()
 
 
 def test_the_judges_see_what_is_wrong(modules):
-    result = judged(modules, '<!doctype html><html lang="en"><body><p style="display:grid">a<b>b</p></body></html>')
+    result = run_checks(modules, '<!doctype html><html lang="en"><body><p style="display:grid">a<b>b</p></body></html>')
     assert any("grid" in feature for features in result["clients"].values() for feature in features)
     assert result["markup"] != []

@@ -25,7 +25,7 @@ def blocks(*cells):
     return [block for section in read(notebook(*cells))["sections"] for block in section][1:]
 
 
-def of_html(text):
+def text_of_html(text):
     return blocks(code_cell({"text/html": text, "text/plain": "?"}))
 
 
@@ -107,22 +107,22 @@ HTML = {
 @pytest.mark.parametrize("name", HTML)
 def test_html_becomes_blocks_without_scripts(name):
     text, kinds = HTML[name]
-    outputs = of_html(text)
+    outputs = text_of_html(text)
     assert [block["kind"] for block in outputs] == kinds
     assert "secret" not in str(outputs)
 
 
 def test_a_table_keeps_its_rows_and_head():
-    (table,) = of_html("<table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table>")
+    (table,) = text_of_html("<table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table>")
     assert table["rows"] == [["1", "2"], ["3", "4"]]
-    (table,) = of_html("<table><tr><th>a</th><th>b</th></tr><tr><td>3</td><td>4</td></tr></table>")
+    (table,) = text_of_html("<table><tr><th>a</th><th>b</th></tr><tr><td>3</td><td>4</td></tr></table>")
     assert [column["label"] for column in table["columns"]] == ["a", "b"]
     assert table["rows"] == [["3", "4"]]
 
 
 def test_a_title_over_all_columns_is_the_title():
     head = "<thead><tr><th colspan=2>Sales</th></tr><tr><th>a</th><th>b</th></tr></thead>"
-    (table,) = of_html(f"<table>{head}<tbody><tr><td>3</td><td>4</td></tr></tbody></table>")
+    (table,) = text_of_html(f"<table>{head}<tbody><tr><td>3</td><td>4</td></tr></tbody></table>")
     assert table["title"] == "Sales"
     assert [column["label"] for column in table["columns"]] == ["a", "b"]
 
@@ -178,12 +178,12 @@ MARKDOWN = {
 def test_markdown_is_the_same_on_page_and_paper(source):
     from test_exporters import pdf_text
 
-    of_page, of_paper = MARKDOWN[source]
+    page_text, printed_text = MARKDOWN[source]
     nb = notebook(nbf.new_markdown_cell(source))
     main = static(nb).partition("<main")[2]
-    assert of_page in main
+    assert page_text in main
     assert "secret" not in main
-    assert of_paper in pdf_text(nb)
+    assert printed_text in pdf_text(nb)
 
 
 def test_pictures_attached_to_a_cell():
@@ -215,7 +215,7 @@ def test_formulas_are_drawn(cell):
     assert FORMULA in image["alt"]
     with pikepdf.open(io.BytesIO(pdf(notebook(cell)))) as document:
         assert FORMULA in "".join(
-            str(one.get("/Alt", "")) for one in document.objects if isinstance(one, pikepdf.Dictionary)
+            str(obj.get("/Alt", "")) for obj in document.objects if isinstance(obj, pikepdf.Dictionary)
         )
 
 

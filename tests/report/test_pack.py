@@ -65,7 +65,7 @@ def data():
 @pytest.fixture
 def in_process(monkeypatch):
     """Templates run in this process, in a fifth of a second instead of three."""
-    monkeypatch.setattr(library, "run", run_here)
+    monkeypatch.setattr(library, "run", run_in_process)
 
 
 @pytest.mark.usefixtures("in_process")
@@ -78,7 +78,7 @@ def test_two_charts_that_look_alike_are_one_picture(tmp_path):
 _ALONE = Lock()  # who sets the environment, sets it for all threads
 
 
-def run_here(
+def run_in_process(
     template: nbformat.NotebookNode, parameters: dict, environment: dict, *_: object
 ) -> tuple[nbformat.NotebookNode, str]:
     """Each cell's last expression is its output, as in a kernel; what it raises ends the run."""
@@ -167,7 +167,9 @@ def test_the_manifest_is_true(any_pack):
 def test_the_manifest_says_what_the_data_were(retail_pack, shared):
     manifest = json.loads((retail_pack / "manifest.json").read_text("utf-8"))
     source = shared / "data" / "online_retail_orders.parquet"
-    assert [one["sha256"] for one in manifest["data"]["sources"]] == [hashlib.sha256(source.read_bytes()).hexdigest()]
+    assert [entry["sha256"] for entry in manifest["data"]["sources"]] == [
+        hashlib.sha256(source.read_bytes()).hexdigest()
+    ]
     assert manifest["data"]["quality"][0] == {"table": "orders", "check": "rows read", "rows": 22190, "effect": ""}
     assert (manifest["start"], manifest["end"], manifest["as_of"]) == ("2011-11-01", "2011-12-01", "2011-12-10")
     assert manifest["data"]["synthetic"] is False
@@ -274,13 +276,13 @@ def test_runs_side_by_side_do_not_mix():
     """Both fail at once; each gives back its own notebook."""
     together = Barrier(2)
 
-    def one(name: str) -> tuple[nbformat.NotebookNode, str]:
+    def run_template(name: str) -> tuple[nbformat.NotebookNode, str]:
         template = nbformat.reads(notebook(f"raise ValueError('{name}')"), as_version=4)
         together.wait()
         return library.run(template, {}, {**os.environ}, [])
 
     with ThreadPoolExecutor() as pool:
-        for name, (executed, problem) in zip("ab", pool.map(one, "ab"), strict=True):
+        for name, (executed, problem) in zip("ab", pool.map(run_template, "ab"), strict=True):
             assert problem == f"ValueError: {name}"
             assert f"ValueError('{name}')" in executed.cells[-1].source
 
@@ -318,24 +320,24 @@ def build(data, output: Path, **options) -> Path:
 def whole_pack(data, tmp_path_factory) -> Path:
     """A whole pack, made once for all tests that want one to stand there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(library, "run", run_here)
+        patch.setattr(library, "run", run_in_process)
         return build(data, tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
-def standing(whole_pack, tmp_path) -> dict[str, bytes]:
+def existing_pack(whole_pack, tmp_path) -> dict[str, bytes]:
     """What a pack holds that stands in the test's folder already."""
     shutil.copytree(whole_pack, tmp_path / whole_pack.name)
     return contents(whole_pack)
 
 
 @pytest.mark.usefixtures("in_process")
-def test_only_keeps_its_siblings(data, tmp_path, standing):
+def test_only_keeps_its_siblings(data, tmp_path, existing_pack):
     again = contents(build(data, tmp_path, only=["revenue"]))
-    assert [name for name in standing if standing[name] != again.get(name)] == ["manifest.json"]
+    assert [name for name in existing_pack if existing_pack[name] != again.get(name)] == ["manifest.json"]
 
 
-@pytest.mark.usefixtures("in_process", "standing")
+@pytest.mark.usefixtures("in_process", "existing_pack")
 def test_only_shows_what_it_has_just_made(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
@@ -344,7 +346,7 @@ def test_only_shows_what_it_has_just_made(data, tmp_path):
     assert "Made anew" in html_text(build(data, tmp_path, only=["retention"], templates=own))
 
 
-@pytest.mark.usefixtures("in_process", "standing")
+@pytest.mark.usefixtures("in_process", "existing_pack")
 def test_other_figures_do_not_mix(tmp_path):
     """Sections of before speak of other data: they leave the report."""
     other = rk.load(orders=ORDERS.assign(amount=ORDERS["amount"] * 2), timezone="UTC", currency="GBP")
@@ -459,12 +461,12 @@ def test_a_segment_value_is_told_and_filtered(hostile, tmp_path):
 
 
 @pytest.mark.usefixtures("in_process")
-def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, standing):
+def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, existing_pack):
     options = {"period": "2024-02", "output": tmp_path, "formats": ["html"], "static": True}
     assert not rk.build_report(data, **options).is_new
     (tmp_path / "2024-02" / "report.en.html").write_text("spoiled", "utf-8")
     assert rk.build_report(data, **options).is_new  # a file is not what was written
-    assert contents(tmp_path / "2024-02") == standing
+    assert contents(tmp_path / "2024-02") == existing_pack
     assert rk.build_report(data, force=True, **options).is_new
     again = rk.load(orders=ORDERS, timezone="UTC", currency="GBP")
     # How much memory there is and whether tables are kept changes no figure.
@@ -472,7 +474,7 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, sta
     again.settings = structs.replace(again.settings, data=resources)
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a template was run"))
     assert not rk.build_report(again, **options).is_new
-    assert contents(tmp_path / "2024-02") == standing
+    assert contents(tmp_path / "2024-02") == existing_pack
     other = rk.load(orders=ORDERS[:-1], timezone="UTC", currency="GBP", as_of="2024-03-01")
     with pytest.raises(pytest.fail.Exception, match="a template was run"):
         rk.build_report(other, **options)
@@ -486,15 +488,15 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, sta
         ("shop.duckdb", "run this where the pack was built"),
     ],
 )
-@pytest.mark.usefixtures("standing")
+@pytest.mark.usefixtures("existing_pack")
 def test_data_that_are_gone_are_told_for_what_they_were(tmp_path, origin, hint):
     path = tmp_path / "2024-02" / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
     manifest["data"]["origin"] = origin
     path.write_text(json.dumps(manifest), "utf-8")
-    with pytest.raises(DataError) as refused:
+    with pytest.raises(DataError) as error:
         rerun(path.parent)
-    assert str(refused.value) == f"The data of this pack, {origin!r}, are not here: {hint}."
+    assert str(error.value) == f"The data of this pack, {origin!r}, are not here: {hint}."
 
 
 @pytest.fixture
@@ -529,7 +531,7 @@ def test_an_earlier_pack_counts_where_it_changes_what_is_said(months, tmp_path):
     assert not rk.build_report(data, "2024-03", **options).is_new
     assert rk.build_report(other, "2024-02", **options).is_new
     assert rk.build_report(data, "2024-03", **options).is_new
-    assert {one["period"] for one in manifest.read(tmp_path / "2024-03")["restated"]} == {"2024-02"}
+    assert {change["period"] for change in manifest.read(tmp_path / "2024-03")["restated"]} == {"2024-02"}
     assert not rk.build_report(data, "2024-03", **options).is_new
 
 
@@ -612,7 +614,7 @@ def test_a_format_that_fails_leaves_the_other(data, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError(28, "No space left")], ids=["Ctrl-C", "disk full"])
-def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch, standing, fault):
+def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch, existing_pack, fault):
     real = Path.rename
 
     def second_rename_fails(path: Path, target: Path) -> Path:
@@ -623,7 +625,7 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
     monkeypatch.setattr(Path, "rename", second_rename_fails)
     with pytest.raises((KeyboardInterrupt, ReportError)):
         build(data, tmp_path, force=True)
-    assert contents(tmp_path / "2024-02") == standing
+    assert contents(tmp_path / "2024-02") == existing_pack
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
 
 
@@ -631,7 +633,7 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError], ids=["Ctrl-C", "crash"])
 @pytest.mark.parametrize("target", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])
-def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, standing, target, fault):
+def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, existing_pack, target, fault):
     calls, real = [], getattr(*target)
 
     def fail_the_second_time(*arguments):
@@ -644,7 +646,7 @@ def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypat
     with pytest.raises(fault):
         build(data, tmp_path, force=True)
     assert calls
-    assert contents(tmp_path / "2024-02") == standing
+    assert contents(tmp_path / "2024-02") == existing_pack
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
 
 

@@ -74,10 +74,10 @@ def test_it_says_what_it_is(pdf, any_pack):
     assert pdf.Root.MarkInfo.Marked
     assert str(pdf.Root.Lang) == "en"
     assert pdf.Root.ViewerPreferences.DisplayDocTitle
-    with pdf.open_metadata() as about:
-        assert about["pdfuaid:part"] == "1"
-        assert about["dc:title"].endswith("ustomer retention report")
-        assert about["dc:title"] == str(pdf.docinfo["/Title"])
+    with pdf.open_metadata() as metadata:
+        assert metadata["pdfuaid:part"] == "1"
+        assert metadata["dc:title"].endswith("ustomer retention report")
+        assert metadata["dc:title"] == str(pdf.docinfo["/Title"])
     assert not pdf.is_encrypted
     assert (any_pack / "report.en.pdf").stat().st_size < 1_000_000
 

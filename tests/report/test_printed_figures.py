@@ -79,7 +79,7 @@ class Printed:
         return self.figures(" ".join(form for row in rows for form in self._forms(row)))
 
     def metric(self, label: str) -> str:
-        return next(name for name, one in METRICS.items() if one.label == label)
+        return next(name for name, metric in METRICS.items() if metric.label == label)
 
     def _forms(self, row: dict) -> Iterator[str]:
         words, unit = self.words, row["unit"]
@@ -101,10 +101,10 @@ class Printed:
                     yield from (share, f"{MINUS if change < 0 else '+'}{share}")
 
     def _spelled(self, period: str) -> set[str]:
-        one = Period.parse(period)
+        parsed = Period.parse(period)
         return {
             form
-            for near in (one, one.shift(-1), one.shift(-12))
+            for near in (parsed, parsed.shift(-1), parsed.shift(-12))
             for form in (str(near), self.words.period(near), self.words.period(near, "short"))
         }
 
@@ -182,8 +182,8 @@ def movements(any_pack) -> dict[str, set[str]]:
 def movements_in(pack: Path) -> dict[str, set[str]]:
     """What the library tells of the period's customers, MRR, reasons and why figures changed, as the words write it."""
     printed, manifest = printed_in(pack), json.loads((pack / "manifest.json").read_text("utf-8"))
-    about = manifest["data"]
-    data = rk.sample() if about["synthetic"] else rk.load(about["origin"])
+    data_entry = manifest["data"]
+    data = rk.sample() if data_entry["synthetic"] else rk.load(data_entry["origin"])
     by_kind = {}
     for name, frame_of in {
         "customers": rk.customer_movements,
@@ -224,10 +224,10 @@ def test_the_first_words_name_figures_of_the_period_only(any_pack, printed, move
     before = [
         row["value"] for row in printed.rows if row["metric"] == "lost_customers" and row["period"] < printed.period
     ]
-    of_period = [row for row in printed.rows if row["period"] == printed.period and not row["segment"]]
+    period_rows = [row for row in printed.rows if row["period"] == printed.period and not row["segment"]]
     money += [
         abs(row["change"]) * row["denominator"]
-        for row in of_period
+        for row in period_rows
         if row["unit"] == "money" and None not in (row["change"], row["denominator"])
     ]
     listed = [printed.words.value(value, "money") for value in money]
@@ -258,7 +258,7 @@ def test_movements_are_told_as_the_library_tells_them(printed, movements):
                 allowed = movements[name] | printed.allowed(
                     printed.rows_of("customers_at_start") + printed.rows_of("lost_customers")
                 )
-                assert {one for one in unsigned if len(one) > 2} <= allowed
+                assert {number for number in unsigned if len(number) > 2} <= allowed
                 compared.append(name)
     assert compared == [name for name in ("customers", "mrr") if name in movements]
 
@@ -274,7 +274,7 @@ def test_reasons_are_told_as_the_library_tells_them(printed, movements):
 def charts(printed: Printed, kind: str) -> Iterator[tuple[str, str, str]]:
     """The metric, title and description of each trend, or each plot of segments."""
     before, _, after = printed.words.raw(f"charts.alt.{kind}").partition("{label}")
-    end, labels = after.partition("{")[0], {one.label for one in METRICS.values()}
+    end, labels = after.partition("{")[0], {metric.label for metric in METRICS.values()}
     for figure in printed.page.select("figure.chart"):
         alt, title = figure.select_one(".picture")["aria-label"], figure.select_one(".title")
         label = alt.removeprefix(before).partition(end)[0]
@@ -315,14 +315,14 @@ def test_the_pdf_says_what_the_html_says(printed):
 def test_the_pdf_names_no_figure_that_the_html_does_not(any_pack, printed):
     """From its first page up to the definitions; what charts, the contents and page numbers say left aside."""
     drawings = "|".join(sorted(map(re.escape, printed.drawn), key=len, reverse=True))
-    of_charts, numbered = re.compile(rf"(?:(?:{drawings})\s*)+"), re.escape(printed.words.raw("document.page"))
+    chart_descriptions, numbered = re.compile(rf"(?:(?:{drawings})\s*)+"), re.escape(printed.words.raw("document.page"))
     numbered = re.compile(numbered.replace(r"\{page\}", r"\d+").replace(r"\{pages\}", r"\d+"))
     lines = [
         line.strip()
         for page in PdfReader(any_pack / "report.en.pdf").pages
         for line in page.extract_text().splitlines()
     ]
-    text = " ".join(line for line in lines if not of_charts.fullmatch(line) and not numbered.fullmatch(line))
+    text = " ".join(line for line in lines if not chart_descriptions.fullmatch(line) and not numbered.fullmatch(line))
     listed = "".join(rf"\s+{re.escape(title)} \d+" for title in printed.titles)
     before, after = re.split(f"{printed.words.text('document.contents')}{listed}", text.replace(printed.header, " "))
     after, definitions, _ = after.partition(printed.definitions)

@@ -330,10 +330,10 @@ def test_restated_data_are_named(pack, capsys):
     assert " ".join(line.split()).startswith("2024-02 revenue 47.0 50.0 data restated value, change")
     assert "data restated: orders: orders.csv, " in out
     result = rerun(pack)
-    assert {one.causes for one in result.figures} == {("data",)}
-    assert {one.segment for one in result.figures} == {"", "country=France"}  # Spain is as it was
+    assert {figure.causes for figure in result.figures} == {("data",)}
+    assert {figure.segment for figure in result.figures} == {"", "country=France"}  # Spain is as it was
     assert len(set(result.figures)) == len(result.figures)  # though France has a scorecard of its own, too
-    assert "customer_retention_rate" not in {one.metric for one in result.figures}
+    assert "customer_retention_rate" not in {figure.metric for figure in result.figures}
 
 
 def test_orders_that_came_later_change_no_figure(pack):
@@ -351,7 +351,7 @@ def test_a_changed_definition_is_named(pack, capsys):
     code, out = run_again(pack, capsys)
     assert code == 1
     assert "definition changed: definitions.min_n, 1 then, 4 now." in out
-    assert {one.causes for one in rerun(pack).figures} == {("definition",)}
+    assert {figure.causes for figure in rerun(pack).figures} == {("definition",)}
 
 
 def test_a_changed_metric_is_a_definition_of_its_own(pack):
@@ -364,7 +364,7 @@ def test_a_changed_metric_is_a_definition_of_its_own(pack):
     path.write_text(text, "utf-8")
     contents["files"]["scorecard.csv"] = manifest.digest_of(path)
     (pack / "manifest.json").write_text(json.dumps(contents), "utf-8")
-    causes = {one.metric: one.causes for one in rerun(pack).figures}
+    causes = {figure.metric: figure.causes for figure in rerun(pack).figures}
     assert causes["revenue"] == ("definition",)
     assert causes["net_revenue"] == ("code",)
 
@@ -384,7 +384,7 @@ def test_a_figure_that_was_altered_is_told_from_one_that_changed(pack, capsys):
     code, out = run_again(pack, capsys)
     assert code == 1
     assert "file altered since" in out
-    assert {one.causes for one in rerun(pack).figures} == {("altered",)}
+    assert {figure.causes for figure in rerun(pack).figures} == {("altered",)}
 
 
 def test_a_difference_that_nothing_explains_says_so(pack, capsys):
@@ -396,7 +396,7 @@ def test_a_difference_that_nothing_explains_says_so(pack, capsys):
     code, out = run_again(pack, capsys)
     assert code == 1
     assert "unexplained" in out
-    assert {one.causes for one in rerun(pack).figures} == {()}
+    assert {figure.causes for figure in rerun(pack).figures} == {()}
 
 
 def test_settings_given_besides_the_file_are_kept(project, capsys):
@@ -470,7 +470,7 @@ def test_an_edited_plug_in_is_a_changed_definition(project):
         assert rerun(pack).is_same
         Path("own.py").write_text(PLUGIN.replace("Measure(1)", "Measure(2)"), "utf-8")
         result = rerun(pack)
-        assert {(one.metric, one.causes) for one in result.figures} == {("own_metric", ("definition",))}
+        assert {(figure.metric, figure.causes) for figure in result.figures} == {("own_metric", ("definition",))}
     finally:
         METRICS.pop("own_metric", None)
 
@@ -501,6 +501,6 @@ def test_the_scorecard_of_a_rerun_is_read_as_it_was_written():
     restate()
     with Path("reports/2024-02/scorecard.csv").open(encoding="utf-8", newline="") as file:
         then = {(row["metric"], row["period"]): row["value"] for row in csv.DictReader(file)}
-    for one in rerun(Path("reports/2024-02")).figures:
-        if "value" in one.columns:
-            assert one.before == then[one.metric, one.period]
+    for figure in rerun(Path("reports/2024-02")).figures:
+        if "value" in figure.columns:
+            assert figure.before == then[figure.metric, figure.period]

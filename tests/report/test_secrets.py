@@ -28,11 +28,11 @@ def test_each_rule_finds_what_it_describes(name):
         st.from_regex(pattern, fullmatch=True, alphabet=st.characters(max_codepoint=126)),
         st.sampled_from(AROUND),
     )
-    def look(secret, around):
+    def inspect(secret, around):
         if re.search("[0-9]", secret):
             assert f"a secret of the kind {kind}" in [*secret_checks.leaks(around.format(secret).encode(), {})]
 
-    look()
+    inspect()
 
 
 @pytest.mark.parametrize(("kind", "pattern", "parts"), secret_checks._rules(), ids=RULES)

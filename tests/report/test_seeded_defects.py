@@ -13,7 +13,7 @@ import pytest
 from retention_kit.report.archive import manifest
 from retention_kit.report.checks import gate
 from retention_kit.report.message.mail import POLICY, to_bytes
-from test_gate import edit, rewrite, update_digests
+from test_gate import edit, replace_in_both, rewrite, update_digests
 
 pytestmark = pytest.mark.long
 HTML, PDF, EML = "report.en.html", "report.en.pdf", "message.en.eml"
@@ -38,8 +38,10 @@ def swap(pattern: str) -> Defect:
 
     def apply(pack: Path) -> None:
         text = (pack / HTML).read_text("utf-8")
-        one, two = [*re.finditer(pattern, text, re.DOTALL)][:2]
-        changed = text[: one.start()] + two[0] + text[one.end() : two.start()] + one[0] + text[two.end() :]
+        first, second = [*re.finditer(pattern, text, re.DOTALL)][:2]
+        changed = (
+            text[: first.start()] + second[0] + text[first.end() : second.start()] + first[0] + text[second.end() :]
+        )
         assert changed != text
         (pack / HTML).write_text(changed, "utf-8", newline="")
 
@@ -70,17 +72,17 @@ def pictures(mail) -> list:
 
 
 def swap_pictures(mail) -> None:
-    one, two = pictures(mail)[:2]
-    content = one.get_payload(), two.get_payload()
-    one.set_payload(content[1])
-    two.set_payload(content[0])
+    first, second = pictures(mail)[:2]
+    content = first.get_payload(), second.get_payload()
+    first.set_payload(content[1])
+    second.set_payload(content[0])
 
 
 def swap_ids(mail) -> None:
-    one, two = pictures(mail)[:2]
-    ids = str(one["Content-ID"]), str(two["Content-ID"])
-    one.replace_header("Content-ID", ids[1])
-    two.replace_header("Content-ID", ids[0])
+    first, second = pictures(mail)[:2]
+    ids = str(first["Content-ID"]), str(second["Content-ID"])
+    first.replace_header("Content-ID", ids[1])
+    second.replace_header("Content-ID", ids[0])
 
 
 def recolour(mail) -> None:
@@ -94,14 +96,6 @@ def recolour(mail) -> None:
 def rename_attachment(mail) -> None:
     (part,) = [part for part in mail.walk() if part.get_content_type() == "application/pdf"]
     part.replace_header("Content-Disposition", 'attachment; filename="other.pdf"')
-
-
-def replace_in_both(old: str, new: str) -> Defect:
-    def change(body: str) -> str:
-        assert old in body, "there is nothing to change"
-        return body.replace(old, new)
-
-    return lambda pack: rewrite(pack, html=change, text=change)
 
 
 def body(old: str, new: str) -> Defect:
@@ -137,10 +131,10 @@ def without_drawings(document) -> None:
     import pypdfium2.raw as raw
 
     for number in range(len(document)):
-        one = document[number]
-        for shape in [one for one in one.get_objects(max_depth=1) if one.type != raw.FPDF_PAGEOBJ_TEXT]:
-            one.remove_obj(shape)
-        one.gen_content()
+        page = document[number]
+        for shape in [shape for shape in page.get_objects(max_depth=1) if shape.type != raw.FPDF_PAGEOBJ_TEXT]:
+            page.remove_obj(shape)
+        page.gen_content()
 
 
 def lines(name: str, change: Callable[[list[str]], list[str]]) -> Defect:
@@ -178,7 +172,7 @@ DEFECTS: dict[str, Defect] = {
     "a colour of a picture": page(r'(<svg xmlns.*?stroke=")#[0-9a-fA-F]+', r"\1#ff0000"),
     "a picture upside down": page("<svg xmlns", '<svg style="transform:scaleY(-1)" xmlns'),
     "text in a picture": page(r"(<svg xmlns.*?<text[^>]*>)[^<]*", r"\g<1>99%"),
-    "a picture twice": page(SVG, lambda found: found[0] * 2),
+    "a picture twice": page(SVG, lambda match: match[0] * 2),
     "data of a specification": page(r'(<script type="application/json"[^>]*>.*?:)\d', r"\g<1>7"),
     "two specifications exchanged": swap(SPECIFICATION),
     "a specification gone": page(SPECIFICATION, ""),
@@ -197,7 +191,7 @@ DEFECTS: dict[str, Defect] = {
     "a page that moves on": page("</head>", '<meta http-equiv="refresh" content="9"></head>'),
     "a base for its links": page("<head>", '<head><base href="/other/">'),
     "another language": page('lang="en"', 'lang="de"'),
-    "a section twice": page(r"<section\b.*?</section>|<h2.*?(?=<h2)", lambda found: found[0] * 2),
+    "a section twice": page(r"<section\b.*?</section>|<h2.*?(?=<h2)", lambda match: match[0] * 2),
     "a customer in the report": lambda pack: page("</h1>", f"</h1><p>Ask {customer(pack)} first.</p>")(pack),
     "a customer in a comment": lambda pack: page("</main>", f"<!-- {customer(pack)} --></main>")(pack),
     "a sentence more": page("</h1>", "</h1><p>All is well.</p>"),

@@ -76,7 +76,7 @@ def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tm
     """The kernel of the failure is not used again."""
     kernels.failing = "en"
     pack = rk.build_report(data, output=tmp_path, languages=LANGUAGES, formats="html", only="overview")
-    assert [one for one in pack.failures if "overview" in one] == ["overview (en): ValueError: none"]
+    assert [failure for failure in pack.failures if "overview" in failure] == ["overview (en): ValueError: none"]
     assert len({*kernels.pids}) == len(kernels.pids) == 2
 
 

@@ -69,10 +69,10 @@ def test_a_faulty_template_is_refused_before_any_kernel_starts(data, tmp_path, m
     monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.ipynb").write_text(text, "utf-8")
-    with pytest.raises(TemplateError) as refused:
+    with pytest.raises(TemplateError) as error:
         build_report(data, "2024-02", output=tmp_path / "reports", templates=tmp_path / "own")
-    assert str(refused.value).startswith(message)
-    assert "\n" not in str(refused.value)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "reports").exists()
 
 

@@ -81,7 +81,7 @@ def test_revenue_is_customers_times_purchases_times_their_value_and_guests():
     """100 buyers × 1 × £10 to 200 × 2 × £15; guests from £0 to £700. Of 5,000: 1,916.67, 1,916.67, 1,166.67."""
     rows = buyers("2024-02", "web", 0, 100) + buyers("2024-03", "web", 0, 200, 15.0, 2)
     rows += [(None, "2024-03-05", 700.0, "web")]
-    (item,) = (one for one in page(rows, segment="").why().data["items"] if one.startswith("Revenue"))
+    (item,) = (text for text in page(rows, segment="").why().data["items"] if text.startswith("Revenue"))
     assert item == (
         "Revenue rose by 570.0% to £6,700: +£1,917 by more customers, +£1,917 by more purchases each, "
         "+£1,167 by larger purchases, +£700 by guests."
@@ -91,7 +91,7 @@ def test_revenue_is_customers_times_purchases_times_their_value_and_guests():
 def test_what_chance_may_have_done_to_a_factor_is_said():
     rows = buyers("2024-02", "web", 0, 100) + buyers("2024-02", "web", 0, 40) + buyers("2024-03", "web", 0, 100)
     rows += buyers("2024-03", "web", 0, 42)
-    (item,) = (one for one in page(rows, segment="").why().data["items"] if one.startswith("Revenue"))
+    (item,) = (text for text in page(rows, segment="").why().data["items"] if text.startswith("Revenue"))
     assert item == "Revenue rose by 1.4% to £1,420: +£20.00 by more purchases each (may be chance)."
 
 
@@ -104,7 +104,7 @@ def test_mrr_is_its_movements_and_the_values_whose_customers_moved_it():
     frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "ended_at", "amount", "plan"])
     data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", as_of="2024-04-01")
     (item,) = (
-        one for one in Page("2024-03", segment="plan", data=data).why().data["items"] if one.startswith("Monthly")
+        text for text in Page("2024-03", segment="plan", data=data).why().data["items"] if text.startswith("Monthly")
     )
     assert item == (
         "Monthly recurring revenue rose by 37.7% to £5,550: +£1,550 new, −£30.00 lost; by plan, "
@@ -148,16 +148,16 @@ def test_a_value_alone_is_told_by_its_own_parts():
 @pytest.mark.long
 @pytest.mark.parametrize(("period", "column"), [("2025-12", "channel"), ("2024-02", "country")])
 def test_the_parts_add_up_to_the_change(sample, column, period):
-    looked = Page(period, segment=column, data=sample)
-    changes = looked.changes(column)
+    page = Page(period, segment=column, data=sample)
+    changes = page.changes(column)
     for metric, rows in changes.groupby("metric"):
-        row = looked.row(metric)
-        parts = change_parts(rows, looked.base, looked.period)
+        row = page.row(metric)
+        parts = change_parts(rows, page.base, page.period)
         scale = max(1.0, abs(row.value))
         unassigned = 0.0 if metric in ("revenue", "mrr") else decompose_change(rows).unassigned
         assert fsum(part.amount for part in parts) + unassigned == pytest.approx(row.change, abs=1e-12 * scale), metric
-    for by_part in (looked._revenue_parts(), looked._mrr_parts()):
-        change = looked.row("revenue" if "guests" in by_part else "mrr").change
+    for by_part in (page._revenue_parts(), page._mrr_parts()):
+        change = page.row("revenue" if "guests" in by_part else "mrr").change
         assert fsum(by_part.values()) == pytest.approx(change, rel=1e-9)
 
 
@@ -170,7 +170,7 @@ def test_what_is_no_ratio_of_its_parts_is_not_split(sample):
 
 
 def test_the_report_asserts_it(sample):
-    (check,) = (one for one in identities(sample, "month", ("channel",)) if one.name == "change")
+    (check,) = (identity for identity in identities(sample, "month", ("channel",)) if identity.name == "change")
     assert (check.broken, check.column) == ((), "channel")
     assert check.periods > 24
 
@@ -178,7 +178,7 @@ def test_the_report_asserts_it(sample):
 def test_page_and_mail_say_it_alike(sample):
     from retention_kit.report.message.content import content
 
-    looked = Page("2025-12", segment="channel", data=sample)
-    block = content(looked, [], None, [], None)["why"]
-    assert block["items"] == looked.why().data["items"]
+    page = Page("2025-12", segment="channel", data=sample)
+    block = content(page, [], None, [], None)["why"]
+    assert block["items"] == page.why().data["items"]
     assert len(block["items"]) == len(HEADLINE)

@@ -24,14 +24,14 @@ def companies() -> list[dict[str, pd.DataFrame]]:
         None,
         "C3 was late",
     ] * 6
-    who = [f"C{number % 17}" for number in range(len(comments))]
+    customer_ids = [f"C{number % 17}" for number in range(len(comments))]
     days = pd.date_range("2024-01-01", periods=len(comments), freq="31h").astype(str)
-    answers = pd.DataFrame({"customer_id": who, "responded_at": days, "survey": "nps", "comment": comments})
+    answers = pd.DataFrame({"customer_id": customer_ids, "responded_at": days, "survey": "nps", "comment": comments})
     answers["score"] = [number % 11 for number in range(len(comments))]
     answers.loc[::9, "customer_id"] = None
     amounts = [number % 7 + 1 for number in range(len(comments))]
-    orders = pd.DataFrame({"customer_id": who, "ordered_at": days, "amount": amounts, "country": who})
-    invitations = pd.DataFrame({"customer_id": who, "invited_at": days, "survey": "nps", "responded_at": days})
+    orders = pd.DataFrame({"customer_id": customer_ids, "ordered_at": days, "amount": amounts, "country": customer_ids})
+    invitations = pd.DataFrame({"customer_id": customer_ids, "invited_at": days, "survey": "nps", "responded_at": days})
     invitations.loc[::3, "responded_at"] = None
     forms = invitations, invitations.drop(columns="responded_at")
     return [{"orders": orders, "responses": answers, "invitations": form} for form in forms]

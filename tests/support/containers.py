@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from test_sources import sheet
+from test_sources import write_workbook
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "|"}
 
@@ -20,7 +20,7 @@ def write_orders(path: Path, frame: pd.DataFrame) -> Path:
         frame.to_csv(path, index=False, sep=SEPARATORS[path.suffix])
     elif path.suffix == ".xlsx":
         cells = frame.astype(object).where(frame.notna(), None)
-        sheet(path, orders=[[*frame.columns], *cells.to_numpy().tolist()])
+        write_workbook(path, orders=[[*frame.columns], *cells.to_numpy().tolist()])
     elif path.suffix == ".parquet":
         frame.to_parquet(path)
     elif path.suffix == ".sqlite":

@@ -53,7 +53,7 @@ def tickets(last: str = "2025-12-31", count: int = 400) -> pd.DataFrame:
     return pd.concat([rows, rows.head(4).assign(closed_at=last)], ignore_index=True)
 
 
-def asked_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def with_consents(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The sample company's tables with tickets, who agrees to be written to, and who does not want to any more."""
     orders = tables["orders"]
     agreed = [("yes", "no", "TRUE", "")[number % 7 % 4] for number in range(len(orders))]
@@ -70,14 +70,18 @@ def follow_up_differences(data, other, forms: Sequence[str] = FORMS) -> list[str
         "suppress": ["channel=app", "left"],
     }
     rules = [{"when": form, "control": 0.1} | (columns if number % 2 == 0 else {}) for number, form in enumerate(forms)]
-    one, two = (due_lists(with_rules(each, *rules)) for each in (data, other))
+    first, second = (due_lists(with_rules(dataset, *rules)) for dataset in (data, other))
     differences = [
-        f"{mine.follow_up.when}: {mine} and {theirs}" for mine, theirs in zip(one, two, strict=True) if mine != theirs
+        f"{first_list.follow_up.when}: {first_list} and {second_list}"
+        for first_list, second_list in zip(first, second, strict=True)
+        if first_list != second_list
     ]
-    if sum(bool(each.rows) for each in one) < len(rules) / 2 or not any(each.suppressed for each in one):
+    if sum(bool(due_list.rows) for due_list in first) < len(rules) / 2 or not any(
+        due_list.suppressed for due_list in first
+    ):
         differences.append("most forms list nobody: that says little")
-    mine, theirs = (
-        [tuple(row) for row in each.quality[each.quality["table"] == "tickets"].itertuples(index=False)]
-        for each in (data, other)
+    first_checks, second_checks = (
+        [tuple(row) for row in dataset.quality[dataset.quality["table"] == "tickets"].itertuples(index=False)]
+        for dataset in (data, other)
     )
-    return differences + ([] if mine == theirs else [f"{mine} and {theirs}"])
+    return differences + ([] if first_checks == second_checks else [f"{first_checks} and {second_checks}"])

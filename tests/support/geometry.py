@@ -29,13 +29,13 @@ def words_of(content: bytes) -> list[Word]:
             text = page.get_textpage()
             characters: list[tuple[str, tuple[float, float, float, float]]] = []
             for index in range(text.count_chars()):
-                letter = text.get_text_range(index, 1)
+                character = text.get_text_range(index, 1)
                 box = text.get_charbox(index)
-                if letter.strip() and characters and not _follows(characters[-1][1], box):
+                if character.strip() and characters and not _follows(characters[-1][1], box):
                     words.append(_word(number, characters))
                     characters = []
-                if letter.strip():
-                    characters.append((letter, box))
+                if character.strip():
+                    characters.append((character, box))
                 elif characters:
                     words.append(_word(number, characters))
                     characters = []
@@ -54,9 +54,9 @@ def overlapping(words: list[Word]) -> list[str]:
         along = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
         height = np.minimum.outer(top - bottom, top - bottom)
         over = np.triu((across > SLACK) & (along > np.maximum(SLACK, 0.3 * height)), 1)
-        for one, other in ((page[first], page[second]) for first, second in np.argwhere(over)):
-            if one[1:] != other[1:]:  # drawn twice, the first time as its own halo
-                faults.append(f"page {number}: {one.text!r} over {other.text!r}")
+        for first_word, second_word in ((page[first], page[second]) for first, second in np.argwhere(over)):
+            if first_word[1:] != second_word[1:]:  # drawn twice, the first time as its own halo
+                faults.append(f"page {number}: {first_word.text!r} over {second_word.text!r}")
     return faults
 
 
@@ -81,7 +81,7 @@ def _word(page: int, characters: list) -> Word:
     boxes = [box for _, box in characters]
     return Word(
         page,
-        "".join(letter for letter, _ in characters),
+        "".join(character for character, _ in characters),
         min(box[0] for box in boxes),
         min(box[1] for box in boxes),
         max(box[2] for box in boxes),

@@ -19,7 +19,7 @@ from retention_kit.delivery.webhooks import Webhook
 SECRET = "T0KEN9x8y7z6"
 
 
-class Taken(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """A body that the server has, and what stood above it."""
 
     path: str
@@ -32,16 +32,16 @@ class Taken(NamedTuple):
 
 
 class HookServer:
-    """What it says: `answer` gets how often it was asked before and returns status, headers and body.
+    """What it says: `reply` gets how often it was asked before and returns status, headers and body.
 
     `after` is called when the body was taken and before it is answered; returning True, it hangs up.
     """
 
     def __init__(self, url: str, context: ssl.SSLContext | None):
         self.url, self.context = url, context
-        self.taken: list[Taken] = []
+        self.received: list[ReceivedRequest] = []
         self.requests = 0
-        self.answer: Callable[[int], tuple[int, dict[str, str], bytes]] = lambda _: (200, {}, b"ok")
+        self.reply: Callable[[int], tuple[int, dict[str, str], bytes]] = lambda _: (200, {}, b"ok")
         self.after: Callable[[int], bool] = lambda _: False
 
     def hook(self, kind: str = "webhook", name: str = "CRM", **changes: Any) -> Webhook:
@@ -60,11 +60,11 @@ def hook_server(tls: bool = False, name: str = "127.0.0.1", trusted: bool = True
             body = self.rfile.read(length)
             if len(body) < length:  # the sender ended between headers and body: nothing was said
                 return
-            server.taken.append(Taken(self.path, dict(self.headers.items()), body))
+            server.received.append(ReceivedRequest(self.path, dict(self.headers.items()), body))
             if server.after(number):
                 self.hang_up()
                 return
-            status, headers, content = server.answer(number)
+            status, headers, content = server.reply(number)
             self.send_response(status)
             for key, value in headers.items():
                 self.send_header(key, value)

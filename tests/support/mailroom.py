@@ -52,8 +52,8 @@ def write_pack(folder: Path, messages: dict[str, bytes] | None = None, company: 
     """A pack that holds messages, by "language" or "language.segment=value", and the manifest that goes with them."""
     folder.mkdir(parents=True, exist_ok=True)
     reports, files = {}, {}
-    for number, (about, raw) in enumerate((messages or {"en": message()}).items()):
-        language, _, segment = about.partition(".")
+    for number, (key, raw) in enumerate((messages or {"en": message()}).items()):
+        language, _, segment = key.partition(".")
         name = language + (f".part-{number}" if segment else "")
         (folder / f"message.{name}.eml").write_bytes(raw)
         reports[name] = {"only": segment.split("=", 1) if segment else [], "headline": "", "figures": {}}
@@ -79,7 +79,7 @@ def mail_settings(*to: str, **mail) -> Settings:
     return make_settings({"mail": {"from": "Reports <reports@example.com>", "to": people, **mail}})
 
 
-class Taken(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """A message that the server has said it has, or has had when it fell silent."""
 
     sender: str
@@ -99,8 +99,8 @@ class Handler:
     """
 
     def __init__(self):
-        self.taken: list[Taken] = []
-        self.asked: dict[str, int] = {}
+        self.received: list[ReceivedMessage] = []
+        self.attempts: dict[str, int] = {}
         self.rcpt: Callable[[str, int], str | None] = lambda *_: None
         self.data: Callable[[str, int], str | None] = lambda *_: None
         self.after: Callable[[str, int], str | None] = lambda *_: None
@@ -109,10 +109,10 @@ class Handler:
 
     @property
     def recipients(self) -> list[str]:
-        return [one.recipient for one in self.taken]
+        return [message.recipient for message in self.received]
 
     async def handle_RCPT(self, server, _session, envelope, address, _options) -> str:
-        number = self.asked[address] = self.asked.get(address, -1) + 1
+        number = self.attempts[address] = self.attempts.get(address, -1) + 1
         try:
             if reply := self.rcpt(address, number):
                 return reply
@@ -123,13 +123,13 @@ class Handler:
 
     async def handle_DATA(self, server, _session, envelope) -> str:
         (address,) = envelope.rcpt_tos
-        number = self.asked[address]
+        number = self.attempts[address]
         try:
             if reply := self.data(address, number):
                 return reply
             if self.pause:
                 await asyncio.sleep(self.pause)
-            self.taken.append(Taken(envelope.mail_from, address, envelope.original_content))
+            self.received.append(ReceivedMessage(envelope.mail_from, address, envelope.original_content))
             return self.after(address, number) or "250 Taken"
         except Fault:
             return hang_up(server)

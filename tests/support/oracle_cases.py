@@ -86,7 +86,7 @@ def reason_differences(data, books, every: str, tolerance: float = 1e-9) -> list
     assert list(frame.columns) == ["period", "reason", "lost", "churned"]
     counts = {(row.period, row.reason): (row.lost, row.churned) for row in frame.itertuples()}
     labels = oracle.all_periods(books, every)
-    by_oracle = {(label, why): lost for label in labels for why, lost in churn_reasons(books, label).items()}
+    by_oracle = {(label, reason): lost for label in labels for reason, lost in churn_reasons(books, label).items()}
     return disagreements(counts, by_oracle, tolerance)
 
 
@@ -168,8 +168,8 @@ def tricky_tables(seed: int, currencies=(None,)) -> dict[str, pd.DataFrame]:
     def customer(number: int) -> str | None:
         return "ABCDEFG"[number % 7] if number % 8 else None
 
-    def country(who: str | None, moment: str) -> str | None:
-        return ("France", "Spain", None)[(ord(who or "Z") + MOMENTS.index(moment)) % 3]
+    def country(customer_id: str | None, moment: str) -> str | None:
+        return ("France", "Spain", None)[(ord(customer_id or "Z") + MOMENTS.index(moment)) % 3]
 
     def currency(number: int) -> str | None:  # a refund's number is its order's and 75
         return currencies[number % 5 % len(currencies)]
@@ -179,10 +179,10 @@ def tricky_tables(seed: int, currencies=(None,)) -> dict[str, pd.DataFrame]:
         number, moment = draw.randrange(100), draw.choice(MOMENTS)
         refund_of = None if number < 80 else str(number - 75) if number < 96 else "unknown"
         amount = draw.choice(["10.00", "10.00", "7.35", "3.33", "0.01", "0", "-5.00", "-10.00", "ten", ""])
-        who = customer(number)
+        customer_id = customer(number)
         refunded = {1: "2.50", 4: "10.00", 7: "-0.01", 9: "0"}.get(number % 11)  # without a date, of the order itself
-        terms = (refund_of, refunded, country(who, moment), currency(number))
-        orders.append((who, str(number), moment, amount, *terms))
+        terms = (refund_of, refunded, country(customer_id, moment), currency(number))
+        orders.append((customer_id, str(number), moment, amount, *terms))
     subscriptions = []
     for row in range(150):
         number, started, ended = draw.randrange(96), draw.choice(MOMENTS), draw.choice(MOMENTS)
@@ -194,19 +194,23 @@ def tricky_tables(seed: int, currencies=(None,)) -> dict[str, pd.DataFrame]:
         amount = draw.choice([f"{row + 10}.99", f"{row + 10}.99", f"{row + 10}.99", "0", f"-{row + 10}"])
         reason = draw.choice(["price", "price", "moved", " ", None])
         terms = (trial, amount, interval, "free" if amount == "0" else status, reason, currency(number))
-        who = "ABCDEFGHIJKLMNOPQRSTUVWX"[number % 24]  # many with one spell or two, so that some come and go
-        subscriptions.append((who, str(number), started, ended, *terms))
+        customer_id = "ABCDEFGHIJKLMNOPQRSTUVWX"[number % 24]  # many with one spell or two, so that some come and go
+        subscriptions.append((customer_id, str(number), started, ended, *terms))
     responses = {}
     for _ in range(90):
-        who, moment, survey = customer(draw.randrange(16)), draw.choice(MOMENTS), draw.choice(["nps", "csat", "ces"])
+        customer_id, moment, survey = (
+            customer(draw.randrange(16)),
+            draw.choice(MOMENTS),
+            draw.choice(["nps", "csat", "ces"]),
+        )
         score = draw.choice(["0", "1", "2", "3", "3", "4", "4", "5", "5", "6", "10", "11", "4.5", "many", ""])
-        responses[who, survey, moment] = (
-            who,
+        responses[customer_id, survey, moment] = (
+            customer_id,
             moment,
             survey,
             score,
             oracle_tables.DEFAULT_SCALE[survey],
-            country(who, moment),
+            country(customer_id, moment),
         )
     rows = {"orders": orders, "subscriptions": subscriptions, "responses": list(responses.values())}
     return {name: pd.DataFrame(rows[name], columns=list(columns)) for name, columns in COLUMNS.items()}

@@ -50,17 +50,17 @@ def maximum(log_likelihood: Callable[[np.ndarray], float], start: list[float]) -
     step = 1e-3
     for _ in range(4):
         unit = np.eye(len(at)) * step
-        slope = np.array([log_likelihood(at + one) - log_likelihood(at - one) for one in unit]) / (2 * step)
+        slope = np.array([log_likelihood(at + row) - log_likelihood(at - row) for row in unit]) / (2 * step)
         curve = np.array(
             [
                 [
-                    log_likelihood(at + one + other)
-                    - log_likelihood(at + one - other)
-                    - log_likelihood(at - one + other)
-                    + log_likelihood(at - one - other)
-                    for other in unit
+                    log_likelihood(at + row + column)
+                    - log_likelihood(at + row - column)
+                    - log_likelihood(at - row + column)
+                    + log_likelihood(at - row - column)
+                    for column in unit
                 ]
-                for one in unit
+                for row in unit
             ]
         ) / (4 * step**2)
         at = at - np.linalg.solve(curve, slope)
@@ -101,7 +101,9 @@ def gamma_gamma(x: np.ndarray, m: np.ndarray) -> np.ndarray:
 def figures(books: Books, end: date, segment: str | None = None, discount: float = 0.1, months: int = 12) -> dict:
     """The two metrics at a date, by segment value."""
     each = buyers(books, end)
-    x, t, T, repeat = (np.array([one[name] for one in each.values()], float) for name in ("x", "t", "T", "repeat"))
+    x, t, T, repeat = (
+        np.array([customer[name] for customer in each.values()], float) for name in ("x", "t", "T", "repeat")
+    )
     r, alpha, a, b = bg_nbd(x, t, T)
     silent = ((alpha + T) / (alpha + t)) ** (r + x)
     odds_left = np.where(x > 0, a / (b + np.maximum(x, 1) - 1) * silent, 0)
@@ -126,12 +128,12 @@ def figures(books: Books, end: date, segment: str | None = None, discount: float
     part_of = segment_of(books, segment, end)
     part = np.array([part_of(last[customer]) for customer in each])
     return {
-        one: {
-            "predicted_lifetime_value": float((value * spend)[part == one].mean()),
-            "customers_at_risk": int(at_risk[part == one].sum()),
+        segment_value: {
+            "predicted_lifetime_value": float((value * spend)[part == segment_value].mean()),
+            "customers_at_risk": int(at_risk[part == segment_value].sum()),
             "at_stake": float(
-                (no_purchase * np.array([c["recent"] for c in each.values()]))[(part == one) & at_risk].sum()
+                (no_purchase * np.array([c["recent"] for c in each.values()]))[(part == segment_value) & at_risk].sum()
             ),
         }
-        for one in np.unique(part)
+        for segment_value in np.unique(part)
     }

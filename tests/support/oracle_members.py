@@ -34,10 +34,10 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
         row for row in spells.rename(columns={"_row": "number"}).itertuples() if row.mrr > 0 or row.status == "paused"
     ]
     counted.sort(key=lambda row: (row.customer_id, row.paid_from, row.number))
-    for customer, rows in groupby(counted, lambda row: row.customer_id):
-        kept = [*rows]
+    for customer, group in groupby(counted, lambda row: row.customer_id):
+        rows = [*group]
         merged: list[dict] = []
-        for row in kept:
+        for row in rows:
             since = row.paid_from.date()
             until = cut if pd.isna(row.paid_until) or row.paid_until.date() >= cut else row.paid_until.date()
             if since >= cut or (until <= since and row.mrr > 0):
@@ -49,11 +49,13 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
             if merged:
                 merged[-1] |= {"plan": row.plan, "channel": row.channel}
         pays = [
-            row.mrr for row in kept if row.paid_from < at_cut and (pd.isna(row.paid_until) or row.paid_until >= at_cut)
+            row.mrr for row in rows if row.paid_from < at_cut and (pd.isna(row.paid_until) or row.paid_until >= at_cut)
         ]
-        for one in merged:
-            one |= {"customer": customer, "lost": one["until"] < cut, "mrr": 0.0}
-            one["months"] = whole_months(one["start"], one["until"] - timedelta(days=4 if one["lost"] else 1))
+        for membership in merged:
+            membership |= {"customer": customer, "lost": membership["until"] < cut, "mrr": 0.0}
+            membership["months"] = whole_months(
+                membership["start"], membership["until"] - timedelta(days=4 if membership["lost"] else 1)
+            )
         if merged and not merged[-1]["lost"]:
             merged[-1]["mrr"] = float(sum(pays))
         times += merged
@@ -63,19 +65,19 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
 def chances(times: list[dict]):
     """The chance of a subscription to end at its n-th renewal, as a function of it and n."""
     exposed, lost = defaultdict(lambda: defaultdict(int)), defaultdict(lambda: defaultdict(int))
-    for one in times:
-        renewals = one["months"] // STEP[one["billed"]]
-        for number in range(1, renewals + 1 + one["lost"]):
-            exposed[one["billed"]][number] += 1
-        if one["lost"]:
-            lost[one["billed"]][renewals + 1] += 1
+    for membership in times:
+        renewals = membership["months"] // STEP[membership["billed"]]
+        for number in range(1, renewals + 1 + membership["lost"]):
+            exposed[membership["billed"]][number] += 1
+        if membership["lost"]:
+            lost[membership["billed"]][renewals + 1] += 1
     curves = {}
-    for billed, seen in exposed.items():
+    for billed, counts in exposed.items():
 
-        def against(theta: np.ndarray, billed: str = billed, seen: dict = seen) -> float:
+        def against(theta: np.ndarray, billed: str = billed, counts: dict = counts) -> float:
             a, b = np.exp(theta)
             total = 0.0
-            for number, n in seen.items():
+            for number, n in counts.items():
                 hazard, gone = a / (a + b + number - 1), lost[billed][number]
                 total -= gone * np.log(hazard) + (n - gone) * np.log(1 - hazard)
             return total
@@ -83,21 +85,26 @@ def chances(times: list[dict]):
         options = {"xatol": 1e-9, "fatol": 1e-10, "maxiter": 5000, "maxfev": 5000}
         curves[billed] = np.exp(minimize(against, [0.0, 1.0], method="Nelder-Mead", options=options).x)
 
-    def base(one: dict, number: int) -> float:
-        a, b = curves[one["billed"]]
+    def base(membership: dict, number: int) -> float:
+        a, b = curves[membership["billed"]]
         return a / (a + b + number - 1)
 
     factors = {}
     for trait in ("plan", "channel"):
         observed, expected = defaultdict(float), defaultdict(float)
-        for one in times:
-            renewals = one["months"] // STEP[one["billed"]]
-            observed[one[trait]] += one["lost"]
-            expected[one[trait]] += sum(base(one, number) for number in range(1, renewals + 1 + one["lost"]))
+        for membership in times:
+            renewals = membership["months"] // STEP[membership["billed"]]
+            observed[membership[trait]] += membership["lost"]
+            expected[membership[trait]] += sum(
+                base(membership, number) for number in range(1, renewals + 1 + membership["lost"])
+            )
         factors[trait] = {value: (observed[value] + 20) / (n + 20) for value, n in expected.items()}
 
-    def chance(one: dict, number: int) -> float:
-        return min(1.0, base(one, number) * factors["plan"][one["plan"]] * factors["channel"][one["channel"]])
+    def chance(membership: dict, number: int) -> float:
+        return min(
+            1.0,
+            base(membership, number) * factors["plan"][membership["plan"]] * factors["channel"][membership["channel"]],
+        )
 
     return chance
 
@@ -105,24 +112,25 @@ def chances(times: list[dict]):
 def forecast(times: list[dict], discount: float = 0.10, months: int = 12) -> tuple[float, int, float]:
     """The expected MRR of so many months' ends, discounted; how many are at risk, and the MRR that they may take."""
     chance = chances(times)
-    members = [one for one in times if one["mrr"] > 0]
+    members = [membership for membership in times if membership["mrr"] > 0]
     value, within_a_month = 0.0, {}
     stake = {}
-    for one in members:
-        step, survival = STEP[one["billed"]], 1.0
+    for member in members:
+        step, survival = STEP[member["billed"]], 1.0
         for month in range(1, months + 1):
-            if (one["months"] + month) % step == 0:
-                survival *= 1 - chance(one, (one["months"] + month) // step)
+            if (member["months"] + month) % step == 0:
+                survival *= 1 - chance(member, (member["months"] + month) // step)
             if month == 1:
-                within_a_month[one["customer"]] = 1 - survival
-            value += one["mrr"] / 1200 * survival * (1 + discount) ** (-month / 12)
-        stake[one["customer"]] = one["mrr"] / 1200 * (1 - survival)
+                within_a_month[member["customer"]] = 1 - survival
+            value += member["mrr"] / 1200 * survival * (1 + discount) ** (-month / 12)
+        stake[member["customer"]] = member["mrr"] / 1200 * (1 - survival)
     usual = defaultdict(list)
-    for one in members:
-        usual[one["plan"]].append(within_a_month[one["customer"]])
+    for member in members:
+        usual[member["plan"]].append(within_a_month[member["customer"]])
     at_risk = [
-        one["customer"]
-        for one in members
-        if within_a_month[one["customer"]] >= 2 * np.mean(usual[one["plan"]]) and within_a_month[one["customer"]] > 0
+        member["customer"]
+        for member in members
+        if within_a_month[member["customer"]] >= 2 * np.mean(usual[member["plan"]])
+        and within_a_month[member["customer"]] > 0
     ]
     return value, len(at_risk), sum(stake[customer] for customer in at_risk)

@@ -83,7 +83,7 @@ def mrr_figures(books: Books, label: str) -> dict[str, Fraction | None]:
     start, down = movements["start"], movements["contraction"] + movements["churned"]
     won_back = movements["reactivation"] if books.rules.quick_ratio_reactivation else 0
     customers = len(mrr_at(books, min(bounds(label)[1], books.as_of)))
-    kept, floor = of_the_start(books, label)
+    retained, floor = retained_mrr(books, label)
     if books.rules.mrr_mode == "event":
         floor = start - down
     return {
@@ -92,21 +92,21 @@ def mrr_figures(books: Books, label: str) -> dict[str, Fraction | None]:
         "gross_revenue_churn_rate": ratio(down, start),
         "net_revenue_churn_rate": ratio(down - movements["expansion"] - movements["reactivation"], start),
         "gross_revenue_retention": ratio(floor, start),
-        "net_revenue_retention": ratio(kept, start),  # of the customers at the start, whatever the mode
+        "net_revenue_retention": ratio(retained, start),  # of the customers at the start, whatever the mode
         "quick_ratio": ratio(movements["new"] + movements["expansion"] + won_back, down),
         "average_revenue_per_account": ratio(movements["end"], customers),
     }
 
 
-def of_the_start(books: Books, label: str) -> tuple[Fraction, Fraction]:
+def retained_mrr(books: Books, label: str) -> tuple[Fraction, Fraction]:
     """What the customers of the start pay at the end, and that at most what each paid, both at the start's rates."""
     start, end = bounds(label)
-    end, kept, floor = min(end, books.as_of), 0, 0
+    end, retained, floor = min(end, books.as_of), 0, 0
     for spells in books.spells_of.values():
         if before := running(spells, books, start):
             was, now = (worth(active, books, start) for active in (before, running(spells, books, end)))
-            kept, floor = kept + now, floor + min(was, now)
-    return money(kept), money(floor)
+            retained, floor = retained + now, floor + min(was, now)
+    return money(retained), money(floor)
 
 
 def paying_lifespan(books: Books, end: date) -> tuple[Fraction | None, Fraction | None]:
@@ -121,11 +121,11 @@ def paying_lifespan(books: Books, end: date) -> tuple[Fraction | None, Fraction 
 def churn_reasons(books: Books, label: str) -> dict[str, tuple[int, Fraction]]:
     """How many customers left and what MRR churned, by reason; each as its own mode counts it."""
     lost, churned = Counter(), Counter()
-    for why, _ in departures(books, label, books.rules.churn_mode):
-        lost[why] += 1
-    for why, mrr in departures(books, label, books.rules.mrr_mode):
-        churned[why] += mrr
-    return {why: (lost[why], money(churned[why])) for why in lost.keys() | churned.keys()}
+    for reason, _ in departures(books, label, books.rules.churn_mode):
+        lost[reason] += 1
+    for reason, mrr in departures(books, label, books.rules.mrr_mode):
+        churned[reason] += mrr
+    return {reason: (lost[reason], money(churned[reason])) for reason in lost.keys() | churned.keys()}
 
 
 def departures(books: Books, label: str, mode: str) -> list[tuple[str, Fraction | int]]:

@@ -221,13 +221,13 @@ def raw_rows(frame: pd.DataFrame | None) -> list[dict]:
 
 def first_of_each_key(candidates: list[tuple]) -> list:
     """Of (key, rank, row) the row of the lowest rank for each key; a key of None is like no other."""
-    kept, loose = {}, []
+    rows_by_key, loose = {}, []
     for key, rank, row in candidates:
         if key is None:
             loose.append(row)
-        elif key not in kept or rank < kept[key][0]:
-            kept[key] = (rank, row)
-    return [row for _, row in kept.values()] + loose
+        elif key not in rows_by_key or rank < rows_by_key[key][0]:
+            rows_by_key[key] = (rank, row)
+    return [row for _, row in rows_by_key.values()] + loose
 
 
 def read(
@@ -302,21 +302,21 @@ def read_orders(books: Books, table: list[dict]) -> None:
         key = text(raw.get("order_id"))
         order = (key, amount, books.code(raw), text(raw.get("refund_of")), refunded, row)
         candidates.append((key, (at, amount, -refunded), order))
-    kept = [order for order in first_of_each_key(candidates) if order[-1].day < books.as_of]
-    books.rows += [order[-1] for order in kept]
-    sales = [order for order in kept if order[3] is None and order[1] >= 0]
+    orders = [order for order in first_of_each_key(candidates) if order[-1].day < books.as_of]
+    books.rows += [order[-1] for order in orders]
+    sales = [order for order in orders if order[3] is None and order[1] >= 0]
     sold = {key: (max(amount - refunded, 0), code, row) for key, amount, code, _, refunded, row in sales if key}
     left = {key: amount * day_rate(books, code, row) for key, (amount, code, row) in sold.items()}
-    for _, amount, code, refund_of, _, row in sorted(kept, key=lambda order: order[-1].at):
+    for _, amount, code, refund_of, _, row in sorted(orders, key=lambda order: order[-1].at):
         if refund_of is None and amount >= 0:
             continue
         named = sold.get(refund_of)
         rate = day_rate(books, code, named[2] if named and named[1] == code else row)
-        taken = min(left.get(refund_of, 0), abs(amount) * rate)
-        if taken:
-            left[refund_of] -= taken
-        if abs(amount) * rate > taken:
-            excess = (abs(amount) - taken / rate) * day_rate(books, code, row)  # names none: by its own day
+        offset = min(left.get(refund_of, 0), abs(amount) * rate)
+        if offset:
+            left[refund_of] -= offset
+        if abs(amount) * rate > offset:
+            excess = (abs(amount) - offset / rate) * day_rate(books, code, row)  # names none: by its own day
             books.refunds.append(Refund(**vars(row), cents=excess))
     for key, amount, code, _, refunded, row in sales:
         net = left[key] if key else max(amount - refunded, 0) * day_rate(books, code, row)
@@ -404,12 +404,12 @@ def lowered(books: Books, spells: list[Spell], discounts: list[Spell]) -> list[S
             rest = -sum(spell.twelfths for spell in off if spell.at <= at < spell.end)
             for spell in own:
                 if spell.at <= at < spell.end:
-                    taken = min(rest, spell.twelfths)
-                    rest -= taken
-                    if spell.twelfths > taken:
+                    reduction = min(rest, spell.twelfths)
+                    rest -= reduction
+                    if spell.twelfths > reduction:
                         reason = spell.reason if end == spell.end else None
                         changed = {"at": at, "day": books.local_day(at), "end": end, "reason": reason}
-                        pieces.append(replace(spell, twelfths=spell.twelfths - taken, **changed))
+                        pieces.append(replace(spell, twelfths=spell.twelfths - reduction, **changed))
     return pieces
 
 

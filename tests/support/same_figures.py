@@ -215,13 +215,13 @@ def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> l
 
 
 def _compare(name: str, data, other, ask, **options) -> list[str]:
-    answers = []
-    for one in (data, other):
+    results = []
+    for dataset in (data, other):
         try:
-            answers.append(ask(one, **options))
+            results.append(ask(dataset, **options))
         except RetentionKitError as error:
-            answers.append(str(error))
-    return _unequal(f"{name} {options}", *answers)
+            results.append(str(error))
+    return _unequal(f"{name} {options}", *results)
 
 
 def _plain(value: object) -> object:
@@ -231,17 +231,17 @@ def _plain(value: object) -> object:
     )
 
 
-def _unequal(name: str, one, other, types: bool = True) -> list[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return [line for key in one for line in _unequal(f"{name} {key}", one[key], other[key])]
-    if dataclasses.is_dataclass(one):  # it may hold arrays
-        one, other = (json.dumps(vars(each), default=_plain) for each in (one, other))
-    if not (isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame)):
-        return [] if one == other else [f"{name}: {one} {other}"]
+def _unequal(name: str, first, second, types: bool = True) -> list[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        return [line for key in first for line in _unequal(f"{name} {key}", first[key], second[key])]
+    if dataclasses.is_dataclass(first):  # it may hold arrays
+        first, second = (json.dumps(vars(value), default=_plain) for value in (first, second))
+    if not (isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame)):
+        return [] if first == second else [f"{name}: {first} {second}"]
     if not types:  # what came as nanoseconds is kept as microseconds elsewhere
-        one, other = (frame.astype(object).where(frame.notna(), None) for frame in (one, other))
+        first, second = (frame.astype(object).where(frame.notna(), None) for frame in (first, second))
     try:
-        assert_frame_equal(one, other, check_exact=True)
+        assert_frame_equal(first, second, check_exact=True)
     except AssertionError as error:
         return [f"{name}: {' '.join(str(error).split())[:400]}"]
     return []

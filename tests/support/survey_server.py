@@ -88,7 +88,7 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
     scores = {name: str(chance.randrange(11)) for name in names}
     thanked: set[str] = set()
 
-    def answer(name: str) -> None:
+    def send_answer(name: str) -> None:
         target, fields = f"/s/{tokens[name]}", {"nps": scores[name], "comment": name}
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -109,12 +109,12 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
 
     began = time.monotonic()
     with SurveyServer(path) as server, ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(answer, name) for name in names]
+        waiting = [pool.submit(send_answer, name) for name in names]
         for _ in range(kills):
             time.sleep(chance.uniform(0.02, 0.6))
             server.kill()
-        for one in waiting:
-            one.result()
+        for future in waiting:
+            future.result()
         counts["milliseconds"] = int(1000 * (time.monotonic() - began))
     rows = [(row[4], str(row[2]), row[6]) for row in store.responses()]
     store.close()
@@ -126,5 +126,5 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
     counts["tracebacks"] = sum("Traceback" in line for line in server.log)
     counts["tokens told"] = sum(token in line for line in server.log for token in tokens.values())
     if os.name == "posix":
-        counts["open to others"] = sum(bool(one.stat().st_mode & 0o077) for one in path.parent.glob(f"{path.name}*"))
+        counts["open to others"] = sum(bool(file.stat().st_mode & 0o077) for file in path.parent.glob(f"{path.name}*"))
     return counts

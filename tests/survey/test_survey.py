@@ -101,7 +101,7 @@ def form(tmp_path) -> Form:
 
 
 def digits(number: int, zero: str) -> str:
-    return "".join(chr(ord(zero) + int(one)) for one in str(number))
+    return "".join(chr(ord(zero) + int(digit)) for digit in str(number))
 
 
 @given(survey=st.sampled_from(ALL), score=st.integers(0, 99), zero=st.sampled_from("0٠۰०０"))
@@ -295,7 +295,7 @@ def test_a_form_without_an_answer_comes_back_with_what_is_wrong(form):
 
 def test_a_link_chooses_beforehand(form):
     def chosen(query: str) -> list[str]:
-        return [one["value"] for one in form.get("c1", query).page.select("input[checked]")]
+        return [element["value"] for element in form.get("c1", query).page.select("input[checked]")]
 
     assert chosen("nps=9") == chosen(urlencode({"nps": "٩"})) == ["9"]
     assert chosen("") == chosen("nps=11") == chosen("nps=x") == chosen("csat=3") == chosen("nps=") == []
@@ -548,7 +548,7 @@ def test_invite_writes_a_link_for_each_customer_once(folder, capsys):
     links = written_links(path)
     assert [*links] == ["0017", "'=cmd|x", "17850"]
     assert all(re.fullmatch(rf"{URL}/s/[a-z2-7]{{32}}\?lang=ar", link) for link in links.values())
-    assert {stat.S_IMODE(one.stat().st_mode) for one in (folder / "invitations").iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder / "invitations").iterdir()} == {0o600}
     assert "3 invited." in printed.err
     assert "2 left out: rows without a customer." in printed.err
     with (folder / "list.csv").open("a") as file:
@@ -620,16 +620,16 @@ def test_mistakes_are_told_in_a_sentence_and_nothing_is_written(folder, capsys, 
 
 
 def test_links_are_short_or_refused():
-    taken = []
+    received = []
     for length in range(60, 120):
         url = f"{URL}/{'x' * length}"
         urls = [links.make_link(url, store._new_token(), "ar", name, high) for name, (_, high) in SCALES.items()]
         try:
-            taken.append(links.check_public_url(url) == url)
+            received.append(links.check_public_url(url) == url)
         except SettingsError:
-            taken.append(False)
-        assert taken[-1] == (max(map(len, urls)) <= links.LONGEST)
-    assert {*taken} == {True, False}
+            received.append(False)
+        assert received[-1] == (max(map(len, urls)) <= links.LONGEST)
+    assert {*received} == {True, False}
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])

@@ -25,7 +25,7 @@ from retention_kit.survey.invitations import FIELD, mail_block
 from retention_kit.survey.page import form_page, text_page
 from retention_kit.survey.questions import Answers
 from survey_server import SurveyServer, storm
-from test_mail_clients import IGNORED, judged, modules  # noqa: F401, a fixture
+from test_mail_clients import IGNORED, modules, run_checks  # noqa: F401, a fixture
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ALL = ["nps", "csat", "ces"]
@@ -133,12 +133,12 @@ def test_it_ends_on_request_and_logs_no_token(own_survey):
 
 @pytest.mark.server
 def test_a_port_that_is_taken_is_one_sentence(survey, capsys):
-    asked_for = ["survey", "serve", "--store", str(survey.server.path), "--port", str(survey.server.port)]
-    assert main(asked_for) == 1
+    command = ["survey", "serve", "--store", str(survey.server.path), "--port", str(survey.server.port)]
+    assert main(command) == 1
     assert "cannot be served at 127.0.0.1" in capsys.readouterr().err
-    assert main([*asked_for, "--host", "192.0.2.1"]) == 1
+    assert main([*command, "--host", "192.0.2.1"]) == 1
     assert "cannot be served at 192.0.2.1" in capsys.readouterr().err
-    assert main([*asked_for, "--port", "99999"]) == 2
+    assert main([*command, "--port", "99999"]) == 2
     assert "--port is 99999" in capsys.readouterr().err
 
 
@@ -269,8 +269,8 @@ def test_the_markup_of_form_and_block_is_sound(modules):  # noqa: F811
         "thanks": text_page("thanks", "en"),
         "block": f'<!DOCTYPE html><html lang="ar"><head><title>T</title></head><body>{block}</body></html>',
     }
-    verdicts = {name: judged(modules, page) for name, page in pages.items()}
-    assert {name: one["markup"] for name, one in verdicts.items()} == {name: [] for name in pages}
+    verdicts = {name: run_checks(modules, page) for name, page in pages.items()}
+    assert {name: verdict["markup"] for name, verdict in verdicts.items()} == {name: [] for name in pages}
     assert {
         feature for features in verdicts["block"]["clients"].values() for feature in features
     } <= LOST_IN_MAIL.keys()

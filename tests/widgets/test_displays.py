@@ -363,7 +363,7 @@ def test_nothing_of_the_data_becomes_markup_or_steers_a_terminal(what, tmp_path)
     }[what]
     assert "script" not in read(value).tags
     assert "\x1b" not in str(value)
-    assert not any(ord(letter) < 32 and letter != "\n" for letter in str(value))
+    assert not any(ord(character) < 32 and character != "\n" for character in str(value))
     if what != "cohorts":  # which show nothing that is not theirs
         assert "&lt;script&gt;" in value._repr_html_()
         assert "<script>" in str(value)
@@ -433,7 +433,7 @@ def test_objects_show_themselves_in_the_settings_first_language(data):
         english, turned = of(data), of(arabic)
         assert '<div class="rk-shown" lang="ar" dir="rtl">' in turned._repr_html_()
         assert '<div class="rk-shown" lang="en" dir="ltr">' in english._repr_html_()
-        cells = [[cell for row in read(one).rows for cell in row] for one in (english, turned)]
+        cells = [[cell for row in read(table).rows for cell in row] for table in (english, turned)]
         figures = [[re.findall(r"\d[\d.,]*\d|\d", plain(cell)) for cell in each] for each in cells]
         assert figures[0] == figures[1]
         assert not re.search("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", str(turned)), "a terminal shows isolates"

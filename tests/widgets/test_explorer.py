@@ -132,8 +132,8 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     scorecard = explorer.scorecard
 
     # The figures behind it: of the trend's periods, and by value where a column is chosen.
-    trend = [one for one in periods if one <= period][-13:] + [
-        one for one in periods if one == period.shift(1) and not one.is_complete(data.as_of)
+    trend = [candidate for candidate in periods if candidate <= period][-13:] + [
+        candidate for candidate in periods if candidate == period.shift(1) and not candidate.is_complete(data.as_of)
     ]
     arguments = ["--data", str(shop), "--from", str(trend[0]), "--to", str(trend[-1])]
     segment = explorer.parameters["segment"]
@@ -154,30 +154,30 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
         assert card.select_one(".rk-value").get_text() == words.value(row.value, row.unit)
         before = {"goal": "target"}.get(chosen["compare"], chosen["compare"])
         changes = [change.find("bdi").get_text() for change in card.select(".rk-change")]
-        is_told = row.complete and row.value is not None and getattr(row, before) is not None
-        assert bool(changes) == is_told, (chosen, row, changes)
+        has_change = row.complete and row.value is not None and getattr(row, before) is not None
+        assert bool(changes) == has_change, (chosen, row, changes)
         assert all(narrative.signed(row, words, before) in change for change in changes)
     assert BeautifulSoup(explorer._cards.value, "html.parser").select_one(".rk-card")["data-metric"] == metric
 
     # The trend's chart and table.
-    rows = [figures[(metric, str(one), *own)] for one in trend]
+    rows = [figures[(metric, str(trend_period), *own)] for trend_period in trend]
     panel = opened(explorer, "trend").children[0]
     if any(row["value"] is not None for row in rows) and panel.chart and panel.chart.spec:
-        point_of = {one["period"]: one for one in panel.chart.spec["data"]["values"]}
-        assert [(one, point_of[one]["value"], point_of[one]["low"], point_of[one]["high"]) for one in point_of] == [
-            (row["period"], row["value"], row["low"], row["high"]) for row in rows
-        ]
+        point_of = {row["period"]: row for row in panel.chart.spec["data"]["values"]}
+        assert [
+            (label, point_of[label]["value"], point_of[label]["low"], point_of[label]["high"]) for label in point_of
+        ] == [(row["period"], row["value"], row["low"], row["high"]) for row in rows]
         if chosen["compare"] == "year_ago":
             assert [point_of[row["period"]]["earlier"] for row in rows] == [row["year_ago"] for row in rows]
-    found = [row[:2] + row[5:6] for row in cells(soup(opened(explorer, "trend")))]
-    assert found == [
+    displayed = [row[:2] + row[5:6] for row in cells(soup(opened(explorer, "trend")))]
+    assert displayed == [
         [
             words.period(row["period"], "short"),
             words.value(row["value"], row["unit"], "full"),
             words.value(row["n"], "count"),
         ]
         for row in reversed(rows)
-    ] or [row[0:2] for row in found] == [
+    ] or [row[0:2] for row in displayed] == [
         [words.period(row["period"], "short"), words.value(row["value"], row["unit"], "full")] for row in reversed(rows)
     ]
 
@@ -190,7 +190,7 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     }
     picture = explorer._tabs._segments.chart
     if any(row["value"] is not None for row in known.values()) and any(row["n"] >= SMALL for row in known.values()):
-        assert {one["name"]: one["value"] for one in picture.spec["data"]["values"]} == {
+        assert {row["name"]: row["value"] for row in picture.spec["data"]["values"]} == {
             name: row["value"] for name, row in known.items()
         }
     opened(explorer, "trend")
@@ -258,7 +258,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "error", "sentence"), WRONG, ids=lambda one: str(one)[:30])
+@pytest.mark.parametrize(("changes", "error", "sentence"), WRONG, ids=lambda value: str(value)[:30])
 def test_a_wrong_value_is_a_sentence(changes, error, sentence, fresh, data):
     (name, value), *_ = changes.items()
     before = fresh.parameters
@@ -410,7 +410,7 @@ def test_a_goal_that_is_not_there_is_said(fresh):
 
 
 def test_goals_are_those_of_the_report(fresh, data):
-    states = [one.get_text() for one in soup(opened(fresh, "goals")).select(".state")]
+    states = [element.get_text() for element in soup(opened(fresh, "goals")).select(".state")]
     assert states == [row[3] for row in rk.Page(data=data).goals().data["rows"]]
     assert len(states) == 1
     fresh.segment = "channel=web"
@@ -495,7 +495,7 @@ WRONG_LISTS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "sentence"), WRONG_LISTS, ids=lambda one: str(one)[:30])
+@pytest.mark.parametrize(("options", "error", "sentence"), WRONG_LISTS, ids=lambda value: str(value)[:30])
 def test_a_wrong_list_is_a_sentence_and_changes_nothing(options, error, sentence, fresh):
     fresh.show_customers("new_customers")
     before = fresh.customers
@@ -583,7 +583,7 @@ class Slow:
 
     def __init__(self, engine):
         self._engine, self.threads = engine, set()
-        self.is_slow, self.asked, self.go, self.is_interrupted = False, threading.Event(), threading.Event(), False
+        self.is_slow, self.is_started, self.go, self.is_interrupted = False, threading.Event(), threading.Event(), False
 
     def __getattr__(self, name):
         return getattr(self._engine, name)
@@ -591,7 +591,7 @@ class Slow:
     def frame(self, *args, **parts):
         self.threads.add(threading.current_thread())
         if self.is_slow:
-            self.asked.set()
+            self.is_started.set()
             assert self.go.wait(30)
             if self.is_interrupted:
                 raise self.error("INTERRUPT Error: Interrupted!")
@@ -629,7 +629,7 @@ def test_what_is_shown_does_not_wait_long_for_what_is_computed(monkeypatch):
 def test_cancel_interrupts_and_puts_the_controls_back(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
-    assert engine.asked.wait(30)
+    assert engine.is_started.wait(30)
     assert (explorer.segment, "rk-busy" in explorer._dom_classes) == ("channel", True)
     assert explorer._status.cancel.layout.visibility == "visible"
     explorer._status.cancel.click()
@@ -647,7 +647,7 @@ def test_the_first_computation_can_be_cancelled_and_begun_again():
     data.engine = engine = Slow(data.engine)
     engine.is_slow = True
     explorer = rk.explore(data)
-    assert engine.asked.wait(30)
+    assert engine.is_started.wait(30)
     explorer._status.cancel.click()
     saved = []
     explorer._front.save = lambda *args: saved.append(args)
@@ -655,9 +655,9 @@ def test_the_first_computation_can_be_cancelled_and_begun_again():
     assert soup(explorer._status).select_one(".rk-error").get_text() == "Cancelled: nothing was changed."
     assert saved == []
     engine.go.clear()
-    engine.asked.clear()
+    engine.is_started.clear()
     explorer._select(explorer._requested)
-    assert engine.asked.wait(30)
+    assert engine.is_started.wait(30)
     explorer._status.cancel.click()
     with pytest.raises(DataError, match="Cancelled: nothing was changed"):
         explorer.wait()
@@ -708,7 +708,7 @@ def test_closing_it_closes_all_of_it_and_ends_its_work(data):
 def test_what_is_cached_is_shown_while_something_slow_runs(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
-    assert engine.asked.wait(30)
+    assert engine.is_started.wait(30)
     explorer._controls.column.value = ""
     explorer._controls.metric.value = "mrr"
     assert BeautifulSoup(explorer._cards.value, "html.parser").select_one(".rk-card")["data-metric"] == "mrr"
@@ -865,7 +865,10 @@ def test_open_as_notebook_writes_a_template_that_runs(fresh, tmp_path, monkeypat
 def test_a_metric_without_a_template_opens_in_the_one_for_all(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     orders = pd.DataFrame({"customer_id": ["a", "b"], "amount": 5.0, "ordered_at": ["2025-01-05", "2025-02-05"]})
-    name = next((one.name for one in rk.METRICS.values() if one.template == "kpi" and one.summary == "purchases"), "")
+    name = next(
+        (metric.name for metric in rk.METRICS.values() if metric.template == "kpi" and metric.summary == "purchases"),
+        "",
+    )
     explorer = rk.explore(rk.load(orders=orders, currency="GBP", as_of="2025-03-01"), metric=name)
     path = explorer.open_as_notebook()
     if name:
@@ -906,7 +909,7 @@ def test_while_a_report_is_built_the_explorer_answers_and_neither_ends_the_other
     assert set(explorer.scorecard["segment"]) == {"", "channel"}  # computed meanwhile
     engine.is_slow = True
     explorer._controls.every.value = "quarter"
-    assert engine.asked.wait(30)
+    assert engine.is_started.wait(30)
     explorer._status.cancel.click()
     assert not engine.is_interrupted  # it could be the report's query
     engine.go.set()

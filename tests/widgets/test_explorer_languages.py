@@ -30,14 +30,14 @@ def figures(texts) -> list[list[str]]:
 
 @pytest.mark.parametrize("tab", ["trend", "movements", "segments"])
 def test_tables_hold_the_same_figures(pair, tab):
-    english, arabic = ([cell for row in cells(soup(opened(one, tab))) for cell in row] for one in pair)
+    english, arabic = ([cell for row in cells(soup(opened(explorer, tab))) for cell in row] for explorer in pair)
     numbers = [[value for value in figures(texts) if value] for texts in (english, arabic)]
     assert len(numbers[0]) > 20
     assert numbers[0] == numbers[1]
 
 
 def test_cards_tell_the_same_values_in_other_words(pair):
-    english, arabic = (soup(one._cards) for one in pair)
+    english, arabic = (soup(explorer._cards) for explorer in pair)
     values = [figures(value.get_text() for value in page.select(".rk-value")) for page in (english, arabic)]
     assert values[0] == values[1]
     assert [card["data-metric"] for card in english.select(".rk-card")] == [
@@ -48,7 +48,7 @@ def test_cards_tell_the_same_values_in_other_words(pair):
 
 
 def test_all_that_can_be_chosen_is_named_in_the_language_and_means_the_same(pair):
-    english, arabic = (one._controls for one in pair)
+    english, arabic = (explorer._controls for explorer in pair)
     for name in ("every", "period", "metric", "compare", "column"):
         widgets = [getattr(controls, name) for controls in (english, arabic)]
         assert widgets[0].description != widgets[1].description
@@ -66,8 +66,8 @@ def test_all_that_can_be_chosen_is_named_in_the_language_and_means_the_same(pair
 
 
 def test_it_is_turned_round_where_the_language_is(pair):
-    assert [one._front.labels[":root"]["dir"] for one in pair] == ["ltr", "rtl"]
-    assert [one._front.labels[":root"]["lang"] for one in pair] == ["en", "ar"]
+    assert [explorer._front.labels[":root"]["dir"] for explorer in pair] == ["ltr", "rtl"]
+    assert [explorer._front.labels[":root"]["lang"] for explorer in pair] == ["en", "ar"]
 
 
 def test_what_goes_on_from_it_is_of_the_language_and_data_stay_as_they_are(pair, data):

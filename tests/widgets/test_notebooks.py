@@ -86,9 +86,9 @@ def test_the_explorer_and_the_calls_behind_it_say_the_same(notebooks):
     notebook, output = run(notebooks / "01_explore.ipynb", f"__import__('json').dumps([{ask}])")
     displayed, parameters, count = json.loads(output)
     (row,) = (
-        one
-        for one in json.loads(displayed)
-        if one["period"] == PERIOD and one["metric"] == "customer_retention_rate" and not one["segment"]
+        figure
+        for figure in json.loads(displayed)
+        if figure["period"] == PERIOD and figure["metric"] == "customer_retention_rate" and not figure["segment"]
     )
     assert {name: row[name] for name in retention()} == pytest.approx(retention(), abs=1e-9)
     assert (parameters["period"], parameters["every"]) == (PERIOD, "month")
