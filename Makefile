@@ -36,8 +36,10 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 test: $(VENV)/dev
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not browser and not server and not long'
 
+# Browsers apart: their event loop would stand in the way of the explorer's.
 test-all: $(VENV)/dev $(VENV)/spark
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'browser or server or long'
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m browser
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m '(server or long) and not browser'
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check

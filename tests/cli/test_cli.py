@@ -173,6 +173,7 @@ def test_check_says_what_cleaning_found(project, capsys):
     assert "Data from 2024-01-05 to 2024-03-01 (exclusive); customers by orders; segment columns: country." in out
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_names_are_given_with_commas_or_one_by_one(project, capsys):
     options = [
@@ -301,6 +302,7 @@ def test_init_refuses_a_place_that_cannot_be_written(capsys):
     assert capsys.readouterr().err.startswith("retention-kit: No project can be begun in 'orders.csv/ours': ")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no cron")
 def test_the_schedule_of_init_runs(tmp_path, capsys):
     folder = tmp_path / "our 50% 'project'"
@@ -373,6 +375,7 @@ def test_a_report_is_opened_where_that_is_asked_for(project, capsys, monkeypatch
     assert ("No browser could be opened here." in capsys.readouterr().err) is not is_opened
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless", "project")
 def test_what_was_asked_for_is_opened_and_no_other_segment(capsys):
     arguments = ["report", "--period", "2024-01", "--format", "html", "--static"]

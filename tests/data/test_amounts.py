@@ -39,6 +39,7 @@ def write_number(number: Decimal, group: str, decimal: str, digits: int, sign: s
 ENGINE = st.lists(st.integers(-9_999_999, 9_999_999), min_size=1, max_size=8)
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(
     ENGINE,
@@ -218,6 +219,7 @@ def test_most_signs_against_their_currency_are_refused():
         rk.load(orders=orders(["$5", "$6", "7"], currency="EUR"), currency="EUR", **UTC)
 
 
+@pytest.mark.long
 @settings(max_examples=20)
 @given(
     st.lists(st.tuples(st.integers(-999, 999), st.integers(100, 9_999_999)), min_size=1, max_size=5),

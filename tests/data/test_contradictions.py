@@ -224,6 +224,7 @@ def test_two_guests_who_paid_the_same_are_no_total():
 # The rows behind a check
 
 
+@pytest.mark.long
 def test_check_prints_the_rows_of_each_check(tmp_path, monkeypatch, capsys):
     data = rk.load(shop(tmp_path))
     for (name, check), rows in COUNTED.items():

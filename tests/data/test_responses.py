@@ -231,6 +231,7 @@ def test_a_scale_that_is_given_holds_and_has_its_own_top_boxes(survey, scale, sc
     assert checks(data) == {}
 
 
+@pytest.mark.long
 @settings(max_examples=6)
 @given(
     st.sampled_from(["1-7", "1-10", "0-2", "good/bad"]),

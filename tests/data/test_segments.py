@@ -85,6 +85,7 @@ def test_values_speak_where_the_name_does_not(kind):
     assert ("column" in data.excluded_columns) != is_segment
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(st.integers(1, 600), st.integers(1, 300))
 def test_at_most_200_values_or_5_percent_of_the_rows(rows, values):

@@ -210,6 +210,7 @@ def test_run_says_that_the_data_are_old(monkeypatch, capsys):
     assert calls == [(None, Period.parse("2024-05"))], "the gate is told what was expected"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("mail_server")
 def test_run_waits_until_the_last_day_of_a_period_is_over(project, monkeypatch, capsys):
     """Data that are read live hold orders of this morning already."""

@@ -186,6 +186,7 @@ def test_looking_writes_nothing(tmp_path):
     assert sorted(path.suffix for path in (tmp_path / "outbox").iterdir()) == [".eml", ".sqlite"]
 
 
+@pytest.mark.long
 def test_what_many_share_is_kept_once(tmp_path):
     """A thousand recipients of one message are one file and a thousand heads."""
     shared = b"Subject: s\r\n\r\n" + b"x" * 300_000

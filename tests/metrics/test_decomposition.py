@@ -64,6 +64,7 @@ def test_without_a_denominator_in_all_it_is_undefined_with_the_reason(before, no
     assert (result.change, result.parts, result.reason, result.unexplained) == (None, {}, EMPTY, 0)
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_random_cases_close():
     """Values that appear, vanish, or have no denominator among them, from one customer to ten million."""
     rng = np.random.default_rng(7)

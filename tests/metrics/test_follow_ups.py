@@ -294,6 +294,7 @@ def test_the_control_group_is_that_of_the_list_at_risk_and_a_larger_one_holds_it
 words = st.sampled_from(["yes", "no", "", "TRUE", "0", "1", "maybe", "2024-03-01"])
 
 
+@pytest.mark.long
 @settings(max_examples=12)
 @given(
     st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 9), words, words), min_size=1, max_size=25),

@@ -84,6 +84,7 @@ def test_parts_sum_to_the_whole():
         assert sum(part[name] for part in parts) == pytest.approx(whole[name], rel=1e-12)
 
 
+@pytest.mark.long
 def test_the_horizon_and_the_discount_are_settings():
     value = {}
     for options in ({}, {"discount": 0.0}, {"horizon_months": 6}, {"horizon_months": 6, "discount": 0.0}):

@@ -49,6 +49,7 @@ def test_expected_purchases_are_those_of_sixty_digits(draws):
         assert actual == pytest.approx(expected, rel=1e-8, abs=1e-300), (r, alpha, a, b, x, t_x, T, t)
 
 
+@pytest.mark.long
 def test_random_customers_get_finite_answers_within_bounds(draws):
     for r, alpha, a, b, x, t_x, T, t in draws:
         fit = model(r, alpha, a, b)
@@ -265,6 +266,7 @@ print([number.hex() for number in (bought.r, bought.alpha, bought.a, bought.b, s
 """
 
 
+@pytest.mark.long
 def test_a_fit_does_not_depend_on_the_number_of_processors():
     def fitted(threads: str) -> str:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads}

@@ -246,6 +246,7 @@ class Moves:
         self.back = np.where(known & ~stayed, end, 0.0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("company", "metric"),
     [

@@ -129,6 +129,7 @@ def with_distinct_times(history: dict[str, pd.DataFrame]) -> dict[str, pd.DataFr
     return spread_out
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 @pytest.mark.parametrize("every", ["week", "month", "quarter"])
@@ -183,6 +184,7 @@ def test_the_order_of_rows_is_nothing(history, random):
     pd.testing.assert_frame_equal(figures(shuffled), figures(history))
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 def test_rows_said_twice_count_once(history):
@@ -236,6 +238,7 @@ def test_what_happens_after_a_period_does_not_change_it(history, later):
     assert new.fillna(0).eq(0).all(), "a country not seen before is empty"
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 def test_segments_sum_to_the_whole(history):

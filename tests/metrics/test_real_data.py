@@ -122,6 +122,7 @@ every_shop = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by_line", [False, True], ids=["invoices", "lines"])
 def test_three_published_months(shared, tmp_path, capsys, by_line):
     """By line, the purchases without a customer come on top of the revenue."""
@@ -173,6 +174,7 @@ def test_months_add_up_to_the_whole_file(shop):
     assert total["new_customers"] == 4338
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shop", [INVOICES, LINES], indirect=True)
 def test_the_first_cohort_of_online_retail_is_as_published(shop):
     data, _ = shop

@@ -77,6 +77,7 @@ def random_orders(seed: int, count: int, customers: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.long
 @settings(max_examples=12)
 @given(st.integers(0, 10**6), st.integers(1, 400), st.integers(1, 120))
 def test_it_agrees_with_pandas_and_adds_up(seed, count, customers):

@@ -38,6 +38,7 @@ def drawing_process():
     drawing.close()
 
 
+@pytest.mark.long
 def test_the_other_process_draws_the_same_picture(drawing_process):
     pictures = [drawing.render_svg(bars(count), FONTS) for count in (2, 3)]
     assert not drawing_process.has_ended

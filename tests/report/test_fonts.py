@@ -144,6 +144,7 @@ def test_pictures_of_messages_are_drawn_with_it(tmp_path):
     assert fonts.unprintable_in_pictures([draw_svg(spec)], (font,)) == {}
 
 
+@pytest.mark.long
 def test_a_process_draws_with_the_fonts_that_it_was_started_with(japanese):
     drawing.close()
     try:

@@ -17,7 +17,10 @@ from retention_kit.report.execution import kernels
 from retention_kit.report.execution import templates as library
 from test_templates import notebook
 
-pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system"),
+]
 
 
 @pytest.fixture

@@ -415,6 +415,7 @@ def test_customers_are_never_named():
     assert b"\xc2\xa3400" in decoded  # 40 × £10
 
 
+@pytest.mark.long
 def test_each_basis_has_its_message(shared, tmp_path):
     from test_real_data import airport
 
@@ -518,6 +519,7 @@ def test_a_pack_holds_its_message(sample_pack, sample):
     assert to_bytes(compose(page, report=sample_pack / "report.en.pdf")) == raw
 
 
+@pytest.mark.long
 def test_a_chart_that_cannot_be_drawn_leaves_no_older_message(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "run", run_in_process)
     data = rk.load(orders=ORDERS.assign(country="France"), timezone="UTC", currency="GBP")

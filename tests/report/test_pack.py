@@ -44,6 +44,8 @@ from soup import soup_of
 from test_real_data import invoices
 from test_templates import ORDERS, notebook
 
+pytestmark = pytest.mark.long
+
 SYNTHETIC = "synthetic data"
 HOSTILE = ["../../x", "<script>alert(1)</script>", "=cmd|' /C calc'!A1", '#panic("x")', "France", "france"]
 PRINTED = {  # of Online Retail in November 2011: label → value, numerator, denominator as the tables print them
@@ -229,7 +231,6 @@ def test_the_html_names_no_address(any_pack):
     }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("text_of", [html_text, pdf_text])
 def test_no_line_of_code_is_in_a_report(any_pack, text_of):
     text = text_of(any_pack)
@@ -262,7 +263,6 @@ def test_html_stays_within_its_budget(any_pack):
     assert (any_pack / "report.en.html").stat().st_size < 1_500_000
 
 
-@pytest.mark.long
 def test_a_section_run_again_elsewhere_gives_the_same_pack(sample_pack, tmp_path):
     """Same bytes, the other sections taken from the notebooks of before."""
     shutil.copytree(sample_pack, tmp_path / sample_pack.name)
@@ -355,7 +355,6 @@ def test_other_figures_do_not_mix(tmp_path):
     assert "£47.00" not in text
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("in_process")
 def test_only_makes_every_section_where_the_others_would_be_lost(data, tmp_path):
     """But a first pack, or one that never had others, holds what is asked for."""
@@ -429,7 +428,6 @@ def test_values_of_the_data_stay_values(hostile, tmp_path):
     assert "'=cmd|' /C calc'!A1" in cells
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("in_process")
 def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_path):
     expected: dict[str, bytes] = {}
@@ -519,7 +517,6 @@ def test_nothing_is_computed_for_a_pack_that_is_unchanged(months, tmp_path, monk
     assert data.summaries == {}
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("in_process")
 def test_an_earlier_pack_counts_where_it_changes_what_is_said(months, tmp_path):
     """One that says what is still so leaves the later pack as it stands; one that said otherwise is told of in it."""
@@ -545,7 +542,6 @@ def own_metric(purchases):
 """
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("in_process")
 def test_an_edited_metric_or_own_template_is_made_again(data, tmp_path):
     options = {
@@ -629,7 +625,6 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError], ids=["Ctrl-C", "crash"])
 @pytest.mark.parametrize("target", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])

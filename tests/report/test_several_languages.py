@@ -34,6 +34,7 @@ def build(data, output: Path, **options: object) -> Path:
     return rk.build_report(data, output=output, **options).path
 
 
+@pytest.mark.long
 def test_both_at_once_are_the_same_as_each_alone(data, tmp_path):
     options = {"only": "overview,retention,cohorts", "formats": "html,pdf", "segment": "country"}
     both = build(data, tmp_path / "both", languages="en,ar", **options)

@@ -614,6 +614,7 @@ def slow():
     data.engine.go.set()
 
 
+@pytest.mark.long
 def test_what_is_shown_does_not_wait_long_for_what_is_computed(monkeypatch):
     before, during = sys.getswitchinterval(), []
     explorer = rk.explore(rk.sample()).wait()
@@ -626,6 +627,7 @@ def test_what_is_shown_does_not_wait_long_for_what_is_computed(monkeypatch):
     explorer.close()
 
 
+@pytest.mark.long
 def test_cancel_interrupts_and_puts_the_controls_back(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
@@ -642,6 +644,7 @@ def test_cancel_interrupts_and_puts_the_controls_back(slow):
     assert set(explorer.scorecard["segment"]) == {"", "channel"}
 
 
+@pytest.mark.long
 def test_the_first_computation_can_be_cancelled_and_begun_again():
     data = rk.sample()
     data.engine = engine = Slow(data.engine)
@@ -705,6 +708,7 @@ def test_closing_it_closes_all_of_it_and_ends_its_work(data):
     explorer.close()
 
 
+@pytest.mark.long
 def test_what_is_cached_is_shown_while_something_slow_runs(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
@@ -727,6 +731,7 @@ def test_a_failing_engine_is_a_sentence(slow):
     assert (explorer.segment, explorer._controls.column.value) == ("", "")
 
 
+@pytest.mark.long
 def test_the_engine_is_asked_in_one_other_thread():
     data = rk.sample()
     data.engine = Slow(data.engine)
@@ -739,6 +744,7 @@ def test_the_engine_is_asked_in_one_other_thread():
     assert {thread.name for thread in data.engine.threads} == {"retention-kit explorer"}
 
 
+@pytest.mark.long
 def test_results_arrive_on_the_event_loop(slow):
     explorer, engine = slow
 
@@ -776,6 +782,7 @@ def test_of_waiting_work_the_newest_is_done():
     assert done == ["third"]
 
 
+@pytest.mark.long
 def test_what_may_be_chosen_next_is_prepared():
     """While nothing is asked for: then it is shown at once, and with the figures of the scorecard."""
     days = ("2024-01-05", "2024-02-05", "2024-02-20", "2024-03-05", "2024-03-09", "2024-04-02")
@@ -842,6 +849,7 @@ def test_what_is_asked_for_goes_before_what_is_prepared():
 # The way out.
 
 
+@pytest.mark.long
 def test_open_as_notebook_writes_a_template_that_runs(fresh, tmp_path, monkeypatch):
     import nbformat
     from nbclient import NotebookClient
@@ -876,6 +884,7 @@ def test_a_metric_without_a_template_opens_in_the_one_for_all(tmp_path, monkeypa
     assert "a notebook cannot open again" in soup(explorer._reporting).get_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["sample", "path"])
 def test_no_notebook_is_written_that_would_show_other_figures(source, shop, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -890,6 +899,7 @@ def test_no_notebook_is_written_that_would_show_other_figures(source, shop, tmp_
     assert "retention.toml" in message
 
 
+@pytest.mark.long
 def test_while_a_report_is_built_the_explorer_answers_and_neither_ends_the_other(slow, tmp_path, monkeypatch):
     from retention_kit.report.build import builder as packs
 
@@ -918,6 +928,7 @@ def test_while_a_report_is_built_the_explorer_answers_and_neither_ends_the_other
     assert explorer.pack.period == "2025-12"
 
 
+@pytest.mark.long
 def test_build_report_makes_the_pack_of_the_selection(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     explorer = rk.explore(rk.sample(formats=["html"]), period="2025-11", segment="channel=web")
@@ -956,6 +967,7 @@ def test_a_build_can_be_cancelled(tmp_path, monkeypatch):
     assert soup(explorer._reporting).get_text() == "Cancelled: nothing was changed."
 
 
+@pytest.mark.long
 def test_reports_go_beside_the_project(explorer, shop, tmp_path, data):
     assert explorer._reporting._output == shop / "reports"
     assert rk.explore(rk.load(shop / "retention.toml"))._reporting._output == shop / "reports"
@@ -963,6 +975,7 @@ def test_reports_go_beside_the_project(explorer, shop, tmp_path, data):
     assert rk.explore(data, output=tmp_path).wait()._reporting._output == tmp_path
 
 
+@pytest.mark.long
 def test_a_path_may_be_given(shop):
     assert rk.explore(shop, period="2025-Q3").parameters["every"] == "quarter"
     assert Period.parse(rk.explore(str(shop)).period) == Period.parse("2025-12")

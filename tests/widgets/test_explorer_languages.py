@@ -28,6 +28,7 @@ def figures(texts) -> list[list[str]]:
     return [re.findall(r"\d[\d.,]*\d|\d", plain(text)) for text in texts]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tab", ["trend", "movements", "segments"])
 def test_tables_hold_the_same_figures(pair, tab):
     english, arabic = ([cell for row in cells(soup(opened(explorer, tab))) for cell in row] for explorer in pair)
