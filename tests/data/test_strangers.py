@@ -233,6 +233,7 @@ def test_a_file_of_another_kind_that_is_named_as_a_text_is_told(tmp_path, start)
         ("\ufeff <html>", "a web page"),
         ('[{"customer_id": "a", "amount": 5}]', "JSON"),
         ('{"customer_id": "a", "amount": 5}', "JSON"),
+        ('[\n  {\n    "customer_id": "a"\n  }\n]', "JSON"),
         ('<?xml version="1.0"?><orders/>', "XML"),
         (
             "version https://git-lfs.github.com/spec/v1\noid sha256:12\n",
@@ -240,7 +241,7 @@ def test_a_file_of_another_kind_that_is_named_as_a_text_is_told(tmp_path, start)
         ),
     ],
 )
-@pytest.mark.parametrize("name", ["orders.csv", "orders.parquet"])
+@pytest.mark.parametrize("name", ["orders.csv", "orders.parquet", "orders.xlsx"])
 def test_a_text_that_is_no_table_is_told(tmp_path, name, start, what):
     (tmp_path / name).write_text(start, "utf-8")
     with pytest.raises(DataError) as error:

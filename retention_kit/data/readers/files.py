@@ -26,13 +26,13 @@ _BINARY_STARTS = {  # first bytes of files that often have the name of a text fi
     b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
     b"PAR1\x15": "a Parquet file: name it .parquet",
 }
-_OTHER_STARTS = {  # those of texts that are no tables, in lower case: what an address answers, and what programs keep
+_OTHER_STARTS = {  # those of texts that are no tables, in lower case and without blanks
     b"<html": "a web page",
     b"<!doctype": "a web page",
     b"<?xml": "XML",
     b"[{": "JSON",
     b'{"': "JSON",
-    b"version https://git-lfs": "a pointer of Git LFS, which git lfs pull replaces by the file",
+    b"versionhttps://git-lfs": "a pointer of Git LFS, which git lfs pull replaces by the file",
 }
 
 
@@ -131,7 +131,7 @@ def refuse_irregular(path: Path) -> None:
     kind = next((kind for first, kind in _BINARY_STARTS.items() if start.startswith(first)), None)
     if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
         raise DataError("{file} is no text but {kind}.", file=path.name, kind=Phrase(kind))
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    text = b"".join(start.removeprefix(b"\xef\xbb\xbf").lower().split())
     if other := next((kind for first, kind in _OTHER_STARTS.items() if text.startswith(first)), None):
         raise DataError("{file} holds no table but {kind}.", file=path.name, kind=Phrase(other))
 
@@ -145,6 +145,7 @@ def _inspect_workbook(path: Path) -> tuple[list[str], bool]:
     """The names of a workbook's sheets, and whether any may have merged cells."""
     from python_calamine import CalamineError, CalamineWorkbook
 
+    refuse_irregular(path)
     is_merged = check_workbook(path)
     try:
         with CalamineWorkbook.from_path(path) as book:
