@@ -55,6 +55,7 @@ def message(folder):
 def texts_of(page: str) -> list[str]:
     """The texts of HTML, those of attributes too; pictures tell theirs in their description."""
     page = re.sub(r"(?s)<!--.*?-->|<(script|style|svg|title)\b.*?</\1>", " ", page)
+    page = re.sub(r'<span class="short">([^<]*)</span>', r"\1", page)  # of one sentence with what is around it
     parts = re.findall(r">([^<]+)<", page) + re.findall(r'\b(?:alt|title|data-label)="([^"]*)"', page)
     return [unescape(part) for part in parts if part.strip()]
 
