@@ -682,8 +682,14 @@ def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
         }
     )
     options = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-03-01"}
-    rated = {"rates": rates(date(2024, 1, 1), date(2024, 3, 1), 9)}
-    embedded, remote = load_both(database, options, orders=orders, subscriptions=spells, responses=answers, **rated)
+    daily = rates(date(2024, 1, 1), date(2024, 3, 1), 9)
+    tables = {
+        "orders": orders,
+        "subscriptions": spells,
+        "responses": answers,
+        "rates": daily[daily["currency"] == "USD"],
+    }
+    embedded, remote = load_both(database, options, **tables)
     assert embedded.quality.to_dict("records") == remote.quality.to_dict("records")
     assert {
         "word for an empty cell",
