@@ -620,15 +620,26 @@ def test_an_as_of_long_after_all_data_is_told_with_their_end(as_of, days, capsys
 
 
 @pytest.mark.parametrize("rows", ["orders", "lines"])
-def test_a_condition_that_leaves_nothing_is_told(rows, tmp_path):
+@pytest.mark.parametrize(
+    ("conditions", "named"),
+    [
+        ('where = "amount > 1000"', "where"),
+        ("leave_out = { test = \"customer_id <> ''\" }", "leave_out"),
+        ('where = "amount > 5"\nleave_out = { test = "amount > 6" }', "where and leave_out"),
+    ],
+)
+def test_conditions_that_leave_nothing_are_told(rows, conditions, named, tmp_path):
+    """Who was a customer before is no row of a table that figures are of, whatever is left out there."""
     (tmp_path / "o.csv").write_text(
         "customer_id,order_id,ordered_at,amount\na,1,2024-01-05,5\nb,2,2024-01-06,7\n", "utf-8"
     )
-    settings = f'[data.orders]\npath = "o.csv"\nrows = "{rows}"\nwhere = "amount > 1000"\n'
+    (tmp_path / "earlier.csv").write_text("customer_id\na\nb\n", "utf-8")
+    settings = f'[data.orders]\npath = "o.csv"\nrows = "{rows}"\n{conditions}\n'
+    settings += '[data.known_customers]\npath = "earlier.csv"\nwhere = "customer_id = \'a\'"\n'
     (tmp_path / "retention.toml").write_text(settings, "utf-8")
     with pytest.raises(DataError) as error:
         rk.load(tmp_path)
-    assert str(error.value) == "The tables hold no usable row: where leaves out every row (2)."
+    assert str(error.value) == f"The tables hold no usable row: every row (2) is left out by {named}."
 
 
 @pytest.mark.parametrize(("as_of", "is_reported"), [("2024-12-01", False), ("2026-01-01", True)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.schema import table_name
-from retention_kit.errors import DataError, Phrase
+from retention_kit.errors import DataError, Listed, Phrase
 from retention_kit.wording import Verbatim, Written, sentence
 
 QUIET = 28  # days without an event that are normal
@@ -17,13 +17,13 @@ FEW = 10  # days on which subscriptions began: so few may run on as they are for
 
 
 def known_span(
-    engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date, left_out: int = 0
+    engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date, left_out: Mapping[str, int]
 ) -> tuple[date, dict[str, date], dict[str, date]]:
     """The as-of date, by default the midnight after the last event until today, and the first and the last date before
     it in each table.
 
-    An `ended_at` in the future is a plan, not an event. `left_out` rows are left out by `where`. Raises DataError where
-    no row can be used.
+    An `ended_at` in the future is a plan, not an event. `left_out` has the rows that settings leave out, by name.
+    Raises DataError where no row can be used.
     """
     until = as_of or tomorrow
     ended = {"subscriptions": f"max(CASE WHEN ended_at < TIMESTAMP '{tomorrow}' THEN ended_at END)"}
@@ -43,7 +43,7 @@ def known_span(
     return as_of or max(ends.values()) + timedelta(days=1), starts, ends
 
 
-def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None, left_out: int) -> Phrase:
+def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None, left_out: Mapping[str, int]) -> Phrase:
     """Why no row can be used: all are later, left out, or set aside, most of them for one reason."""
     counted = engine.rows(
         " UNION ALL ".join(
@@ -58,8 +58,9 @@ def _why_none(engine: Engine, tables: Iterable[str], as_of: date | None, left_ou
         return Phrase(template, as_of=as_of, first=min(later))
     if later:
         return Phrase("All usable rows are dated in the future: correct the dates, or set as_of.")
-    if not counted and left_out:
-        return Phrase("The tables hold no usable row: where leaves out every row ({rows:,}).", rows=left_out)
+    if not counted and (settings := [name for name, rows in left_out.items() if rows]):
+        template = "The tables hold no usable row: every row ({rows:,}) is left out by {settings}."
+        return Phrase(template, rows=sum(left_out.values()), settings=Listed(settings, " and "))
     if not counted:
         return Phrase("The tables hold no usable row.")
     table, problem, failed, _ = max(counted, key=lambda row: row[2])

@@ -135,7 +135,11 @@ class Cleaning:
         """Set the as-of date; raises DataError or SettingsError if no row is before it."""
         report, basis = self.settings.report, self.settings.definitions.basis
         tomorrow = today(report.timezone) + timedelta(days=1)
-        left_out = sum(count.rows for count in self.counts if count.check in WHERE)
+        counts = [count for count in self.counts if count.table in self.columns]
+        left_out = {
+            "where": sum(count.rows for count in counts if count.check in WHERE),
+            "leave_out": sum(count.rows for count in counts if count.check.startswith("left out: ")),
+        }
         self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow, left_out)
         self.behind = left_behind(self.engine, ends, self.as_of, is_set=report.as_of is not None)
         if basis and basis not in self.starts:
