@@ -136,6 +136,11 @@ def test_a_copy_of_a_file_is_told(tmp_path):
     assert [warning for warning in data.warnings if "jan_again.csv is jan.csv" in warning]
 
 
+def test_two_files_of_one_row_may_be_alike(tmp_path):
+    one = "customer_id,ordered_at,amount\n,2024-01-05,10\n"
+    assert "file that is a copy of another" not in checks(load(tmp_path, north=one, south=one))
+
+
 @pytest.mark.parametrize("table", ["orders", "known_customers", "tickets", "invitations"])
 def test_a_table_without_rows_has_its_warning(tmp_path, table):
     """A finding about a file that holds its header alone is no division by its rows."""
@@ -214,6 +219,16 @@ def test_every_sum_of_rows_since_the_last_and_of_all_is_a_finding(months, refund
     frame = pd.DataFrame(rows, columns=["customer_id", "amount"])
     frame["ordered_at"] = pd.date_range("2024-01-05", periods=len(rows)).astype(str)
     assert checks(rk.load(orders=frame, **UTC))["row that sums the others"] == len(months) + has_grand
+
+
+def test_of_rows_without_a_customer_the_last_of_a_file_may_be_a_total(tmp_path):
+    """In the middle of a file a guest may happen to pay as much as all before together."""
+    rows = "A,1,2024-01-05,10\nB,2,2024-01-06,20\nC,3,2024-01-07,30\n"
+    guest, last = ",4,2024-01-08,60\n", "D,5,2024-01-09,5\n"
+    told = "row that sums the others"
+    assert told not in checks(load(tmp_path, a=HEAD + rows + guest + last))
+    both = HEAD + rows + guest, HEAD + (rows + guest).replace(",1,", ",6,").replace(",2,", ",7,").replace(",4,", ",8,")
+    assert checks(load(tmp_path, a=both[0], b=both[1].replace(",3,", ",9,")))[told] == 2
 
 
 def test_two_guests_who_paid_the_same_are_no_total():

@@ -15,7 +15,7 @@ from retention_kit.data.schema import IDENTITY
 from retention_kit.data.values.ids import TOTALS
 from retention_kit.wording import COMMA, Sentence, quoted, sentence
 
-_CANDIDATES = 3  # an unnamed total is among the largest amounts
+_CANDIDATES = 3  # unnamed totals that are looked for, the largest
 _FEWEST = 3  # rows that a total sums up: two equal amounts are no sum
 _FEWEST_NAMED = 2  # of a named total, since the one before
 _BEGINNING = 20_000  # rows that are summed up first
@@ -30,8 +30,8 @@ _REPEATED = ("same line in another file", "identical row", "same order_id, other
 def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows: int) -> list[Count]:
     """Count rows whose amount is the sum of rows before them in the same file.
 
-    With a customer called a total, of all rows or of those since the last total; without a customer, of all rows.
-    `rows` is the number of rows of the table.
+    With a customer called a total, of all rows or of those since the last total; without a customer, of all rows, and
+    only the last row of a file: in the middle, a guest may pay just as much. `rows` is the number of rows of the table.
     """
     if not columns.values.may_hold_totals:
         return []
@@ -43,8 +43,9 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows
     )
     candidates = engine.rows(
         f"SELECT _row, customer_id, currency, amount, part, is_named FROM ({usable}) AS source_rows "
-        "WHERE amount > 0 AND (customer_id IS NULL OR is_named) ORDER BY is_named DESC, amount DESC, _row LIMIT "
-        f"{_CANDIDATES}"
+        "WHERE amount > 0 AND (is_named OR customer_id IS NULL AND _row IN "
+        f"(SELECT max(_row) FROM ({usable}) AS source_rows GROUP BY part)) "
+        f"ORDER BY is_named DESC, amount DESC, _row LIMIT {_CANDIDATES}"
     )
     if not candidates:
         return []

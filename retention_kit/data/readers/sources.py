@@ -321,7 +321,7 @@ def _find_copies(engine: Engine, files: list[Path], readers: list[str]) -> Itera
         if sizes.count(size) < 2 or (first := firsts.setdefault(fingerprint([path]), path)) is path:
             continue
         ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
-        if rows:
+        if rows > 1:  # of a single one, such as an answer of nobody, the like may come again
             detail = sentence("quality.details.copy_of", file=path.name, other=first.name)
             yield Finding("file that is a copy of another", rows, detail)
 
