@@ -109,9 +109,13 @@ def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
     return claims
 
 
-def usual_value(rows: pd.DataFrame, metric: str, period: Period) -> float | None:
-    """The median of a figure over at most twelve earlier complete periods; None for fewer than three."""
-    before = [str(period.shift(-number)) for number in range(1, USUAL + 1)]
+def usual_value(rows: pd.DataFrame, metric: str, period: Period, first: Period | None = None) -> float | None:
+    """The median of a figure over at most twelve earlier complete periods; None for fewer than three.
+
+    `first` is that in which its table begins: zeros of before are no figures.
+    """
+    earlier = [period.shift(-number) for number in range(1, USUAL + 1)]
+    before = [str(other) for other in earlier if first is None or other >= first]
     values = rows[(rows["metric"] == metric) & rows["period"].isin(before) & rows["complete"]]["value"].dropna()
     return float(values.median()) if len(values) >= LEAST else None
 

@@ -54,6 +54,16 @@ def test_the_lost_stand_beside_what_is_usual(before, comparison):
     )
 
 
+def test_zeros_of_before_the_table_begins_are_not_usual():
+    """Answers are known from 2022 on, subscriptions from 2023 on, when 0, 4, 4, 1 and 7 were lost."""
+    lost = {"2023-02": 4, "2023-03": 4, "2023-04": 1, "2023-05": 7, "2023-06": 3}
+    answer = pd.DataFrame({"responded_at": ["2022-01-05"], "survey": "nps", "score": 9, "scale": "0-10"})
+    options = {"timezone": "UTC", "currency": "GBP", "as_of": "2023-07-01"}
+    data = rk.load(subscriptions=spells(lost), responses=answer, **options)
+    items = Page("2023-06", data=data).attention().data["items"]
+    assert any("lost in June 2023: 3 (4 in a usual month)" in item for item in items)
+
+
 def test_of_two_months_nothing_is_usual():
     (item,) = page({"2023-03": 3}, "2023-03").attention().data["items"]
     assert "usual" not in item
