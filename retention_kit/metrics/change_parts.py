@@ -143,9 +143,7 @@ _SUMS: dict[str, tuple[str, str, Any, Any]] = {
     "mrr": (
         "mrr",
         "end",
-        lambda now, _: (
-            now["new_squared"] + now["expansion_squared"] + now["reactivation_squared"] + now["loss_squared"]
-        ),
+        lambda now, then: now["end_squared"] + then["end_squared"] - 2 * now["end_crossed"],
         lambda now, _: (now["changes"], now["changes"]),
     ),
 }

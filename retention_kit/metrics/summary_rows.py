@@ -57,6 +57,7 @@ class SummaryRow:
     key: ClassVar[str] = ""  # another column that identifies a row
     is_state: ClassVar[bool] = False  # running sums of changes; else events
     is_monthly: ClassVar[bool] = False  # money in twelfths of the minor unit
+    is_paired: ClassVar[bool] = False  # some columns are about a period and the one before
 
     segment_value: str
     period: int
@@ -73,6 +74,7 @@ class Movements(SummaryRow):
     """
 
     is_state = True
+    is_paired = True
 
     start: int = exact(at_start="1")
     new: int = exact(changes=_if("kind = 'new'"))
@@ -82,10 +84,8 @@ class Movements(SummaryRow):
     end: int = exact(at_end="1")
     active: int = exact(active="1")
     early_churned: int = exact(first_active="1", first_at_end="-1")
-    at_start_again: int = exact(at_start_again="1")
-    retained_again: int = exact(
-        at_start_again="1", ending="CASE WHEN begins AND until_period = from_period + 1 THEN 0 ELSE -1 END"
-    )
+    at_start_again: int = squares(at_start_again="1")
+    retained_again: int = squares(at_start_again="1", ending_again="-1")
 
 
 def _change(kind: str, value: str = "amount") -> str:
@@ -97,12 +97,14 @@ class Mrr(SummaryRow):
     """MRR at the start and end of a period and how it changed, with the sums of squares for the intervals.
 
     Amounts are in the report's currency, squares and products in its square; decreases are positive. `…_before` is of
-    the period right before, `…_crossed` the product of the two; these are at the rates of each period's start.
+    the period right before, `…_crossed` the product of the two; these are at the rates of each period's start. `end_…`
+    and `…_stayed` are of who pays at the start and the end, at the rates of each.
     """
 
     table = "subscriptions"
     is_state = True
     is_monthly = True
+    is_paired = True
 
     start: float = exact(1, at_start="amount")
     new: float = exact(1, changes=_change("new"))
@@ -117,8 +119,6 @@ class Mrr(SummaryRow):
     customers_at_start: int = exact(at_start="1")
     customers: int = exact(at_end="1")
     changes: int = exact(changes=_if("kind <> 'fx'"))
-    gone: int = exact(kept=_if("amount = -base"))
-    gone_mrr: float = exact(1, kept=_if("amount = -base", "base"))
     start_squared: float = squares(2, at_start="wide * wide")
     end_squared: float = squares(2, at_end="wide * wide")
     kept_squared: float = squares(2, kept="wide * wide")
@@ -131,6 +131,10 @@ class Mrr(SummaryRow):
     loss_squared: float = squares(2, changes=_if("is_loss", "wide * wide"))
     start_expansion: float = squares(2, changes=_change("expansion", "wide * wide_base"))
     start_loss: float = squares(2, changes=_if("is_loss", "wide * wide_base"))
+    end_crossed: float = squares(2, pairs="at_end * paid")
+    end_stayed: float = squares(1, pairs=_if("paid > 0", "at_end"))
+    start_stayed: float = squares(1, pairs=_if("at_end > 0", "paid"))
+    stayed: float = squares(pairs=_if("paid > 0 AND at_end > 0"))
     start_crossed: float = squares(2, pairs="paid * paid_before")
     kept_crossed: float = squares(2, pairs="kept * kept_before")
     kept_start_before: float = squares(2, pairs="kept * paid_before")
@@ -155,6 +159,7 @@ class Purchases(SummaryRow):
     """
 
     table = "orders"
+    is_paired = True
 
     buyers: int = exact(customers="1")
     purchases: int = exact(customers="purchases")
@@ -168,19 +173,19 @@ class Purchases(SummaryRow):
     purchases_squared: float = squares(customers="wide_purchases * wide_purchases")
     revenue_squared: float = squares(2, customers="wide * wide")
     revenue_purchases: float = squares(1, customers="wide * wide_purchases")
-    stayed: float = squares(customers="is_both")
-    purchases_crossed: float = squares(customers="wide_purchases * wide_purchases_before")
-    purchases_both: float = squares(customers="purchases * is_both")
-    purchases_before: float = squares(customers="purchases_before")
-    revenue_crossed: float = squares(2, customers="wide * wide_before")
-    revenue_both: float = squares(1, customers="revenue * is_both")
-    revenue_before: float = squares(1, customers="revenue_before")
-    revenue_purchases_before: float = squares(1, customers="wide * wide_purchases_before")
-    purchases_revenue_before: float = squares(1, customers="wide_purchases * wide_before")
-    repeat_crossed: float = squares(customers="is_repeat * was_repeat")
-    repeat_both: float = squares(customers="is_repeat * is_both")
-    repeat_before: float = squares(customers="was_repeat")
-    returning_before: float = squares(customers="was_returning")
+    stayed: float = squares(both="1")
+    purchases_crossed: float = squares(both="wide_purchases * wide_purchases_before")
+    purchases_both: float = squares(both="purchases")
+    purchases_before: float = squares(both="purchases_before")
+    revenue_crossed: float = squares(2, both="wide * wide_before")
+    revenue_both: float = squares(1, both="revenue")
+    revenue_before: float = squares(1, both="revenue_before")
+    revenue_purchases_before: float = squares(1, both="wide * wide_purchases_before")
+    purchases_revenue_before: float = squares(1, both="wide_purchases * wide_before")
+    repeat_crossed: float = squares(both="is_repeat * was_repeat")
+    repeat_both: float = squares(both="is_repeat")
+    repeat_before: float = squares(both="was_repeat")
+    returning_before: float = squares(both="was_returning")
 
 
 def _answers(survey: str, value: str, condition: str = "") -> Any:
@@ -189,7 +194,7 @@ def _answers(survey: str, value: str, condition: str = "") -> Any:
 
 def _paired(survey: str, value: str) -> Any:
     """Over those who answered in the period right before too."""
-    return _column("products", 0, {"rows": _if(f"survey = '{survey}' AND weight_before IS NOT NULL", value)})
+    return _column("products", 0, {"twice": _if(f"survey = '{survey}'", value)})
 
 
 def _beside(survey: str, value: str) -> Any:
@@ -207,6 +212,7 @@ class Feedback(SummaryRow):
     """
 
     table = "responses"
+    is_paired = True
 
     nps_answers: float = _answers("nps", "1")
     nps_weight: float = _answers("nps", "weight")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from itertools import pairwise
 from math import sqrt
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ import oracle_cases as cases
 import retention_kit as rk
 from oracle_calendar import bounds
 from oracle_money import running, worth
+from oracle_tables import grouped
+from retention_kit.metrics.change_parts import segment_changes
 from retention_kit.metrics.formulas import Z95, difference, paired
 from retention_kit.metrics.scorecard import _Measures
 from retention_kit.metrics.summary_rows import Mrr
@@ -30,7 +33,16 @@ MONEY = (
     "gross_revenue_churn_rate",
     "net_revenue_churn_rate",
     "quick_ratio",
+    "average_revenue_per_account",
 )
+BOUGHT = (
+    "repeat_purchase_rate",
+    "returning_customer_rate",
+    "average_purchase_value",
+    "purchase_frequency",
+    "average_revenue_per_customer",
+)
+SCORES = ("net_promoter_score", "customer_satisfaction_score", "customer_effort_score")
 
 
 def rates(books, label: str) -> dict[str, Parts]:
@@ -42,7 +54,7 @@ def rates(books, label: str) -> dict[str, Parts]:
 
 
 def money(books, label: str) -> dict[str, Parts]:
-    """At the rates of the start, which a change between two ends is paired by."""
+    """At the rates of the start, which a change between two ends is paired by; per account at those of the end."""
     start, end = bounds(label)
     end, parts = min(end, books.as_of), {metric: {} for metric in MONEY}
     for customer, spells in books.spells_of.items():
@@ -55,6 +67,40 @@ def money(books, label: str) -> dict[str, Parts]:
         parts["gross_revenue_churn_rate"][customer] = (less, was)
         parts["net_revenue_churn_rate"][customer] = (was - now if was else -back, was)
         parts["quick_ratio"][customer] = (counted, less)
+        at_end = float(worth(running(spells, books, end), books, end)) / 1200
+        parts["average_revenue_per_account"][customer] = (at_end, at_end > 0)
+    return parts
+
+
+def bought(books, label: str) -> dict[str, Parts]:
+    start, end = bounds(label)
+    parts = {metric: {} for metric in BOUGHT}
+    window = oracle.purchases_between(books, start, min(end, books.as_of))
+    by_customer = grouped((purchase.customer, purchase) for purchase in window if purchase.customer)
+    for customer, purchases in by_customer.items():
+        spent, count = float(sum(purchase.cents for purchase in purchases)) / 100, len(purchases)
+        parts["repeat_purchase_rate"][customer] = (count > 1, 1)
+        parts["returning_customer_rate"][customer] = (books.first_purchase[customer] < start, 1)
+        parts["average_purchase_value"][customer] = (spent, count)
+        parts["purchase_frequency"][customer] = (count, 1)
+        parts["average_revenue_per_customer"][customer] = (spent, 1)
+    return parts
+
+
+def answered(books, label: str) -> dict[str, Parts]:
+    """The last answer of each customer, in points or as what lies in the top boxes."""
+    start, end = bounds(label)
+    parts = {metric: {} for metric in SCORES}
+    for metric, survey in zip(SCORES, ("nps", "csat", "ces"), strict=True):
+        for answer in oracle.answers_of(books, survey, start, min(end, books.as_of)):
+            above = answer.score - int(answer.scale.split("-")[1])
+            value = {
+                "nps": 100 * ((above >= -1) - (above <= -4)),
+                "csat": above > -2,
+                "ces": above > (-3 if answer.scale == "1-7" else -2),
+            }
+            if answer.customer:
+                parts[metric][answer.customer] = (value[survey], 1)
     return parts
 
 
@@ -63,21 +109,35 @@ def products(now: Parts, before: Parts) -> tuple[float, ...]:
     return tuple(sum(later[i] * earlier[j] for later, earlier in both) for i in (0, 1) for j in (0, 1))
 
 
-def measured(data, books, parts, metrics, labels=None) -> Iterator[tuple]:
-    """Each metric's measures and what customers add to them, in two periods in a row."""
+def measured(data, books, parts, metrics, labels=None, segment=None) -> Iterator[tuple]:
+    """Each metric's measures and what customers add to them, in two periods in a row; by segment value, if any."""
     measures = _Measures(data)
     for earlier, later in pairwise(labels or oracle.all_periods(books, "month")):
-        own = parts(books, earlier), parts(books, later)
+        pair = (later, earlier)
+        values = [values_of(books, label, segment) for label in pair]
+        by_metric = [parts(books, label) for label in pair]
         for metric in metrics:
-            before, now = (
-                measures.measure(rk.METRICS[metric], Period.parse(label), None, "") for label in (earlier, later)
-            )
-            yield metric, later, now, before, own[1][metric], own[0][metric]
+            for value in sorted({values[0](customer) for customer in by_metric[0][metric]}):
+                yield (
+                    metric,
+                    f"{later} {value}".strip(),
+                    *(measures.measure(rk.METRICS[metric], Period.parse(label), segment, value) for label in pair),
+                    *(
+                        {customer: part for customer, part in all_[metric].items() if value_of(customer) == value}
+                        for value_of, all_ in zip(values, by_metric, strict=True)
+                    ),
+                )
 
 
-def differences(data, books, parts, metrics, tolerance=1e-9, labels=None) -> list[str]:
+def values_of(books, label: str, segment: str | None):
+    """A function that gives the value of a customer in a period; "" without a segment."""
+    value_of = oracle.segment_of(books, segment, min(bounds(label)[1], books.as_of))
+    return lambda customer: value_of(SimpleNamespace(customer=customer))
+
+
+def differences(data, books, parts, metrics, tolerance=1e-9, labels=None, segment=None) -> list[str]:
     lines, count = [], 0
-    for metric, label, now, _, own, own_before in measured(data, books, parts, metrics, labels):
+    for metric, label, now, _, own, own_before in measured(data, books, parts, metrics, labels, segment):
         expected = products(own, own_before)
         count += any(expected)
         if now.value is not None and now.crossed != pytest.approx(expected, rel=tolerance, abs=tolerance):
@@ -116,6 +176,52 @@ def test_money_in_several_currencies():
     )
     books = cases.tricky(range(6), "subscriptions", ("EUR", None, "usd", "gbp"), daily)
     assert differences(*books, money, MONEY, 1e-6) == []
+
+
+@pytest.mark.parametrize(
+    ("basis", "parts", "metrics"),
+    [
+        ("orders", rates, RATES),
+        ("orders", bought, BOUGHT),
+        ("orders", answered, SCORES),
+        ("subscriptions", rates, RATES),
+        ("subscriptions", money, MONEY),
+    ],
+    ids=["buyers", "purchases", "answers", "members", "MRR"],
+)
+@pytest.mark.parametrize("segment", [None, "country"])
+def test_of_a_value_those_are_paired_who_had_it_before_too(basis, parts, metrics, segment):
+    """Who moves between values is in the figure of one now, and was in that of the other."""
+    assert differences(*cases.tricky(range(6), basis), parts, metrics, segment=segment) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "basis", "parts", "per_customer"),
+    [
+        ("revenue", "orders", bought, "average_revenue_per_customer"),
+        ("mrr", "subscriptions", money, "average_revenue_per_account"),
+    ],
+    ids=["revenue", "MRR"],
+)
+def test_who_moves_between_values_changes_the_sums_of_both(metric, basis, parts, per_customer):
+    """The half width of a value's change: what each customer adds to it, or no longer does, squared."""
+    data, books = cases.tricky(range(6), basis)
+    labels, count = ("2024-02", "2024-03"), 0
+    amounts = [{customer: part[0] for customer, part in parts(books, label)[per_customer].items()} for label in labels]
+    values = [values_of(books, label, "country") for label in labels]
+    for row in segment_changes(data, Period.parse(labels[1]), "country", [metric]).itertuples():
+        if row.value:
+            changes = [
+                sum(
+                    sign * amount.get(customer, 0) * (value_of(customer) == row.value)
+                    for sign, amount, value_of in zip((-1, 1), amounts, values, strict=True)
+                )
+                for customer in amounts[0].keys() | amounts[1].keys()
+            ]
+            assert row.now - row.before == pytest.approx(sum(changes)), row.value
+            assert row.high - (row.now - row.before) == pytest.approx(Z95 * sqrt(sum(change**2 for change in changes)))
+            count += 1
+    assert count >= 3
 
 
 @pytest.mark.parametrize("basis", cases.BASES)

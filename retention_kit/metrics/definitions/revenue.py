@@ -202,9 +202,7 @@ def average_revenue_per_account(mrr: Mrr) -> Measure:
     """
     m = mrr
     measure = mean(m.end, m.end_squared, m.customers, "Nobody paid at the period's end.")
-    # Who paid at the start, which is the end of the period before; at the exchange rates of then.
-    stayed = (m.start - m.gone_mrr, m.customers_at_start - m.gone)
-    return replace(measure, crossed=(m.start_squared + m.start_kept, m.start + m.kept_change, *stayed))
+    return replace(measure, crossed=(m.end_crossed, m.end_stayed, m.start_stayed, m.stayed))
 
 
 def _of_start(mrr: Mrr, part: float, squares: tuple[float, float] | None, **bounds: float) -> Measure:

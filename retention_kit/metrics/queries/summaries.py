@@ -226,6 +226,7 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         "own_value": value.format(top_values_sql(segment) if segment and table in data.segments[segment] else "NULL"),
         **segment_parts(segment),
         "keys": f"{key}, " if key else "",
+        "looks_back": "moves.looks_back" if row.is_paired else "0",
         "columns": ", ".join(names),
         "negatives": ", ".join(f"-{key}" for key in names),
         "totals": ", ".join(f"SUM({key}) AS {key}" for key in names),

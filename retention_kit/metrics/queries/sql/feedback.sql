@@ -1,6 +1,6 @@
 -- The inputs of scores; `part` is an answer's contribution. As answers of one customer are not independent, each comes
--- with the customer's others to the survey in the period (beside), and with all of the period before, since changes
--- are paired by customer.
+-- with the customer's others to the survey in the period (beside), and with all of the period before (twice), since
+-- changes are paired by customer; of a segment value those who had it then, too (looks_back).
 valued AS (
     SELECT *, weight * CASE WHEN survey = 'nps' AND score >= 9 THEN 1 WHEN survey = 'nps' AND score <= 6 THEN -1
                             WHEN survey = 'csat' AND score > high - $csat_top THEN 1
@@ -25,5 +25,7 @@ pairs AS (
         AND earlier.period = valued.period - 1
 ),
 moves AS (
-    SELECT customer_id, own_value, period, $rows_columns FROM pairs
+    SELECT customer_id, own_value, period, 0 AS looks_back, $rows_columns FROM pairs
+    UNION ALL
+    SELECT customer_id, own_value, period, 1, $twice_columns FROM pairs WHERE weight_before IS NOT NULL
 )

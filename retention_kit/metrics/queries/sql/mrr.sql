@@ -1,6 +1,7 @@
 -- MRR movements, in twelfths of a minor unit, with the squares for intervals. What the customers of the start still
 -- pay (kept) is at the rates of the start. Changes are paired by customer, so what they do in a span comes with what
--- they did in the one before (pairs), each at the rates of its start.
+-- they did in the one before (pairs), each at the rates of its start; of a segment value those who had it then, too
+-- (looks_back).
 WITH paying AS (
     SELECT customer_id, from_period, until_period, mrr AS amount, CAST(mrr AS DECIMAL(19, 0)) AS wide
     FROM levels WHERE mrr > 0
@@ -19,7 +20,7 @@ changed AS (
 -- those after them, and of those with two alike before their end.
 twice AS (
     SELECT levels.customer_id, levels.from_period, levels.from_period + 1 AS until_period, levels.first_paid,
-           levels.mrr_before AS paid, levels.mrr_unmoved AS ended,
+           levels.mrr_before AS paid, levels.mrr_unmoved AS ended, levels.mrr AS at_end,
            coalesce(earlier.mrr_before, levels.mrr_before) AS paid_before,
            coalesce(earlier.mrr_unmoved, levels.mrr_before) AS ended_before
     FROM levels
@@ -27,14 +28,15 @@ twice AS (
         AND earlier.until_period = levels.from_period AND earlier.from_period = levels.from_period - 1
     WHERE levels.mrr_before > 0 OR earlier.mrr_before > 0
     UNION ALL
-    SELECT customer_id, from_period + 1, from_period + 2, first_paid, mrr, mrr, mrr_before, mrr_unmoved
-    FROM levels WHERE mrr > 0 AND until_period > from_period + 1 AND (mrr_before > 0 OR first_paid < from_period)
+    SELECT customer_id, from_period + 1, from_period + 2, first_paid, mrr, mrr, mrr, mrr_before, mrr_unmoved
+    FROM levels WHERE mrr > 0 AND until_period > from_period + 1
     UNION ALL
-    SELECT customer_id, from_period + 2, until_period, first_paid, mrr, mrr, mrr, mrr
+    SELECT customer_id, from_period + 2, until_period, first_paid, mrr, mrr, mrr, mrr, mrr
     FROM levels WHERE mrr > 0 AND until_period > from_period + 2
 ),
 pairs AS (
     SELECT customer_id, from_period, until_period, CAST(paid AS DECIMAL(19, 0)) AS paid,
+           CAST(at_end AS DECIMAL(19, 0)) AS at_end,
            CAST(CASE WHEN paid > 0 THEN ended - paid ELSE 0 END AS DECIMAL(19, 0)) AS kept,
            CAST(greatest(paid - ended, 0) AS DECIMAL(19, 0)) AS lost,
            CAST(CASE WHEN paid > 0 THEN 0 ELSE ended END AS DECIMAL(19, 0)) AS back,
@@ -49,13 +51,13 @@ pairs AS (
     FROM twice
 ),
 moves AS (
-    SELECT customer_id, from_period, until_period, $at_end_columns FROM paying
+    SELECT customer_id, from_period, until_period, 0 AS looks_back, $at_end_columns FROM paying
     UNION ALL
-    SELECT customer_id, from_period + 1, until_period + 1, $at_start_columns FROM paying
+    SELECT customer_id, from_period + 1, until_period + 1, 0, $at_start_columns FROM paying
     UNION ALL
-    SELECT customer_id, from_period, from_period + 1, $kept_columns FROM kept
+    SELECT customer_id, from_period, from_period + 1, 0, $kept_columns FROM kept
     UNION ALL
-    SELECT customer_id, period, period + 1, $changes_columns FROM changed
+    SELECT customer_id, period, period + 1, 0, $changes_columns FROM changed
     UNION ALL
-    SELECT customer_id, from_period, until_period, $pairs_columns FROM pairs
+    SELECT customer_id, from_period, until_period, 1, $pairs_columns FROM pairs
 )

@@ -4,4 +4,5 @@ placed AS (
     FROM moves
     LEFT JOIN $values v ON v.customer_id = moves.customer_id
         AND v.from_period <= moves.period AND v.until_period > moves.period
+    WHERE $looks_back = 0 OR v.from_period IS NULL OR v.from_period < moves.period
 )
