@@ -102,12 +102,20 @@ def check_choice(error: type[RetentionKitError], template: str, choices: Collect
         raise error(template, **values, hint=did_you_mean(name, choices))
 
 
+def nearest(name: object, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The choice that is spelled most like a name, if any is near it."""
+    spelled: dict[str, str] = {}
+    for choice in choices:
+        spelled.setdefault(choice.lower(), choice)
+    near = get_close_matches(str(name).lower(), spelled, n=1, cutoff=cutoff)
+    return spelled[near[0]] if near else None
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:
     """The end of an error sentence: the nearest valid choice, else all of them."""
     choices = [str(choice) for choice in choices]
-    near = get_close_matches(str(name).lower(), [choice.lower() for choice in choices], n=1, cutoff=0.6)
-    if near:
-        return Phrase("did you mean {name!r}?", name=next(choice for choice in choices if choice.lower() == near[0]))
+    if near := nearest(name, choices):
+        return Phrase("did you mean {name!r}?", name=near)
     if holding := [choice for choice in choices if str(name) and str(name).lower() in choice.lower()]:
         return Phrase("did you mean {names}?", names=Listed(map(repr, holding[:3]), " or "))
     return Phrase("choose from {names}.", names=Listed(choices)) if choices else Phrase("there is none to choose from.")

@@ -10,7 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NoReturn
 
-from retention_kit.errors import RetentionKitError, SettingsError, did_you_mean
+from retention_kit.errors import Phrase, RetentionKitError, SettingsError, did_you_mean
 
 
 class _SourceLoader(SourceFileLoader):
@@ -29,7 +29,8 @@ def run_plugins(files: Iterable[str | Path]) -> None:
         if not file.is_file():
             near = [path.name for path in file.parent.glob("*.py")]
             template = "report.plugins: there is no file {file!r}: {hint}"
-            raise SettingsError(template, file=str(file), hint=did_you_mean(file.name, near))
+            hint = did_you_mean(file.name, near) if near else Phrase("name one that is there.")
+            raise SettingsError(template, file=str(file), hint=hint)
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
         name = f"retention_kit_plugin_{file.stem}_{digest}"
         spec = spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))

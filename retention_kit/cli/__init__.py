@@ -24,7 +24,7 @@ from retention_kit.cli.language import (
 )
 from retention_kit.cli.output import DONE, FAILED, WRONG, end, nothing_changed
 from retention_kit.cli.terminal import Interrupts, Stream, fill_descriptors, robust_streams
-from retention_kit.errors import ReportError, RetentionKitError, SettingsError
+from retention_kit.errors import ReportError, RetentionKitError, SettingsError, did_you_mean, nearest
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,7 +115,26 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any):
         super().__init__(formatter_class=_Formatter, **options)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed, unknown = super().parse_known_args(args, namespace)
+        known = [option for option in self._option_string_actions if option.startswith("--")]
+        for option in (one.partition("=")[0] for one in unknown if one.startswith("--")):
+            if near := nearest(option, known):
+                hint = did_you_mean(option, [near])
+                self.error(translated("there is no option {option}: {hint}", option=option, hint=hint))
+        if unknown and not self._subparsers:  # the help that has the options of this command
+            self.error(argparse._("unrecognized arguments: %s") % " ".join(unknown))  # type: ignore[attr-defined]
+        return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and (near := nearest(value, map(str, action.choices))) and near != value:
+            hint = did_you_mean(value, [near])
+            raise argparse.ArgumentError(action, translated("there is no {value!r}: {hint}", value=value, hint=hint))
+        super()._check_value(action, value)
+
     def error(self, message: str) -> Any:
+        if plain(message).endswith(("?", "؟")):  # it has the nearest choice
+            self.exit(WRONG, f"retention-kit: {message}\n")
         template = "{message}; {command} --help tells what there is."
         sentence = translated(template, message=message.removesuffix("."), command=self.prog)
         self.exit(WRONG, f"retention-kit: {sentence}\n")

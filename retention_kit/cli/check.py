@@ -48,7 +48,9 @@ def _check(arguments: argparse.Namespace) -> int:
     ]
     print_table(translated_each("table", "check", "rows", "effect"), rows, numbers=(2,))
     show(
-        "Data from {start} to {as_of} (exclusive); customers by {basis}; segment columns: {segments}.",
+        "Data from {start} to {as_of} (exclusive); customers by {basis}; segment columns: {segments}."
+        if data.basis in data.tables
+        else "Data from {start} to {as_of} (exclusive); segment columns: {segments}.",
         start=data.start,
         as_of=data.as_of,
         basis=Phrase(data.basis),

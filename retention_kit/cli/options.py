@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.language import translated
-from retention_kit.errors import PeriodError, SettingsError
+from retention_kit.errors import Listed, PeriodError, SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
@@ -53,6 +53,7 @@ def add_selection(parser: argparse.ArgumentParser, *, several: bool = False) -> 
 def load_data(arguments: argparse.Namespace) -> Dataset:
     from retention_kit.data.dataset import load, sample
     from retention_kit.periods import check_every
+    from retention_kit.settings import TABLES
 
     if every := getattr(arguments, "every", None):
         check_every(every)  # before any data are read
@@ -64,6 +65,8 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
         return data
     notice = translated("No --data and no retention.toml here: this is the sample company, synthetic data.")
     print(notice, file=sys.stderr)
+    if tables := sorted(file.name for name in TABLES for file in Path().glob(f"{name}.*")):
+        print(translated("Say --data . for what is here: {tables}.", tables=Listed(tables)), file=sys.stderr)
     return sample(**chosen)
 
 

@@ -109,16 +109,28 @@ def begin(folder: Path) -> None:
     """Write a project that works as it stands into a new or empty folder; raises SettingsError where it holds
     anything.
     """
-    from retention_kit.data.sample import sample_tables
-    from retention_kit.report.blocks import shipped
-
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise SettingsError("{folder!r} is there already and not empty: name a new folder.", folder=str(folder))
-        (folder / "data").mkdir(parents=True, exist_ok=True)
+        was_there = folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_project(folder)
+        except BaseException:  # nothing half written is left
+            shutil.rmtree(folder, ignore_errors=True)
+            if was_there:
+                folder.mkdir(exist_ok=True)
+            raise
     except OSError as error:
         template = "No project can be begun in {folder!r}: {reason}."
         raise SettingsError(template, folder=str(folder), reason=error.strerror) from error
+
+
+def _write_project(folder: Path) -> None:
+    from retention_kit.data.sample import sample_tables
+    from retention_kit.report.blocks import shipped
+
+    (folder / "data").mkdir()
     for name, table in sample_tables().items():
         table.to_csv(folder / "data" / f"{name}.csv", index=False)
     (folder / "notebooks").mkdir()

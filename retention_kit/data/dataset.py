@@ -27,7 +27,7 @@ from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice
+from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice, nearest
 from retention_kit.fonts import check_fonts
 from retention_kit.lazy import pd
 from retention_kit.periods import add_months
@@ -35,6 +35,7 @@ from retention_kit.plugins import run_plugins
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals, sentence
 
+FILE_LIKENESS = 0.8  # of two names of files, most of which end alike
 NEW_AFTER = 12  # months of orders after which who is first seen is taken to be new
 
 
@@ -309,6 +310,10 @@ def _settings_for(path: Path) -> tuple[Settings, Path]:
     if path.is_dir() and (path / "retention.toml").is_file():
         path = path / "retention.toml"
     if not path.exists():
+        there = path.parent.iterdir() if path.parent.is_dir() else ()
+        if near := nearest(path.name, sorted(one.name for one in there), FILE_LIKENESS):
+            hint = Phrase("did you mean {name!r}?", name=str(path.parent / near))
+            raise DataError("There is no file or folder {path!r}: {hint}", path=str(path), hint=hint)
         raise DataError("There is no file or folder {path!r}.", path=str(path))
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent

@@ -198,10 +198,16 @@ def read_settings(path: Path) -> Settings:
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
     """The values of a TOML file, with or without a byte order mark; raises SettingsError if it is invalid."""
+    text = ""
     try:
-        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        return tomllib.loads(text)
     except ValueError as error:  # of the syntax, of the encoding, or a number of thousands of digits
         reason = str(error).partition(";")[0]
+        if at := re.search(r"at line (\d+)", reason):
+            line = text.split("\n")[int(at[1]) - 1].strip()
+            template = "{name} is not valid TOML: {reason}: {line!r}."
+            raise SettingsError(template, name=name, reason=reason, line=line) from error
     except RecursionError:
         reason = Phrase("brackets within brackets go too deep")
     raise SettingsError("{name} is not valid TOML: {reason}.", name=name, reason=reason)

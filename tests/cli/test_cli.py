@@ -126,7 +126,9 @@ def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, argu
         main(arguments.split())
     assert error.value.code == 2
     message = capsys.readouterr().err
-    assert re.fullmatch(r"retention-kit: .+; retention-kit.* --help tells what there is\.\n", message)
+    assert re.fullmatch(
+        r"retention-kit: .+(?:: did you mean '\w+'\?|; retention-kit.* --help tells what there is\.)\n", message
+    )
     assert not (project / "reports").exists()
 
 

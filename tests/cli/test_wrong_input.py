@@ -29,9 +29,10 @@ def orders(tmp_path, monkeypatch):
         ),
         (
             ["report", "--format", "htm"],
-            "argument --format: there is no report format 'htm': did you mean 'html'?; "
-            "retention-kit report --help tells what there is.",
+            "argument --format: there is no report format 'htm': did you mean 'html'?",
         ),
+        (["report", "--perod", "2025-11"], "there is no option --perod: did you mean '--period'?"),
+        (["report", "--xyz"], "unrecognized arguments: --xyz; retention-kit report --help tells what there is."),
     ],
 )
 def test_wrong_options_are_named_as_they_were_typed(arguments, sentence, orders, capsys):
@@ -62,3 +63,55 @@ def test_rows_of_clean_data_are_said_to_be_none(tmp_path, capsys):
     dated.write_text("customer_id,ordered_at,amount\nA,2025-11-03,20\n", "utf-8")
     assert main(["check", "--data", str(dated), "--rows"]) == 0
     assert capsys.readouterr().out == "No row was set aside.\n"
+
+
+def test_a_command_spelled_wrong_has_the_nearest(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["reprot"])
+    assert capsys.readouterr().err == "retention-kit: argument COMMAND: there is no 'reprot': did you mean 'report'?\n"
+
+
+def test_a_file_spelled_wrong_has_the_nearest_beside_it(orders, tmp_path, capsys):
+    wrong = str(tmp_path / "orders.cvs")
+    assert main(["check", "--data", wrong]) == 2
+    expected = f"There is no file or folder {wrong!r}: did you mean {orders!r}?"
+    assert capsys.readouterr().err == f"retention-kit: {expected}\n"
+    assert main(["check", "--data", "xyz"]) == 2
+    assert capsys.readouterr().err == "retention-kit: There is no file or folder 'xyz'.\n"
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_line_that_is_no_toml_is_quoted(tmp_path, capsys):
+    settings = '[data]\norders = "orders.csv"\n[data.orders.columns]\ncustomer_id = "A"\n'
+    (tmp_path / "retention.toml").write_text(settings, "utf-8")
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err.endswith("(at line 3, column 21): '[data.orders.columns]'.\n")
+
+
+@pytest.mark.usefixtures("orders")
+def test_tables_that_lie_here_are_not_passed_over_in_silence(capsys):
+    assert main(["metrics", "--metric", "revenue"]) == 0
+    assert "Say --data . for what is here: orders.csv.\n" in capsys.readouterr().err
+
+
+def test_answers_alone_have_no_customers(tmp_path, capsys):
+    (tmp_path / "responses.csv").write_text("responded_at,survey,score\n2025-11-03,nps,9\n", "utf-8")
+    assert main(["check", "--data", str(tmp_path)]) == 0
+    assert "customers by" not in capsys.readouterr().out
+
+
+def test_a_project_that_cannot_be_written_is_not_there(tmp_path, monkeypatch, capsys):
+    from retention_kit.cli import project
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(project.shutil, "copyfile", full)
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        folder = tmp_path / name
+        assert main(["init", str(folder)]) == 2
+        expected = f"No project can be begun in {str(folder)!r}: No space left on device."
+        assert capsys.readouterr().err == f"retention-kit: {expected}\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["empty"]
+    assert list((tmp_path / "empty").iterdir()) == []
