@@ -216,6 +216,16 @@ class Words:
             return self.text("number.points", number=self.value(abs(points), "points", style, sign))
         return self.value(abs(value), unit, style, sign)
 
+    def bound(self, value: float | None, unit: str, style: str = "short") -> str:
+        """A goal or a threshold as one writes it, exact and without zeros at its end: 97%, £2,000; in `style` if it is
+        money.
+        """
+        point = re.escape(_locale(self.locale).number_symbols[self.digits]["decimal"])
+        zeros = rf"{point}[0٠]+(?!\d)"
+        if unit != "money":
+            style, zeros = "full", rf"{zeros}|({point}\d*?[1-9١-٩])[0٠]+(?!\d)"
+        return re.sub(zeros, r"\1" if unit != "money" else "", self.value(value, unit, style))
+
     def period(self, period: Period | str, style: str = "long") -> str:
         """`November 2011`, or `Nov 2011`; `Q4 2011` and `2011` in either style; `Week 45 (7–13 Nov 2011)`, or `7–13
         Nov 2011`.

@@ -62,6 +62,36 @@ def test_what_is_undefined_is_a_dash(unit, nothing):
 
 
 @pytest.mark.parametrize(
+    ("value", "unit", "style", "expected"),
+    [
+        (0.45, "fraction", "short", "45%"),
+        (0.025, "fraction", "short", "2.5%"),
+        (0.9625, "fraction", "short", "96.25%"),
+        (0, "fraction", "full", "0%"),
+        (4, "years", "short", "4 years"),
+        (100, "count", "short", "100"),
+        (2000, "money", "full", "£2,000"),
+        (1250.5, "money", "full", "£1,250.50"),
+        (0, "money", "full", "£0"),
+        (1_000_000, "money", "short", "£1M"),
+        (None, "money", "short", "–"),
+    ],
+)
+def test_a_goal_is_said_as_one_writes_it(value, unit, style, expected):
+    assert plain(Words("en").bound(value, unit, style)) == expected
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_goal_keeps_its_zeros_before_the_point(language):
+    """In Arabic digits too: ١٠٪ and ٢٬٠٠٠, not ١٪ and ٢."""
+    for digits, ten, thousands in (("latn", "10%", "2,000"), ("arab", "١٠٪", "٢٬٠٠٠")):
+        words = Words(language, digits=digits)
+        if words.digits == digits:
+            assert plain(words.bound(0.1, "fraction")).rstrip("\u061c") == ten
+            assert thousands in plain(words.bound(2000, "money", "full"))
+
+
+@pytest.mark.parametrize(
     ("value", "unit", "expected"),
     [
         (0.0699, "fraction", "+7.0 points"),  # 45.6% - 38.6%: percentage points, not per cent

@@ -165,7 +165,7 @@ def templates_dir() -> Path:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True)
-    environment.filters |= {"sparkline": sparkline, "unbroken": unbroken}
+    environment.filters |= {"plain": bidi.plain, "sparkline": sparkline, "unbroken": unbroken}
     return environment
 
 

@@ -7,14 +7,14 @@ function narrow(spec) {
   const [, labels] = x?.axis?.labelExpr?.match(/^\((.*)\)\[datum\.value\] \|\| ''$/) ?? [];
   if (labels) {  // the last one always among them; the year of one left out goes to the next
     const lines = JSON.parse(labels);
-    const periods = x.scale.domain;
-    const step = Math.ceil(periods.length / 6);
+    const named = x.scale.domain.filter(period => lines[period]);
+    const step = Math.ceil(named.length / 6);
     let year = [];
-    periods.forEach((period, place) => {
-      const [name, ...more] = lines[period] ?? [];
+    named.forEach((period, place) => {
+      const [name, ...more] = lines[period];
       if (more.length) year = more;
-      if ((periods.length - 1 - place) % step) delete lines[period];
-      else if (name) [lines[period], year] = [[name, ...year], []];
+      if ((named.length - 1 - place) % step) delete lines[period];
+      else [lines[period], year] = [[name, ...year], []];
     });
     x.axis.labelExpr = `(${JSON.stringify(lines)})[datum.value] || ''`;
   }

@@ -37,7 +37,7 @@ def test_states_are_printed_and_a_firing_alert_ends_with_three_if_asked_to(shop,
     shop(LOST.replace('"exit", ', ""))
     assert main(["alerts", "--period", "2026-04"]) == 0
     printed = capsys.readouterr().out
-    assert "Customer churn 80.00% (66.96% to 88.76%), alert when above 50.00%" in printed
+    assert "Customer churn 80.00% (66.96% to 88.76%), alert when above 50%" in printed
     assert "firing" in printed
     assert "Ann" in printed
 
@@ -75,7 +75,7 @@ def test_what_holds_without_a_figure_that_there_is_not_fires(shop, capsys, when)
     shop(f'name = "Either"\nwhen = "{when.format("revenue > 5")}"\nthen = ["exit"]')
     assert main(["alerts"]) == 3
     printed = capsys.readouterr().out
-    assert "Revenue 500.00, alert when above 5.00" in printed
+    assert "Revenue 500.00, alert when above 5" in printed
     assert "Net promoter score" not in printed, "what does not hold is not why it fires"
     assert main(["alerts", "--backtest"]) == 0
 

@@ -103,10 +103,10 @@ def test_a_goal_may_be_of_one_segment_value(tmp_path):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (0.7, "goal 70.0% · ✓ reached"),  # 80 of 90, 88.9% (Wilson: 80.7% to 93.9%)
-        (0.85, "goal 85.0% · within chance of it"),
-        (0.9, "goal 90.0% · within chance of it"),
-        (0.99, "goal 99.0% · × missed · from 90.0% in Feb 2024"),
+        (0.7, "goal 70% · ✓ reached"),  # 80 of 90, 88.9% (Wilson: 80.7% to 93.9%)
+        (0.85, "goal 85% · within chance of it"),
+        (0.9, "goal 90% · within chance of it"),
+        (0.99, "goal 99% · × missed · from 90.0% in Feb 2024"),
     ],
 )
 def test_what_chance_may_have_decided_is_neither_reached_nor_missed(tmp_path, target, message):
@@ -173,8 +173,8 @@ def test_the_long_form_gives_a_figure_several_goals(tmp_path):
     block = Page("2024-03", None, data=data).goals().data
     assert [column["label"] for column in block["columns"]] == ["Figure", "Now", "Goal", "State", "By", "Owner"]
     assert block["rows"] == [
-        ["Customer retention, first step", "90.0%", "95.0%", "× missed", "Feb 2024", "–"],
-        ["Customer retention", "88.9%", "85.0%", "✓ reached, within chance", "Dec 2024", "Ann"],
+        ["Customer retention, first step", "90.0%", "95%", "× missed", "Feb 2024", "–"],
+        ["Customer retention", "88.9%", "85%", "✓ reached, within chance", "Dec 2024", "Ann"],
         ["Active customers, country UK", "40", "30", "✓ reached", "–", "–"],
         ["Ask those who left", "–", "–", "× missed", "Feb 2024", "–"],
         ["A letter to the best", "–", "–", "✓ reached", "–", "–"],

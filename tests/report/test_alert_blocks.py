@@ -48,7 +48,7 @@ def test_what_fires_is_a_notice_with_figures_and_the_list_of_customers(shop):
     block = shop(LOST).alert_notice()
     assert (block.kind, block.data["tone"], block.data["title"]) == ("notice", "attention", "An alert fires")
     assert block.data["items"] == [
-        "Churn, since April 2026: Customer churn 80.00% (66.96% to 88.76%), alert when above 50.00%. "
+        "Churn, since April 2026: Customer churn 80.00% (66.96% to 88.76%), alert when above 50%. "
         "By name: lists/lost_customers.csv."
     ]
     assert shop(LOST, period="2026-05").alert_notice() is None

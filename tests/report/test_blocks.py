@@ -174,3 +174,13 @@ def test_no_line_ends_in_a_date_a_range_or_an_id(text, whole):
         soup = BeautifulSoup(block.html(), "html.parser")
         assert [span.text for span in soup.select("span.short")] == whole * 2
         assert soup.text.count(text) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "is_wide"),
+    [("\u2067\u206623,944\u2069 \u2066£\u2069\u2069", False), ("£23,944", False), ("US$1,234,567", True)],
+)
+def test_a_figure_of_a_card_is_small_where_it_is_long_to_the_eye(value, is_wide):
+    """Controls of direction take no room."""
+    page = BeautifulSoup(Block("cards", cards=[{"label": "Revenue", "value": value}]).html(), "html.parser")
+    assert ("wide" in page.select_one(".value")["class"]) is is_wide

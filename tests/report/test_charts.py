@@ -155,13 +155,13 @@ def test_trend_words_name_the_latest_complete_figure_its_interval_and_its_goal()
         "Line chart: Customer retention rate, September 2011 to December 2011. "
         "November 2011: 45.6%, 95% interval 43.6% to 47.6%, n 1,364. "
         "Highest 45.6% in November 2011, lowest 38.0% in September 2011. "
-        "December 2011 is incomplete: 22.0%. Goal: 45.0%."
+        "December 2011 is incomplete: 22.0%. Goal: 45%."
     )
 
 
 def test_trend_labels_the_last_complete_value_and_marks_the_incomplete_period():
     texts = svg_texts(DRAWINGS["trend"]())
-    assert {"45.6%", "goal", "45.0%", "incomplete", "Sept", "Dec", "2011"} <= set(texts)
+    assert {"45.6%", "goal", "45%", "incomplete", "Sept", "Dec", "2011"} <= set(texts)
     assert texts.count("2011") == 1  # the year is said where it changes
 
 
@@ -239,6 +239,19 @@ def test_many_periods_thin_their_labels_but_keep_the_latest():
     labels = [text for text in svg_texts(series.trend(rows, WORDS)) if re.fullmatch(r"\d+ [A-Z][a-z]+", text)]
     assert labels[-1] == "26 Dec"
     assert len(labels) <= series.MOST_LABELS / 2, "a day and a month take twice the room"
+
+
+def test_a_narrower_chart_has_fewer_labels_and_no_year_is_lost():
+    """Of five months three at most: each second, the last among them; the year of one left out goes to the next."""
+    months = ["2023-11", "2023-12", "2024-01", "2024-02", "2024-03"]
+    chart = series.trend(trend_rows([0.4, 0.5, 0.6, 0.5, 0.4], incomplete=[4]).assign(period=months), WORDS)
+    narrow = series.with_fewer_labels(chart.spec, 3)
+    labels = json.loads(re.search(r"\{.*\}", narrow["encoding"]["x"]["axis"]["labelExpr"])[0])
+    assert list(labels) == ["2023-11", "2024-01", "2024-03"]
+    assert [lines[0] for lines in labels.values()] == ["Nov", "Jan", "Mar"]
+    assert labels["2024-01"][1] == "2024"
+    assert labels["2024-03"][-1] == "incomplete"
+    assert series.with_fewer_labels(chart.spec, 5) == chart.spec
 
 
 def test_a_running_period_after_a_year_is_told_below_it():

@@ -98,8 +98,8 @@ def test_a_waterfall_says_its_sum_in_its_title_its_caption_and_its_words():
     block = subscriptions().mrr_waterfall()
     assert block.data["title"] == "MRR fell by £7.00 to £123: £38.00 gained, £45.00 given up"
     assert block.data["caption"].startswith(
-        "February 2024: £130.00 at the start + £20.00 new + £10.00 expansion + £8.00 back "
-        "− £5.00 contraction − £40.00 lost = £123.00 at the end."
+        "February 2024: £130 at the start + £20 new + £10 expansion + £8 back "
+        "− £5 contraction − £40 lost = £123 at the end."
     )
     assert block.data["alt"] == (
         "Waterfall: monthly recurring revenue, February 2024. MRR at the start £130, new +£20.00, expansion +£10.00, "

@@ -96,6 +96,13 @@ def test_bars_say_where_one_is_and_should_be(page):
     assert by_metric["Fewer, but better: Active customers, country UK"]["state"] == "× missed"
 
 
+def test_who_is_farther_off_than_at_the_start_is_told_no_number(page):
+    """From 100 to 140, and at 90 now, minus a quarter of the way says nothing to anybody."""
+    one = next(one for one in page.goal_states() if one.progress == pytest.approx(24 / 40) and not one.is_sum)
+    behind = replace(one, progress=-0.25)
+    assert page._progress_texts(behind) == ["farther off than at the start, 67% of the way would be on pace"]
+
+
 def test_goals_of_one_objective_stand_together_under_it(page):
     items = page.goal_bars().data["goals"]
     assert [goal["label"] for goal in items[-2:]] == ["Active customers", "Customer churn"]

@@ -226,11 +226,11 @@ def test_the_cohort_table_is_that_of_the_scorecards_cohorts(composed, sample):
 
 def test_subject_and_preheader_carry_the_finding(composed, goals):
     assert goals.parsed["Subject"] == (
-        "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45.0% – Online Retail, November 2011"
+        "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45% – Online Retail, November 2011"
     )
     assert goals.preheader.startswith("Customer retention 45.6% (+7.0 points vs Oct 2011) · Repeat purchase rate 32.5%")
     assert (
-        goals.page.h1.get_text() == "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45.0%"
+        goals.page.h1.get_text() == "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45%"
     )
     # Of those who read the subject alone, nobody is told that a figure rose where that may be chance.
     assert "Customer retention steady at 96.9% – Sample Company, December 2025" in str(composed.parsed["Subject"])
@@ -246,20 +246,20 @@ def test_two_sentences_say_how_sure_it_is_and_why(composed, goals):
     assert (
         composed.page.select_one(".lead")
         .get_text()
-        .endswith(" of the 36 customers who stopped paying in December 2025.")
+        .endswith(" 10 of the 36 customers who stopped paying in December 2025 gave as reason: not used enough.")
     )
 
 
 def test_goals_show_how_far_they_are(goals):
     rows = {row.strong.get_text(): row for row in goals.page.select("td.goal")}
     assert {value: row.select_one(".of").get_text() for value, row in rows.items()} == {
-        "45.6%": "✓ reached, within chance · goal 45.0% by Nov 2011 · from 36.6% in Jan 2011",
-        "32.5%": "∆ off track · goal 35.0% by Dec 2011 · from 29.7% in Dec 2010",
+        "45.6%": "✓ reached, within chance · goal 45% by Nov 2011 · from 36.6% in Jan 2011",
+        "32.5%": "∆ off track · goal 35% by Dec 2011 · from 29.7% in Dec 2010",
         "£698": "× missed, within chance · goal £750 · from £647 in Dec 2010",
     }
     widths = {value: [cell.get("width") for cell in row.select(".track td")] for value, row in rows.items()}
     assert widths == {"45.6%": ["100%"], "32.5%": ["52%", "48%"], "£698": ["50%", "50%"]}
-    assert "- Repeat purchase rate: 32.5% · ∆ off track · goal 35.0% by Dec 2011" in goals.text
+    assert "- Repeat purchase rate: 32.5% · ∆ off track · goal 35% by Dec 2011" in goals.text
 
 
 def test_an_incomplete_period_says_so_everywhere(retail):
@@ -393,7 +393,7 @@ def test_a_hostile_reason_and_plan_are_words():
     frame = pd.DataFrame(rows, columns=columns)
     data = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1))
     composed = ComposedMail(compose(Page("2024-02", "month", "plan", "en", data)))
-    text = "</td></table><script>alert(1)</script> Bcc: all@example.com: the reason of 30 of the 30 customers"
+    text = "gave as reason: </td></table><script>alert(1)</script> Bcc: all@example.com"
     assert text in composed.page.select_one(".lead").get_text()
     assert text in composed.text
     assert composed.page("script") == []
@@ -438,7 +438,7 @@ def test_each_basis_has_its_message(shared, tmp_path):
         composed = ComposedMail(compose(Page(period, "month", "", "en", data)))
         if data is paying:  # at its start a and b pay, at its end a and c
             assert composed.page.h1.get_text() == "Customer retention was 50.0% in February 2024"
-            assert "£30.00 at the start + £30.00 new" in composed.html_text.replace("£30 ", "£30.00 ")
+            assert "£30 at the start + £30 new" in composed.html_text
         else:
             assert composed.page.h1.get_text() == finding
         assert len(composed.images) == charts

@@ -10,8 +10,9 @@ import pytest
 import retention_kit as rk
 from retention_kit.errors import UnknownNameError
 from retention_kit.metrics.catalogue import ranked
+from retention_kit.periods import Period
 from retention_kit.report.page import Page
-from retention_kit.report.pages import narrative
+from retention_kit.report.pages import narrative, tables
 from retention_kit.wording import Words
 
 WORDS = Words("en", "GBP")
@@ -128,9 +129,9 @@ def test_a_change_in_the_bad_direction_is_bad(figure, bad):
 @pytest.mark.parametrize(
     ("state", "sentence"),
     [
-        ("reached", "A figure rose by 7.0 points to 45.6% and reached its goal of 45.0%"),
-        ("missed", "A figure rose by 7.0 points to 45.6%, short of its goal of 45.0%"),
-        ("near", "A figure rose by 7.0 points to 45.6%, within chance of its goal of 45.0%"),
+        ("reached", "A figure rose by 7.0 points to 45.6% and reached its goal of 45%"),
+        ("missed", "A figure rose by 7.0 points to 45.6%, short of its goal of 45%"),
+        ("near", "A figure rose by 7.0 points to 45.6%, within chance of its goal of 45%"),
         ("open", "A figure rose by 7.0 points to 45.6%"),
     ],
 )
@@ -362,12 +363,12 @@ def test_lost_subscribers_are_told_with_their_mrr():
 
 GOALS = {
     # Of three customers nothing is said but that chance may have decided it; February's 2/3 was beyond 0.3 already.
-    "customer_retention_rate": ("target = 0.3", "goal 30.0% · within chance of it", None),
-    "customer_churn_rate": ("target = 0.5", "goal 50.0% · within chance of it", None),
+    "customer_retention_rate": ("target = 0.3", "goal 30% · within chance of it", None),
+    "customer_churn_rate": ("target = 0.5", "goal 50% · within chance of it", None),
     "active_customers": ("target = 2", "goal 2 · × missed", None),
     "revenue": (
         'target = 40.0\nby = "2024-06"',
-        "goal £40.00 by Jun 2024 · ∆ off track · from £35.00 in Jan 2024",
+        "goal £40 by Jun 2024 · ∆ off track · from £35.00 in Jan 2024",
         0.0,
     ),
 }
@@ -386,9 +387,9 @@ def march_with_goals(tmp_path_factory) -> Page:
 
 # Retention 33.3% (Wilson: 6.1% to 79.2%) against 30%, churn 66.7% (20.8% to 93.9%) against 50%, £10 of £40.
 AGAINST_GOALS = {
-    "customer_retention_rate": ("+3.3 points vs goal 30.0%", "may be chance", "up", None),
-    "customer_churn_rate": ("+16.7 points vs goal 50.0%", "may be chance", "up", None),
-    "revenue": ("−75.0% vs goal £40.00", "", "down", None),
+    "customer_retention_rate": ("+3.3 points vs goal 30%", "may be chance", "up", None),
+    "customer_churn_rate": ("+16.7 points vs goal 50%", "may be chance", "up", None),
+    "revenue": ("−75.0% vs goal £40", "", "down", None),
 }
 
 
@@ -404,7 +405,7 @@ def test_cards_are_compared_as_asked(march_with_goals):
     (card,) = march_with_goals.cards("lost_customers", compare=["goal"]).data["cards"]
     assert card["changes"] == [], "it has no goal"
     (card,) = march_with_goals.cards("revenue", compare=("goal", "previous")).data["cards"]
-    assert [change["text"] for change in card["changes"]] == ["−75.0% vs goal £40.00", "−78.7% vs Feb 2024"]
+    assert [change["text"] for change in card["changes"]] == ["−75.0% vs goal £40", "−78.7% vs Feb 2024"]
     later = rk.load(orders=TWO_YEARS, timezone="UTC", as_of="2025-01-01")
     (card,) = Page("2024", "year", data=later).cards("revenue", compare=["year_ago"]).data["cards"]
     assert [change["text"] for change in card["changes"]] == ["−26.3% vs 2023"], "1,400 after 1,900, asked for by name"
@@ -432,10 +433,10 @@ def test_a_card_says_how_far_its_goal_is(march_with_goals, metric):
 
 
 def test_goals_that_are_missed_or_off_track_want_attention(march_with_goals):
-    assert march_with_goals.headline().data["text"].endswith(", within chance of its goal of 30.0%")
+    assert march_with_goals.headline().data["text"].endswith(", within chance of its goal of 30%")
     assert [item for item in march_with_goals.attention().data["items"] if "goal" in item] == [
         "Active customers is 1 and misses its goal of 2 by 1.",
-        "Revenue: £10.00, off track for its goal of £40.00 by Jun 2024.",
+        "Revenue: £10.00, off track for its goal of £40 by Jun 2024.",
     ]
 
 
@@ -446,3 +447,10 @@ def test_answers_alone_make_a_headline():
     )
     headline = Page("2024-01", data=rk.load(responses=answers, timezone="UTC")).headline().data["text"]
     assert headline == "Customer satisfaction was 50.0% in January 2024"
+
+
+def test_a_note_of_several_figures_is_said_once():
+    names = ("new_customers", "early_churned_customers")
+    rows = rk.scorecard(rk.sample(), "2025-12", metrics=names).assign(note="Few.")
+    block = tables.figures(list(rows.itertuples()), Period.parse("2025-12"), WORDS)
+    assert block.data["caption"] == "New customers, Early churned customers: Few."

@@ -99,8 +99,10 @@ def _comparison_text(comparison: Comparison, words: Words) -> str:
 
 
 def _threshold(side: Operand, words: Words, is_change: bool) -> str:
-    value = _value(side.value, side.unit, words, side.function == "change" if side.metric else is_change)
-    return words.text("alerts.threshold", value=value, figure=_figure(side, words)) if side.metric else value
+    if not side.metric:  # as it was written
+        return words.change(side.value, side.unit, "full") if is_change else words.bound(side.value, side.unit, "full")
+    value = _value(side.value, side.unit, words, side.function == "change")
+    return words.text("alerts.threshold", value=value, figure=_figure(side, words))
 
 
 def _figure(side: Operand, words: Words) -> str:

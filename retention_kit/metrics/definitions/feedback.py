@@ -71,7 +71,7 @@ def customer_satisfaction_score(feedback: Feedback) -> Measure:
 
 
 @metric(
-    label="Found it easy",
+    label="Ease (customer effort)",
     unit="fraction",
     better="higher",
     formula="answers in the top boxes of their scale / valid answers",

@@ -49,7 +49,7 @@ def goal_trend(
     domain = axis_domain(unit, target, [*known, *projected])
     y = quantitative(alt.Y, unit, words, domain)
     line, later = alt.Chart(inline_data(past)), alt.Chart(inline_data(projected, "ahead"))
-    label = [words.text("charts.goal"), words.value(target, unit)]
+    label = [words.text("charts.goal"), words.bound(target, unit)]
     tips = tooltips(words, "when", "figure")
     dot: dict[str, Any] = {"filled": True, "size": 36, "opacity": 1, "color": TEAL}
     layers = [
@@ -65,7 +65,7 @@ def goal_trend(
     ]
     x = period_axis([*past, *projected[1:]], words)
     spec = layered_spec(layers, words, None, x, right=70, height=HEIGHT, is_over_time=True)
-    return ChartSpec(spec, _alt(known, projected, words.value(target, unit), words))
+    return ChartSpec(spec, _alt(known, projected, words.bound(target, unit), words))
 
 
 def _point(period: str, value: float | None, unit: str, words: Words) -> dict[str, Any]:

@@ -7,6 +7,7 @@ own texts enter expressions; names from the data remain data.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from math import ceil
 from statistics import median
@@ -80,7 +81,7 @@ def trend(
     low, high = axis_domain(unit, goal, records)
     y = quantitative(alt.Y, unit, words, [low, high])
     base = alt.Chart()
-    named = [] if goal is None else [words.text("charts.goal"), words.value(goal, unit)]
+    named = [] if goal is None else [words.text("charts.goal"), words.bound(goal, unit)]
     below, shift = _label_positions(known[-1]["value"] if known else None, is_falling, goal, low, high)
     latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
     bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": BELOW if below else ABOVE}
@@ -263,6 +264,28 @@ def period_axis(periods: list[dict], words: Words) -> alt.X:
     return alt.X("period:O", title=None, scale=scale, axis=axis)
 
 
+def with_fewer_labels(spec: dict, most: int) -> dict:
+    """The chart with labels at `most` of its periods, the last one always among them, as `narrow` of charts.js has it
+    on a phone: the year of one left out goes to the next.
+    """
+    x = spec.get("encoding", {}).get("x", {})
+    labels = re.fullmatch(r"\((.*)\)\[datum\.value\] \|\| ''", x.get("axis", {}).get("labelExpr", ""))
+    if labels is None:
+        return spec
+    lines = json.loads(labels[1])
+    named = [period for period in x["scale"]["domain"] if period in lines]
+    step = ceil(len(named) / most)
+    kept: dict[str, list[str]] = {}
+    year: list[str] = []
+    for place, period in enumerate(named):
+        name, *more = lines[period]
+        year = more or year
+        if (len(named) - 1 - place) % step == 0:
+            kept[period], year = [name, *year], []
+    axis = x["axis"] | {"labelExpr": f"({json.dumps(kept)})[datum.value] || ''"}
+    return spec | {"encoding": spec["encoding"] | {"x": x | {"axis": axis}}}
+
+
 def _tick(period: str, words: Words) -> tuple[str, str, bool]:
     """The label of a period on an axis, its year, and whether the year is shown below the label."""
     name, year = plain(words.period(period, "tick")), plain(words.period(period[:4]))
@@ -335,7 +358,7 @@ def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal:
     if earlier := [record for record in records if record.get("earlier") is not None]:
         sentences.append(words.text("charts.alt.before", figure=earlier[-1]["before"], when=earlier[-1]["when"]))
     if goal is not None:
-        sentences.append(words.text("charts.alt.goal", goal=words.value(goal, rows["unit"].iloc[0])))
+        sentences.append(words.text("charts.alt.goal", goal=words.bound(goal, rows["unit"].iloc[0])))
     return " ".join(sentences)
 
 

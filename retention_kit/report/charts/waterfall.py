@@ -86,7 +86,10 @@ def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
 
 def _step(step: dict, words: Words) -> dict:
     is_level = step["name"] not in COLOURS
-    figure = words.value(step["value"], "money") if is_level else words.change(step["value"], "money")
+    is_nothing = not step["value"]
+    figure = (
+        words.bound(0, "money") if is_nothing else (words.value if is_level else words.change)(step["value"], "money")
+    )
     label = words.text(f"charts.waterfall.{step['name']}") if is_level else words.text(f"charts.mrr.{step['name']}")
     return {"label": label, "level": is_level, "figure": figure, "before": step["before"], "after": step["after"]}
 

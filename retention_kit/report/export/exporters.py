@@ -27,6 +27,7 @@ from nbconvert.exporters import Exporter, TemplateExporter
 from nbformat import NotebookNode, ValidationError, validate
 from traitlets import Bool, default
 
+from retention_kit import bidi
 from retention_kit.display import words_in
 from retention_kit.errors import ReportError
 from retention_kit.report.blocks import BLOCK_MIME, Block, sparkline, templates_dir, unbroken
@@ -86,6 +87,7 @@ class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
 
     def default_filters(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         yield from super().default_filters()
+        yield "plain", bidi.plain
         yield "sparkline", sparkline
         yield "unbroken", unbroken
         yield "page", self._page

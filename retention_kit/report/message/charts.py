@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.report.charts import base as base_charts
+from retention_kit.report.charts.series import with_fewer_labels
 from retention_kit.report.export.exporters import draw_png, draw_svg
 from retention_kit.report.export.fonts import unprintable_in_pictures
 from retention_kit.report.pages import narrative
@@ -25,6 +26,7 @@ MOST_CHARTS = 3  # the finding, movements, and one more
 WIDTH = 592  # as shown, in CSS pixels
 # As rendered: smaller than shown, so that its texts are legible on a phone, at half the size.
 DRAWN_WIDTH, HEIGHT = 420, 212
+MOST_LABELS = 8  # of periods, in that width
 COLOURS = 64
 
 
@@ -81,7 +83,8 @@ def _picture(block: Block, title: str, fonts: Sequence[str]) -> Picture:
     data = block.data
     # A chart of rows, such as a waterfall, has the height of its rows.
     height = HEIGHT if data["spec"]["height"] == base_charts.HEIGHT else data["spec"]["height"]
-    spec = data["spec"] | {"width": DRAWN_WIDTH, "height": height, "background": "white"}
+    spec = with_fewer_labels(data["spec"], MOST_LABELS)
+    spec = spec | {"width": DRAWN_WIDTH, "height": height, "background": "white"}
     size = WIDTH, round(height * WIDTH / DRAWN_WIDTH)
     png = _quantized(draw_png(spec, 2 * WIDTH / DRAWN_WIDTH, fonts), (2 * size[0], 2 * size[1]))
     boxes = unprintable_in_pictures([draw_svg(spec, fonts)], fonts)

@@ -118,7 +118,7 @@ class Attention(Overview):
             if self.goal_state(row) != "missed":
                 continue
             words, gap = self.words, row.value - row.target
-            texts = {"value": words.value(row.value, row.unit), "goal": words.value(row.target, row.unit)}
+            texts = {"value": words.value(row.value, row.unit), "goal": words.bound(row.target, row.unit)}
             by = words.change(abs(gap), row.unit, sign="")
             yield Finding(
                 words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **texts),

@@ -87,7 +87,7 @@ class GoalBlocks(Context):
             [
                 self._goal_title(goal_state),
                 self._value_text(goal_state),
-                words.value(goal_state.target, goal_state.unit) if goal_state.target is not None else "",
+                words.bound(goal_state.target, goal_state.unit) if goal_state.target is not None else "",
                 self.state_in_words(goal_state),
                 self._due_text(goal_state),
                 goal_state.goal.owner or "",
@@ -153,7 +153,7 @@ class GoalBlocks(Context):
         )
         state = self.goal_state(row)
         shape = self._state_shape(row.status if row.status != "open" else goal_state.state)
-        texts = {"goal": words.value(row.target, row.unit), "shape": shape}
+        texts = {"goal": words.bound(row.target, row.unit), "shape": shape}
         texts |= {"state": self._state_word(goal_state.state), "by": self._due_text(goal_state)}
         sentence = text(f"card.goal_{state}" if state else "card.goal", **texts)
         value = row.value if narrative.is_known(row.value) else None
@@ -188,7 +188,7 @@ class GoalBlocks(Context):
         )
         if start and goal_state.start_period:
             start = words.text("goals.start", start=start, period=words.period(goal_state.start_period, "short"))
-        target = words.value(goal_state.target, goal_state.unit) if goal_state.target is not None else ""
+        target = words.bound(goal_state.target, goal_state.unit) if goal_state.target is not None else ""
         by, owner = self._due_text(goal_state), words.isolate(goal_state.goal.owner or "")
         return {
             "objective": objective,
@@ -221,15 +221,15 @@ class GoalBlocks(Context):
         elif goal_state.why_no_start:
             day = self.words.date(goal_state.goal.start_date) if goal_state.goal.start_date else ""
             texts.append(text(f"goals.no_start.{goal_state.why_no_start}", day=day))
-        if goal_state.progress is not None and abs(goal_state.progress) < MAX_PROGRESS:
+        if goal_state.progress is not None and goal_state.progress < MAX_PROGRESS:
             percent = self._whole_percent(goal_state.progress, goal_state.state == REACHED)
+            kind = "farther" if goal_state.progress < 0 else "sum" if goal_state.is_sum else "way"
             if goal_state.expected is not None and not goal_state.is_past:
-                kind = "sum" if goal_state.is_sum else "way"
                 texts.append(
                     text(f"goals.{kind}_expected", way=percent, expected=self._whole_percent(goal_state.expected, True))
                 )
             else:
-                texts.append(text("goals.way", way=percent))
+                texts.append(text("goals.farther" if goal_state.progress < 0 else "goals.way", way=percent))
         return texts
 
     def _outlook_texts(self, goal_state: GoalState) -> list[str]:

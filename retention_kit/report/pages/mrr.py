@@ -41,7 +41,7 @@ class MrrBlocks(Context):
                 steps.append({"name": name, "value": value, "before": total, "after": total + value})
                 total += value
         chart = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
-        exact = {name: self.words.value(row[name], "money", "full") for name in ("start", *changes, "end")}
+        exact = {name: self.words.bound(row[name], "money", "full") for name in ("start", *changes, "end")}
         caption = self.words.text("chart.mrr_fx" if row["fx"] else "chart.mrr", **exact, **self.named_periods())
         if chart is None:
             return None

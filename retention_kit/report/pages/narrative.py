@@ -131,7 +131,7 @@ def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal
         return words.text("story.nothing", period=words.period(period))
     sentence = finding(row, words, verdict)
     if goal in ("reached", "missed", "near"):
-        return words.text(f"story.{goal}", finding=sentence, goal=words.value(row.target, row.unit))
+        return words.text(f"story.{goal}", finding=sentence, goal=words.bound(row.target, row.unit))
     return sentence
 
 

@@ -143,7 +143,7 @@ class Overview(GoalBlocks):
     def _against(self, row: Any, name: str, period: Period | None) -> str:
         change = narrative.signed(row, self.words, COMPARISON_COLUMNS[name])
         if name == "goal":
-            return self.words.text("card.change_goal", change=change, goal=self.words.value(row.target, row.unit))
+            return self.words.text("card.change_goal", change=change, goal=self.words.bound(row.target, row.unit))
         assert period is not None  # its figure is known
         return self.words.text("card.change", change=change, period=self.words.period(period, "short"))
 

@@ -32,7 +32,11 @@ def figures(rows: Sequence[Any], period: Period, words: Words) -> Block:
         ]
         for row in rows
     ]
-    notes = [text("figures.note", label=row.label, note=row.note) for row in rows if row.note]
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            labels.setdefault(row.note, []).append(row.label)
+    notes = [text("figures.note", label=words.listed(names), note=note) for note, names in labels.items()]
     title = text("figures.title", period=words.period(period))
     return _table(words, "figures", heads, body, title=title, caption=" ".join(notes))
 
