@@ -24,6 +24,7 @@ from retention_kit.data.engines.remote import RemoteEngine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
+from retention_kit.data.readers.source_columns import error_sentence
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
@@ -340,9 +341,14 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     if basis and basis not in sources:
         raise SettingsError("definitions.basis is {basis!r}, but there is no {basis} table.", basis=basis)
     cleaning = Cleaning.begin(engine, settings, sources)
-    cleaning.judge_rows()
-    cleaning.set_as_of()
-    cleaning.build_tables()
+    try:
+        cleaning.judge_rows()
+        cleaning.set_as_of()
+        cleaning.build_tables()
+    except engine.error as error:
+        if isinstance(message := error_sentence(error), Phrase):  # there is too little room
+            raise DataError(message) from error
+        raise
     check_columns(engine, [name for name in sources if name in WHEN], settings.follow_ups)
     columns, starts = cleaning.columns, cleaning.starts
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"
