@@ -58,16 +58,20 @@ def test_the_value_at_the_start_counts_in_weeks_and_months_that_are_not_over(eve
     assert (curve.values, curve.customers, curve.lost, curve.seen["survival"].tolist()) == (("Basic",), 40, 10, [0.75])
 
 
-@pytest.mark.parametrize("as_of", ["2024-07-01", "2024-07-31"])
-def test_a_week_that_ends_with_its_month_is_a_week_however_far_the_data_go(as_of):
-    """Basics who are Pros ten days later began as Basics: in the same month, and not in the same week."""
+@pytest.mark.parametrize("as_of", ["2024-07-01", "2024-07-08", "2024-07-31"])
+@pytest.mark.parametrize("every", ["week", "month"])
+def test_the_value_at_the_start_is_that_of_the_week_in_weeks_and_else_of_the_month(as_of, every):
+    """Basics who are Pros ten days later began as Basics: in the same month, and not in the same week. Week 26 ends
+    with June; July is not over, though on the 8th a week is.
+    """
     rows = [(f"c{customer}", start, plan) for customer in range(40) for start, plan in (("10", "Basic"), ("20", "Pro"))]
     frame = pd.DataFrame(rows, columns=["customer_id", "day", "plan"])
     frame = frame.assign(
         started_at="2024-01-" + frame["day"], ended_at=frame["day"].map({"10": "2024-01-20"}), amount=1
     )
-    data = rk.load(subscriptions=frame, as_of=as_of, every="week", **UTC)
-    assert [curve.values for curve in survival_curves(data, Period.parse("2024-W26"), "plan")] == [("Basic",)]
+    data = rk.load(subscriptions=frame, as_of=as_of, every=every, **UTC)
+    for period, plan in {"2024-W26": "Basic", "2024-06": "Pro", "2024-07": "Pro", "2024-Q2": "Pro"}.items():
+        assert [curve.values for curve in survival_curves(data, Period.parse(period), "plan")] == [(plan,)], period
 
 
 def test_small_values_are_one_group():

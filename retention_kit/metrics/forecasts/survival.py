@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,7 +78,7 @@ def survival_difference(data: Dataset, period: Period, column: str) -> float | N
 
 def _grouped(data: Dataset, period: Period, column: str | None) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
     """The survival times with the index of their `group`, and the values of each group."""
-    times = survival_times(data, cutoff_date(data, period), column)
+    times = survival_times(data, cutoff_date(data, period), column, period.every)
     if times.empty:
         return times, []
     sizes = times.groupby("segment_value")["customers"].sum().sort_values(ascending=False, kind="stable")
@@ -120,10 +119,11 @@ def projection(data: Dataset, period: Period, column: str | None) -> pd.DataFram
         SummaryKey("projection", str(period), column),
         f"no projection of {period} by {column or 'whole'}",
     )
-    return data.cached(key, description, lambda: _projection(data, cutoff_date(data, period), column))
+    return data.cached(key, description, lambda: _projection(data, period, column))
 
 
-def _projection(data: Dataset, cut: date, column: str | None) -> pd.DataFrame:
+def _projection(data: Dataset, period: Period, column: str | None) -> pd.DataFrame:
+    cut = cutoff_date(data, period)
     fit = cached_fit(data, cut)
     if fit.model is None:
         return pd.DataFrame({"segment_value": [], "month": [], "share": [], "customers": []})
@@ -131,7 +131,7 @@ def _projection(data: Dataset, cut: date, column: str | None) -> pd.DataFrame:
     traits = [name for name in frame if name.startswith("trait_")]
     starters = frame.groupby(["segment_value", "billed", *traits], as_index=False)["customers"].sum()
     starters = starters.assign(outcome="member", units=0, mrr=0.0)
-    months = int(survival_times(data, cut, column)["months"].max()) + AHEAD
+    months = int(survival_times(data, cut, column, period.every)["months"].max()) + AHEAD
     groups = RenewalGroups(starters)
     survival = np.hstack([np.ones((len(starters), 1)), fit.model.survival(groups, months)]) * groups.customers[:, None]
     values, group_values = np.unique(starters["segment_value"].to_numpy(object), return_inverse=True)

@@ -86,16 +86,15 @@ def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
     return frame.assign(**{name: frame[name] / (data.minor * 12) for name in ("mrr", "paid")})
 
 
-def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
+def survival_times(data: Dataset, cut: date, segment: str | None = None, every: str = "month") -> pd.DataFrame:
     """The times from the start to the first loss, or so far, at a date; a pause is no loss.
 
-    Columns: segment_value (at the start), lost (0 or 1), months (whole ones; if lost, the last begun one counts, too),
-    customers.
+    Columns: segment_value (that of the week, or month, of the start), lost (0 or 1), months (whole ones; if lost, the
+    last begun one counts, too), customers.
     """
-    key = SummaryKey("survival", cut, segment)
+    granularity = Granularity("week" if every == "week" else "month")
+    key = SummaryKey("survival", (cut, granularity.every), segment)
     if key not in data.summaries:
-        is_in_weeks = data.settings.report.every == "week" or (cut.day > 1 and Period.of(cut, "week").start == cut)
-        granularity = Granularity("week" if is_in_weeks else "month")  # windows up to a date have one value each
         data.summaries[key] = _query(data, "survival", cut, segment, granularity, began=granularity.sql("lives.since"))
     return data.summaries[key]
 
