@@ -1,6 +1,7 @@
 """Ids: one text each, however they are written and whatever they come in."""
 
 import unicodedata
+from datetime import date
 from decimal import Decimal
 
 import pandas as pd
@@ -121,6 +122,26 @@ def test_marks_that_tell_a_text_or_that_nobody_sees_make_no_other_customer(writt
 def test_no_unseen_sign_makes_another_customer():
     marked = [f"A{chr(sign)}1" for sign in UNSEEN]
     assert {*customers(rk.load(orders=orders(["A1", *marked]), **UTC))} == {"A1"}
+
+
+@pytest.mark.parametrize("around", ["{}", " {}", "{} "])
+def test_no_unseen_sign_is_part_of_a_name_a_time_or_an_amount(around):
+    """What is written right to left has such signs, as `refund_of` of an order that was paid back in full."""
+    signs = [chr(sign) for sign in UNSEEN if chr(sign) != "\u00ad"]  # a soft hyphen may stand for a minus
+    frame = pd.DataFrame(
+        {
+            "customer_id": "A",
+            "order_id": [f"#{index}" for index in range(len(signs))],
+            "ordered_at": [f"{sign}{around.format('31/01/2024')}{sign}" for sign in signs],
+            "amount": [f"{sign}{around.format('2.50')}{sign}" for sign in signs],
+            "refund_of": ["", "#0", *[""] * (len(signs) - 2)],
+        }
+    )
+    for sign in signs:
+        named = frame.rename(columns=lambda name, sign=sign: f"{sign}{around.format(name)}{sign}")
+        data = rk.load(orders=named, **UTC)
+        ((revenue, first, last),) = data.engine.rows("SELECT sum(amount), min(day), max(day) FROM orders")
+        assert (revenue, first, last) == (250 * (len(signs) - 2), date(2024, 1, 31), date(2024, 1, 31)), hex(ord(sign))
 
 
 def test_an_apostrophe_or_an_equals_sign_of_a_name_stays():

@@ -209,7 +209,7 @@ def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> Phr
 
 def _calendar(text: str) -> str | None:
     """The calendar whose year a date outside of the possible ones is likely to have."""
-    years = [int(year) for year in re.findall(r"(?<!\d)\d{4}(?!\d)", text)]
+    years = [int(year) for year in re.findall(r"(?<![\d+])\d{4}(?=\d{4}(?!\d)|(?!\d))", text)]  # and of 14460130
     return next((name for name, known_years in _CALENDARS.items() if any(year in known_years for year in years)), None)
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from retention_kit.data.checks import Finding
+from retention_kit.data.values.amounts import INVISIBLE
 from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
@@ -19,7 +20,7 @@ _TORN_RATIO = 20  # if at least one in so many records is too short, the file is
 _MAX_FOOTER = 10  # rows below a table that may be a footer; more are truncated rows
 _COMPARED_ROWS = 20  # compared with possibly truncated ones
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
-IGNORED = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # characters that do not matter in names of columns
+IGNORED = " \t\xa0_-.\"'`“”‘’" + INVISIBLE  # characters that do not matter in names of columns
 NumberedRow = tuple[int, Sequence[Any]]  # a record with its line, or a row with the number of its header
 _DROPPED = dict.fromkeys(map(ord, IGNORED))
 

@@ -22,7 +22,10 @@ from retention_kit.wording import Verbatim, money_decimals, quoted, sentence
 _BLANKS = "\t\u00a0\u2007\u2009\u202f"
 _MINUS = "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
 _APOSTROPHES = "\u2019\u02bc\u00b4\u066c"
-INVISIBLE = "\u200e\u200f\u061c\ufeff\u200b"
+INVISIBLE = (  # joiners, and marks of the direction of writing
+    "\u200b\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+)
 DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９"
 OUR_DIGITS = "0123456789" * 3  # what they stand for, one by one
 # Arguments of `translate`, applied to all texts first; the last characters of `_FROM` have no counterpart: removed.

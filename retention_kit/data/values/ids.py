@@ -15,6 +15,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, regex_literal
 from retention_kit.data.values.aggregates import AggregateBatch
+from retention_kit.data.values.amounts import INVISIBLE
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.data.values.typed_amounts import is_whole
 from retention_kit.errors import DataError
@@ -25,11 +26,7 @@ BLANKS = (
     " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
 )
-# Invisible characters: soft hyphens, joiners, and marks of the direction of writing.
-_INVISIBLE = (
-    "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e"
-    "\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
-)
+_INVISIBLE = INVISIBLE + "\u00ad"  # a soft hyphen, which may stand for the minus of an amount
 # How spreadsheets mark digits as text: ="00123" and '00123.
 _EQUALS, _APOSTROPHE = '^="[^"]*"$', "^'[0-9=+@-][^']*$"
 _COMBINED = (

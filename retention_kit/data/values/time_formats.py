@@ -14,19 +14,19 @@ _CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 _OFFSET = r"(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
 _MAX_LENGTH = 100  # characters of a time
 
-_MONTHS = (  # in English, and in Arabic as in Cairo and as in Damascus
-    "jan(?:uary)?|يناير|كانون الثاني",
-    "feb(?:ruary)?|فبراير|شباط",
+_MONTHS = (  # in English, and in Arabic as in Cairo, in Damascus, and from Nouakchott to Tunis
+    "jan(?:uary)?|يناير|كانون الثاني|جانفي",
+    "feb(?:ruary)?|فبراير|شباط|فيفري",
     "mar(?:ch)?|مارس|[اآ]ذار",
-    "apr(?:il)?|[اأإ]بريل|نيسان",
-    "may|مايو|[اأ]يار",
-    "june?|يوني[وه]|حزيران",
-    "july?|يولي[وه]|تموز",
-    "aug(?:ust)?|[اأ]غسطس|[اآ]ب",
-    "sept?(?:ember)?|سبتمبر|[اأ]يلول",
+    "apr(?:il)?|[اأإ]بريل|نيسان|[اأ]فريل",
+    "may|ماي[وس]?|[اأ]يار",
+    "june?|يوني[وه]|حزيران|جوان",
+    "july?|يولي(?:وز?|ه)|تموز|جويلية",
+    "aug(?:ust)?|[اأ]غسطس|[اأآ]ب|[اأ]?غشت|[اأ]وت",
+    "sept?(?:ember)?|سبتمبر|[اأ]يلول|شت[نم]بر",
     "oct(?:ober)?|[اأ]كتوبر|تشرين ال[اأ]ول",
-    "nov(?:ember)?|نوفمبر|تشرين الثاني",
-    "dec(?:ember)?|ديسمبر|كانون ال[اأ]ول",
+    "nov(?:ember)?|نوفمبر|تشرين الثاني|نونبر",
+    "dec(?:ember)?|ديسمبر|كانون ال[اأ]ول|دج[نم]بر",
 )
 _MONTH = rf"(?P<name>{'|'.join(_MONTHS)})\.?"
 _DAY_OF_WEEK = (
@@ -41,7 +41,7 @@ _DATE_PATTERNS = (
     r"(?P<day>9{1,2})\.(?P<month>9{1,2})\.(?P<year>9{2,6})",
     r"(?P<one>9{1,2})(?P<sep>[-/])(?P<two>9{1,2})(?P=sep)(?P<year>9{2,6})",
     rf"{_DAY_OF_WEEK}{_DAY}(?P<sep>[- /])(?:of )?{_MONTH}[,،]?(?P=sep){_YEAR}",
-    rf"{_DAY_OF_WEEK}{_MONTH} {_DAY},? {_YEAR}",
+    rf"{_DAY_OF_WEEK}{_MONTH} {_DAY}[,،]? {_YEAR}",
     rf"(?P<year>9{{4}})-{_MONTH}-(?P<day>99)",
 )
 _BLANK = "[ \u00a0\u202f]"

@@ -243,7 +243,7 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
     """
     rows = _count_forms(engine, part, text)
     if any(sign in mask for mask, *_ in rows for sign in DIGITS + INVISIBLE):
-        text = f"translate({text}, {literal(DIGITS + INVISIBLE)}, {literal(OUR_DIGITS)})"
+        text = f"trim(translate({text}, {literal(DIGITS + INVISIBLE)}, {literal(OUR_DIGITS)}))"
         rows = _count_forms(engine, part, text)
     if len(rows) > _MOST_FORMS:
         template = (
