@@ -111,11 +111,21 @@ def nearest(name: object, choices: Iterable[str], cutoff: float = 0.6) -> str | 
     return spelled[near[0]] if near else None
 
 
+def suggestion(name: str) -> Phrase:
+    """The end of an error sentence that offers a choice."""
+    return Phrase("did you mean {name!r}?", name=name)
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:
     """The end of an error sentence: the nearest valid choice, else all of them."""
     choices = [str(choice) for choice in choices]
     if near := nearest(name, choices):
-        return Phrase("did you mean {name!r}?", name=near)
+        return suggestion(near)
     if holding := [choice for choice in choices if str(name) and str(name).lower() in choice.lower()]:
         return Phrase("did you mean {names}?", names=Listed(map(repr, holding[:3]), " or "))
     return Phrase("choose from {names}.", names=Listed(choices)) if choices else Phrase("there is none to choose from.")
+
+
+def which_file(name: str, names: Collection[str]) -> Phrase:
+    """The end of an error sentence on a missing file, with the names of those that lie there."""
+    return did_you_mean(name, names) if names else Phrase("name one that is there.")

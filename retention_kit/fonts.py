@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from retention_kit.errors import Phrase, SettingsError, did_you_mean
+from retention_kit.errors import SettingsError, which_file
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 _BEGINNINGS = (b"\0\1\0\0", b"OTTO", b"ttcf", b"true")  # a web font begins otherwise, and no page can be set in it
@@ -17,8 +17,7 @@ def check_fonts(files: Iterable[str | Path]) -> None:
         if not file.is_file():
             near = sorted(path.name for path in file.parent.glob("*") if path.suffix.lower() in SUFFIXES)
             template = "report.fonts: there is no file {file!r}: {hint}"
-            hint = did_you_mean(file.name, near) if near else Phrase("name one that is there.")
-            raise SettingsError(template, file=str(file), hint=hint)
+            raise SettingsError(template, file=str(file), hint=which_file(file.name, near))
         if file.suffix.lower() not in SUFFIXES or not _is_font(file):
             template = "report.fonts: {file} is no font: name a file of TrueType or OpenType, .ttf or .otf."
             raise SettingsError(template, file=file.name)

@@ -10,7 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NoReturn
 
-from retention_kit.errors import Phrase, RetentionKitError, SettingsError, did_you_mean
+from retention_kit.errors import RetentionKitError, SettingsError, which_file
 
 
 class _SourceLoader(SourceFileLoader):
@@ -29,8 +29,7 @@ def run_plugins(files: Iterable[str | Path]) -> None:
         if not file.is_file():
             near = [path.name for path in file.parent.glob("*.py")]
             template = "report.plugins: there is no file {file!r}: {hint}"
-            hint = did_you_mean(file.name, near) if near else Phrase("name one that is there.")
-            raise SettingsError(template, file=str(file), hint=hint)
+            raise SettingsError(template, file=str(file), hint=which_file(file.name, near))
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
         name = f"retention_kit_plugin_{file.stem}_{digest}"
         spec = spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))

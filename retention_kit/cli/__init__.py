@@ -24,7 +24,7 @@ from retention_kit.cli.language import (
 )
 from retention_kit.cli.output import DONE, FAILED, WRONG, end, nothing_changed
 from retention_kit.cli.terminal import Interrupts, Stream, fill_descriptors, robust_streams
-from retention_kit.errors import ReportError, RetentionKitError, SettingsError, did_you_mean, nearest
+from retention_kit.errors import ReportError, RetentionKitError, SettingsError, nearest, suggestion
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -120,16 +120,15 @@ class _Parser(argparse.ArgumentParser):
         known = [option for option in self._option_string_actions if option.startswith("--")]
         for option in (one.partition("=")[0] for one in unknown if one.startswith("--")):
             if near := nearest(option, known):
-                hint = did_you_mean(option, [near])
-                self.error(translated("there is no option {option}: {hint}", option=option, hint=hint))
+                self.error(translated("there is no option {option}: {hint}", option=option, hint=suggestion(near)))
         if unknown and not self._subparsers:  # the help that has the options of this command
             self.error(argparse._("unrecognized arguments: %s") % " ".join(unknown))  # type: ignore[attr-defined]
         return parsed, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and (near := nearest(value, map(str, action.choices))) and near != value:
-            hint = did_you_mean(value, [near])
-            raise argparse.ArgumentError(action, translated("there is no {value!r}: {hint}", value=value, hint=hint))
+            sentence = translated("there is no {value!r}: {hint}", value=value, hint=suggestion(near))
+            raise argparse.ArgumentError(action, sentence)
         super()._check_value(action, value)
 
     def error(self, message: str) -> Any:

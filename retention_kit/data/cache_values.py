@@ -67,7 +67,7 @@ def _written_frame(frame: Any) -> list:
     index = frame.index
     if type(index) is not pd.RangeIndex or index.name is not None or frame.columns.names != [None]:
         raise NotKept("index")
-    columns = [[_written(name), _written_column(frame.iloc[:, index])] for index, name in enumerate(frame.columns)]
+    columns = [[_written(name), _written_column(frame.iloc[:, number])] for number, name in enumerate(frame.columns)]
     return ["frame", [index.start, index.stop, index.step], _written(dict(frame.attrs)), *columns]
 
 

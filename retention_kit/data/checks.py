@@ -13,7 +13,7 @@ REFUSED = 0.5  # above it the load is refused
 SURVEYS = ("nps", "csat", "ces")
 _INTERVALS = ("day", "week", "month", "quarter", "year")
 _STATUSES = ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")
-_DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
+DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
 OUTSIDE = "lies outside 1970-2100"
 _YEARS = "write years with four digits"
 _NUMBERS = "write plain numbers like 1234.50"
@@ -56,9 +56,9 @@ CHECKS = {
     "limit of the export": Check("the figures cannot tell it"),
     "cells merged over several rows": Check("each of their rows has the value of the first"),
     # Dates, amounts and other values that cannot be read
-    "unreadable date": _sets_aside(column="when", hint=_DATES),
-    "unreadable end date": _sets_aside(_SPELL, column="ended_at", hint=_DATES, of_values=True),
-    "unreadable end date of the trial": _sets_aside(_SPELL, column="trial_ends_at", hint=_DATES, of_values=True),
+    "unreadable date": _sets_aside(column="when", hint=DATES),
+    "unreadable end date": _sets_aside(_SPELL, column="ended_at", hint=DATES, of_values=True),
+    "unreadable end date of the trial": _sets_aside(_SPELL, column="trial_ends_at", hint=DATES, of_values=True),
     "date outside 1970-2100": _sets_aside(column="when", fault=OUTSIDE, hint=_YEARS),
     "end date outside 1970-2100": _sets_aside(_SPELL, column="ended_at", fault=OUTSIDE, hint=_YEARS, of_values=True),
     "end date of the trial outside 1970-2100": _sets_aside(

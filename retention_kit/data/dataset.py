@@ -28,7 +28,7 @@ from retention_kit.data.readers.source_columns import error_sentence
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice, nearest
+from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice, nearest, suggestion
 from retention_kit.fonts import check_fonts
 from retention_kit.lazy import pd
 from retention_kit.periods import add_months
@@ -313,7 +313,7 @@ def _settings_for(path: Path) -> tuple[Settings, Path]:
     if not path.exists():
         there = path.parent.iterdir() if path.parent.is_dir() else ()
         if near := nearest(path.name, sorted(one.name for one in there), FILE_LIKENESS):
-            hint = Phrase("did you mean {name!r}?", name=str(path.parent / near))
+            hint = suggestion(str(path.parent / near))
             raise DataError("There is no file or folder {path!r}: {hint}", path=str(path), hint=hint)
         raise DataError("There is no file or folder {path!r}.", path=str(path))
     if path.suffix != ".toml":

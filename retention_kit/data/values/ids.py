@@ -138,16 +138,18 @@ def _odd_pattern(name: str) -> str:
 def _read_integers(engine: Engine, table: str, name: str, text: str) -> tuple[str, list[tuple[str, str, int]]]:
     """SQL of a column of integers (also given as text) with 0 or -1, and which of these means a missing id."""
     number = quote(name)
-    ((zeros, below, non_numbers, whole_numbers),) = engine.rows(
+    ((zeros, minus_ones, lower, ones),) = engine.rows(
         f"SELECT {_count(f'{number} = 0')}, {_count(f'{number} = -1')}, {_count(f'{number} < -1')}, "
         f"{_count(f'{number} = 1')} FROM {table}_raw"
     )
     others = f"FROM (SELECT {number} AS said FROM {table}_raw) AS source_rows WHERE said NOT IN (0, -1)"
     if name != "refund_of" and (
-        name != "customer_id" or ((non_numbers or whole_numbers) and zeros + below <= _most_rows(engine, others))
+        name != "customer_id" or ((lower or ones) and zeros + minus_ones <= _most_rows(engine, others))
     ):
         return text, []
-    return f"CASE WHEN {number} NOT IN (0, -1) THEN {text} END", [(name, "-1" if below else "0", zeros + below)]
+    return f"CASE WHEN {number} NOT IN (0, -1) THEN {text} END", [
+        (name, "-1" if minus_ones else "0", zeros + minus_ones)
+    ]
 
 
 def _read(
@@ -208,11 +210,11 @@ def _stripped(text: str) -> str:
 def _means_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
     """Whether customer 0 means guests, by the rules above."""
     others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS source_rows WHERE NOT regexp_matches(said, '{_ZERO}')"
-    non_numbers, whole_numbers = engine.rows(
+    non_numbers, ones = engine.rows(
         "SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' "
         f"THEN 1 END) {others}"
     )[0]
-    return zeros > _most_rows(engine, others) if non_numbers or whole_numbers else True
+    return zeros > _most_rows(engine, others) if non_numbers or ones else True
 
 
 def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention_kit.data.checks import DATES
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.errors import DataError, Listed, Phrase
 
@@ -125,7 +126,7 @@ def _matches(kind: _NumericTime, mask: str, _: int, least: str, last: str) -> bo
 def order_offers(target: ExpressionTarget, name: str, forms: list[Form]) -> str:
     """Expressions for both orders of day and month, or for years of two digits, ready to be pasted."""
     if any(re.search("[\u0621-\u064a]", form.mask) for form in forms):  # no engine's formats know Arabic words
-        return Phrase("{hint}.", hint=Phrase("write dates like 2011-11-30 or 2011-11-30 14:05"))
+        return Phrase("{hint}.", hint=Phrase(DATES))
     orders = [("day", "month"), ("month", "day")]
     offered = [_expression(target, [_codes(form, order, target.dialect) for form in forms]) for order in orders]
     return _offer(target, name, [*dict.fromkeys(offered)])

@@ -14,7 +14,7 @@ _MOST_UNITS = 10**5
 
 
 def whole_amount(column: str, kind: str | None, units: int, expression: str) -> str:
-    """SQL of a column in whole minor units; `written` is the same by its text, for values that are not sure."""
+    """SQL of a column in whole minor units; `expression` is the same by its text, for values that are not sure."""
     if kind is not None and is_whole(kind):
         quick, is_sure = (
             f"CAST({column} AS BIGINT) * {units}",

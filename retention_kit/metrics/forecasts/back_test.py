@@ -90,7 +90,7 @@ def compare(
 ) -> Comparison:
     """Compare a model and a simple rule with what happened.
 
-    Arrays by group: `customers`, and how many of them were `gone`; `predicted` and `plain`, the probabilities of that
+    Arrays by group: `customers`, how many of them were `departed`; `predicted` and `plain`, the probabilities of that
     by the model and the simple rule; `order`, the rank by the simple rule, highest for the likeliest to be gone.
     """
     total, lost = float(customers.sum()), float(departed.sum())
