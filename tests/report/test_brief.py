@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from email import message_from_bytes, policy
 from pathlib import Path
 
 import pandas as pd
+import pikepdf
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -22,6 +24,7 @@ from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import make_plan
 from retention_kit.report.export.exporters import exporter_of, page_count
 from retention_kit.report.page import Page
+from test_pdf import tagged
 
 pytestmark = pytest.mark.long
 
@@ -87,6 +90,16 @@ def test_a_brief_is_one_page_with_the_words_of_the_page(tmp_path, size, customer
         first = page.attention().data["items"][0]
         assert re.sub(r"\s", "", flat(first)) in re.sub(r"\s", "", text), "a long name may break"
         assert "lists/lost_customers.csv" in re.sub(r"\s", "", text)
+
+
+@pytest.mark.parametrize("goals", [0, 3, len(GOALS)])
+def test_readers_of_either_language_see_the_trend(tmp_path, goals):
+    data = rk.load(project(tmp_path, goals=goals))
+    for language in ("en", "ar"):
+        pdf, _ = pages_of(Page(segment="region", data=data, language=language))
+        assert page_count(pdf) == 1
+        with pikepdf.open(io.BytesIO(pdf)) as document:
+            assert len(tagged(document, "/Figure")) == 1, language
 
 
 def test_what_finds_no_room_is_counted(tmp_path):

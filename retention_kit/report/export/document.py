@@ -42,6 +42,7 @@ _DEFAULTS: dict[str, Any] = {
     "fonts": [],  # files from the settings, for characters missing from the bundled font
     "shorter": [],  # of a brief: alternatives for the sentences of what needs attention, if not all fit the page
 }
+LINE, WORDS = 120, 24  # characters in a line of a wide table, and those that a column of words has at least
 # Keys of a block whose values are no texts, or are shown unchanged.
 _NOT_ISOLATED = {*UNSAID, "kind", "type", "raw", "attrs", "mime", "content"}
 # Characters that are invalid in XML or PDF.
@@ -81,6 +82,8 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     document["company"] = bidi.isolate(document["company"], document["direction"])
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
+    for section in document["sections"]:
+        _line_up([block for block in section if block["kind"] == "table"])
     document["undrawn"] = [
         item
         for block in blocks
@@ -148,6 +151,41 @@ def _sections(blocks: list[dict]) -> list[list[dict]]:
             sections.append([])
         sections[-1].append(block)
     return sections
+
+
+def _line_up(tables: list[dict]) -> None:
+    """Let tables of a section with the same heads, whatever their first columns are called, have equally wide columns.
+
+    Each gets `alike`, the rows of the others, to be measured on paper, and `widths`, in CSS, for the screen; both are
+    empty for a table that is alone.
+    """
+
+    def heads(table: dict) -> list[tuple[str, str]]:
+        return [(column["label"] if place else "", column["align"]) for place, column in enumerate(table["columns"])]
+
+    for table in tables:
+        others = [other for other in tables if other is not table and heads(other) == heads(table)]
+        table["alike"] = [row for other in others for row in other["rows"]]
+    for table in tables:
+        table["widths"] = _widths(table["columns"], [*table["rows"], *table["alike"]]) if table["alike"] else []
+
+
+def _widths(columns: list[dict], rows: list[list[str]]) -> list[str]:
+    """The width of each column: figures take their characters, words a share, and the longest words what is left."""
+    is_figure = [column["align"] == "end" for column in columns]
+    longest = [max(len(bidi.plain(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    wanted = [min(length, LINE) for length in longest]
+    least = [length if figure else min(length, WORDS) for length, figure in zip(wanted, is_figure, strict=True)]
+    more = min(1, max(0, LINE - sum(least)) / ((sum(wanted) - sum(least)) or 1))
+    parts = [low + more * (high - low) for low, high in zip(least, wanted, strict=True)]
+    words = [0 if figure else part for part, figure in zip(parts, is_figure, strict=True)]
+    widths = []
+    for place, column in enumerate(columns):
+        head = bidi.plain(column["label"])  # a long one stands on several lines
+        room = 1 + max(longest[place], min(len(head), 16), *map(len, head.split()))
+        share = "" if words[place] == max(words) else f"{100 * words[place] / sum(parts):.0f}%"
+        widths.append(f"calc({room}ch + 1.5rem)" if is_figure[place] else share)
+    return widths
 
 
 def _isolated(value: Any, direction: str) -> Any:
