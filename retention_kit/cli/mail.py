@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.cli.follow_ups import list_follow_ups
 from retention_kit.cli.language import translated_each
-from retention_kit.cli.options import add_data, add_jobs, add_output, add_pack, check_jobs, load_data
+from retention_kit.cli.options import add_data, add_jobs, add_output, add_pack, load_data
 from retention_kit.cli.output import DONE, FAILED, FIRING, INTERRUPTED, end, print_table, say
 from retention_kit.cli.terminal import progress
 from retention_kit.errors import Listed, Phrase, ReportError, SettingsError, did_you_mean
@@ -98,7 +98,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from retention_kit.delivery.send import settings_of
     from retention_kit.report.archive.folder import output_lock
 
-    check_jobs(arguments.jobs)
     settings = settings_of(arguments.data, {})
     _check_addresses(settings)  # before anything is built
     with output_lock(arguments.output):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from retention_kit.bidi import plain
 from retention_kit.cli.language import translated
 from retention_kit.errors import Listed, PeriodError, SettingsError
 
@@ -108,10 +110,26 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_number(parser: argparse.ArgumentParser, option: str, **more: Any) -> None:
+    """Add an option with a whole number; further arguments are those of `add_argument` and the bounds of `_Number`."""
+    parser.add_argument(option, action=_Number, **more)
+
+
 def add_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks run at once (default: 2)")
+    add_number(parser, "--jobs", least=1, most=1_000, default=2, metavar="N", help="notebooks run at once (default: 2)")
 
 
-def check_jobs(jobs: int) -> None:
-    if jobs < 1:
-        raise SettingsError("--jobs is {jobs}: at least one notebook has to run.", jobs=jobs)
+class _Number(argparse.Action):
+    """A whole number from `least` to `most`; what else is given is refused in a sentence."""
+
+    def __init__(self, *names: Any, least: int, most: int, **more: Any):
+        super().__init__(*names, **more)
+        self.least, self.most = least, most
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, text: Any, option: str | None = None) -> None:
+        digits = plain(text).strip()
+        number = int(digits) if re.fullmatch(r"[+-]?\d{1,20}", digits) else None
+        if number is None or not self.least <= number <= self.most:
+            template = "{option} {text!r} is not a whole number from {least} to {most:,}."
+            raise SettingsError(template, option=option, text=text, least=self.least, most=self.most)
+        setattr(namespace, self.dest, number)

@@ -15,7 +15,6 @@ from retention_kit.cli.options import (
     add_output,
     add_pack,
     add_selection,
-    check_jobs,
     load_data,
     selected_periods,
 )
@@ -84,7 +83,6 @@ def _formats(names: str) -> str:
 
 def _prepare(arguments: argparse.Namespace) -> None:
     """Fork what notebooks run in, as a process that has threads would not be forked."""
-    check_jobs(arguments.jobs)
     from retention_kit.report.execution import kernels
 
     kernels.prepare(for_others=bool(arguments.templates))  # it imports while the data are read

@@ -7,12 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.options import SETTINGS
+from retention_kit.cli.options import SETTINGS, add_number
 from retention_kit.cli.output import DONE, INTERRUPTED, end, say
 from retention_kit.errors import SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
+
+MOST_DAYS = 36_500  # a hundred years
 
 
 def add(commands: Commands) -> None:
@@ -23,7 +25,7 @@ def add(commands: Commands) -> None:
     serve = parts.add_parser("serve", help="serve the form that invitations lead to, until it is ended")
     _add_store(serve)
     serve.add_argument("--host", default="127.0.0.1", help="where it listens (default: 127.0.0.1, this machine alone)")
-    serve.add_argument("--port", type=int, default=8000, help="where it listens (default: 8000)")
+    add_number(serve, "--port", least=0, most=2**16 - 1, default=8000, help="where it listens (default: 8000)")
     serve.add_argument("--public-url", default="", metavar="URL", help="where customers reach it, through a proxy")
     serve.add_argument("--root-path", metavar="PATH", help="what a proxy leaves before /s/ (default: that of the URL)")
     _add_company(serve)
@@ -36,8 +38,14 @@ def add(commands: Commands) -> None:
     invite.add_argument("--public-url", required=True, metavar="URL", help="where customers reach the form")
     invite.add_argument("--output", default="invitations", type=Path, metavar="DIR", help="where links and block land")
     invite.add_argument("--language", default="en", help="en or ar, of the form and the block (default: en)")
-    invite.add_argument(
-        "--days", type=int, default=90, metavar="N", help="leave out who was invited in the last N days (default: 90)"
+    add_number(
+        invite,
+        "--days",
+        least=0,
+        most=MOST_DAYS,
+        default=90,
+        metavar="N",
+        help="leave out who was invited in the last N days (default: 90)",
     )
     _add_company(invite)
     invite.set_defaults(run=_invite)
@@ -73,8 +81,6 @@ def _serve(arguments: argparse.Namespace) -> int:
     from retention_kit.survey.serve import serve
 
     public_url = check_public_url(arguments.public_url) if arguments.public_url else ""
-    if not 0 <= arguments.port < 2**16:
-        raise SettingsError("--port is {port}: give one below 65,536.", port=arguments.port)
     root = (urlsplit(public_url).path if arguments.root_path is None else arguments.root_path).rstrip("/")
     if root and not root.startswith("/"):
         raise SettingsError("--root-path {root!r} has to begin with a slash, such as /survey.", root=root)
@@ -104,8 +110,6 @@ def _invite(arguments: argparse.Namespace) -> int:
     surveys, company = parse_surveys(arguments.survey), _company(arguments)
     words(arguments.language)
     check_public_url(arguments.public_url)
-    if arguments.days < 0:
-        raise SettingsError("--days is {days}: give 0 or more.", days=arguments.days)
     customers, nobody = read_customers(arguments.to)
     with closing(Store(arguments.store, make=True)) as store:
         done = invite(

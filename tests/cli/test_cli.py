@@ -71,7 +71,7 @@ OF_REPORT = {
     "--only feedback": "There is no section 'feedback' in this report",
     "--templates absent": "There is no folder of templates 'absent'.",
     "--templates empty": "The folder 'empty' holds no notebook template",
-    "--jobs 0": "--jobs is 0: at least one notebook has to run.",
+    "--jobs 0": "--jobs '0' is not a whole number from 1 to 1,000.",
 }
 OF_METRICS = {
     "--metric retention_rate": "There is no metric 'retention_rate': did you mean",

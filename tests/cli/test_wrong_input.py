@@ -1,10 +1,13 @@
 """What a wrong or an empty option is answered with: one sentence that names what was typed, and where."""
 
+import argparse
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from retention_kit.cli import main
+from retention_kit.cli import main, parser
+from retention_kit.cli.options import _Number
 
 
 @pytest.fixture
@@ -43,6 +46,45 @@ def test_wrong_options_are_named_as_they_were_typed(arguments, sentence, orders,
     else:
         assert main(command) == 2
     assert capsys.readouterr().err == f"retention-kit: {sentence}\n"
+
+
+def all_options(of: argparse.ArgumentParser, *words: str) -> Iterator[tuple[list[str], argparse.Action]]:
+    """Every option of every command, with the words of its command."""
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield from all_options(command, *words, name)
+        elif action.option_strings:
+            yield [*words], action
+
+
+NUMBERS = [(words, action) for words, action in all_options(parser()) if isinstance(action, _Number)]
+
+
+def test_no_number_is_left_to_argparse():
+    assert {" ".join([*words, *action.option_strings]) for words, action in NUMBERS} == {
+        "report --jobs",
+        "run --jobs",
+        "survey serve --port",
+        "survey invite --days",
+    }
+    assert not [words for words, action in all_options(parser()) if action.type in (int, float)]
+
+
+@pytest.mark.parametrize(("words", "action"), NUMBERS)
+@pytest.mark.parametrize("text", ["many", "", "1e3", "2.5", "1_0", "0x9", "-1", "−1", "9" * 5000, "below", "above"])
+def test_what_is_no_such_number_is_answered_in_our_words(words, action, text, capsys):
+    text = {"below": str(action.least - 1), "above": str(action.most + 1)}.get(text, text)
+    needed = ["--to", "x.csv", "--public-url", "https://example.com"] if "invite" in words else []
+    (option,) = action.option_strings
+    assert main([*words, *needed, f"{option}={text}"]) == 2
+    bounds = f"from {action.least} to {action.most:,}"
+    assert capsys.readouterr().err == f"retention-kit: {option} {text!r} is not a whole number {bounds}.\n"
+
+
+@pytest.mark.parametrize(("text", "number"), [("3", 3), ("+3", 3), (" 3 ", 3), ("٣", 3), ("\u206730\u2069", 30)])
+def test_numbers_are_read_as_they_are_written(text, number):
+    assert parser().parse_args(["report", "--jobs", text]).jobs == number
 
 
 def test_an_incomplete_period_is_told_beside_its_figures(orders, capsys):

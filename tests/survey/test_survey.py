@@ -604,7 +604,7 @@ WRONG = {  # options: what the sentence must hold
     f"--public-url {URL} --survey nsp": "There is no survey 'nsp': did you mean 'nps'?",
     f"--public-url {URL} --survey ,": "--survey names none",
     f"--public-url {URL} --language xx": "The form does not speak 'xx' yet",
-    f"--public-url {URL} --days -1": "--days is -1",
+    f"--public-url {URL} --days -1": "--days '-1' is not",
     f"--public-url {URL} --to absent.csv": "There is no file 'absent.csv'",
     f"--public-url {URL} --to other.csv": "has no column 'customer_id'",
 }
