@@ -226,6 +226,9 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         "own_value": value.format(top_values_sql(segment) if segment and table in data.segments[segment] else "NULL"),
         **segment_parts(segment),
         "keys": f"{key}, " if key else "",
+        # Who has no segment value to be looked up is added up with the others at once.
+        "customer": "customer_id, " if segment else "",
+        "by_span": "" if segment else f"GROUP BY 1, 2{', 3' if key else ''}",
         "looks_back": "moves.looks_back" if row.is_paired else "0",
         "columns": ", ".join(names),
         "negatives": ", ".join(f"-{key}" for key in names),
@@ -237,7 +240,10 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         parts[f"{option}_view"], parts[f"{option}_period"] = departures_view(data, granularity, mode)
     if name == "trailing":
         parts |= trailing_year_parts(data, granularity)
-    parts |= {branch: fill_placeholders(text, parts) for branch, text in _select_lists(name).items()}
+    parts |= {
+        branch: fill_placeholders(text, parts)
+        for branch, text in _select_lists(name, row.is_state and not segment).items()
+    }
     placed = "spans" if row.is_state else "points"
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
     frame = run_query(data, query, granularity, segment, views_read(data, granularity, name), **parts)
@@ -247,8 +253,8 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
     )
 
 
-def _select_lists(name: str) -> dict[str, str]:
-    """The SELECT list of each branch of a summary's query: all columns, 0 for those that the branch lacks.
+def _select_lists(name: str, is_summed: bool) -> dict[str, str]:
+    """The SELECT list of each branch of a summary's query: all columns (`is_summed`: their sums), 0 for those it lacks.
 
     Raises ValueError if a column names a branch that the query does not have.
     """
@@ -256,9 +262,11 @@ def _select_lists(name: str) -> dict[str, str]:
     for branch in (branch for column in declared.values() for branch in column.branches):
         if branch not in branches:
             raise ValueError(f"{name}.sql has no branch {branch!r}: {did_you_mean(branch, branches)}")
+    form = "SUM({})" if is_summed else "{}"
     return {
         f"{branch}_columns": ", ".join(
-            f'{column.branches.get(branch, "0")} AS "{key}"' for key, column in declared.items()
+            f'{form.format(column.branches[branch]) if branch in column.branches else 0} AS "{key}"'
+            for key, column in declared.items()
         )
         for branch in branches
     }

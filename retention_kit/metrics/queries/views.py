@@ -135,11 +135,11 @@ def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
 
     It is an aggregate, or with `by` a window function.
     """
-    window = f" OVER (PARTITION BY customer_id ORDER BY {by})" if by else ""
+    first = f"first_value({{}}) OVER (PARTITION BY customer_id ORDER BY {by})" if by else "MIN({})"
     if not data.has_known_customers:
-        return f"MIN({span}){window}"
+        return first.format(span)
     earlier = f"SELECT customer_id FROM known_customers WHERE coalesce(first_at < DATE '{data.starts[table]}', true)"
-    return f"MIN(CASE WHEN customer_id IN ({earlier}) THEN {BEFORE} ELSE {span} END){window}"
+    return first.format(f"CASE WHEN customer_id IN ({earlier}) THEN {BEFORE} ELSE {span} END")
 
 
 def trailing_year_parts(data: Dataset, granularity: Granularity) -> dict[str, str]:

@@ -16,8 +16,8 @@ changed AS (
            CAST(amount AS DECIMAL(19, 0)) AS wide, CAST(base AS DECIMAL(19, 0)) AS wide_base
     FROM changes
 ),
--- What customers pay at the start and the end of a span, and of the one before: of spans in which something changes, of
--- those after them, and of those with two alike before their end.
+-- What customers pay at the start and the end of a span, and of the one before: of spans in which something changes, and
+-- of those after them. In later ones all four are the same (steady).
 twice AS (
     SELECT levels.customer_id, levels.from_period, levels.from_period + 1 AS until_period, levels.first_paid,
            levels.mrr_before AS paid, levels.mrr_unmoved AS ended, levels.mrr AS at_end,
@@ -30,9 +30,6 @@ twice AS (
     UNION ALL
     SELECT customer_id, from_period + 1, from_period + 2, first_paid, mrr, mrr, mrr, mrr_before, mrr_unmoved
     FROM levels WHERE mrr > 0 AND until_period > from_period + 1
-    UNION ALL
-    SELECT customer_id, from_period + 2, until_period, first_paid, mrr, mrr, mrr, mrr, mrr
-    FROM levels WHERE mrr > 0 AND until_period > from_period + 2
 ),
 pairs AS (
     SELECT customer_id, from_period, until_period, CAST(paid AS DECIMAL(19, 0)) AS paid,
@@ -51,13 +48,16 @@ pairs AS (
     FROM twice
 ),
 moves AS (
-    SELECT customer_id, from_period, until_period, 0 AS looks_back, $at_end_columns FROM paying
+    SELECT $customer from_period, until_period, 0 AS looks_back, $at_end_columns FROM paying $by_span
     UNION ALL
-    SELECT customer_id, from_period + 1, until_period + 1, 0, $at_start_columns FROM paying
+    SELECT $customer from_period + 1, until_period + 1, 0, $at_start_columns FROM paying $by_span
     UNION ALL
-    SELECT customer_id, from_period, from_period + 1, 0, $kept_columns FROM kept
+    SELECT $customer from_period, from_period + 1, 0, $kept_columns FROM kept $by_span
     UNION ALL
-    SELECT customer_id, period, period + 1, 0, $changes_columns FROM changed
+    SELECT $customer period, period + 1, 0, $changes_columns FROM changed $by_span
     UNION ALL
-    SELECT customer_id, from_period, until_period, 1, $pairs_columns FROM pairs
+    SELECT $customer from_period, until_period, 1, $pairs_columns FROM pairs $by_span
+    UNION ALL
+    SELECT $customer from_period + 2, until_period, 1, $steady_columns
+    FROM paying WHERE until_period > from_period + 2 $by_span
 )

@@ -5,13 +5,14 @@ WITH held AS (
     $held
 ),
 moves AS (
-    SELECT customer_id, period AS from_period, $end AS until_period, $held_columns FROM held
+    SELECT $customer period AS from_period, $end AS until_period, $held_columns FROM held $by_span
     UNION ALL
-    SELECT customer_id, enters, least(leaves, coalesce(next_enters, leaves)), $bought_columns FROM $windows AS windows
+    SELECT $customer enters, least(leaves, coalesce(next_enters, leaves)), $bought_columns
+    FROM $windows AS windows $by_span
     UNION ALL
-    SELECT customer_id, leaves, least(forgotten, coalesce(next_leaves, forgotten)), $could_be_lost_columns
-    FROM $windows AS windows WHERE leaves < $end
+    SELECT $customer leaves, least(forgotten, coalesce(next_leaves, forgotten)), $could_be_lost_columns
+    FROM $windows AS windows WHERE leaves < $end $by_span
     UNION ALL
-    SELECT customer_id, leaves, least(forgotten, coalesce(next_enters, forgotten)), $was_lost_columns
-    FROM $windows AS windows WHERE leaves < $end AND (next_enters IS NULL OR next_enters > leaves)
+    SELECT $customer leaves, least(forgotten, coalesce(next_enters, forgotten)), $was_lost_columns
+    FROM $windows AS windows WHERE leaves < $end AND (next_enters IS NULL OR next_enters > leaves) $by_span
 )
