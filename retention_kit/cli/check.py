@@ -1,4 +1,6 @@
-"""The command that says what cleaning found: `retention-kit check`, and with `--rows` in which rows."""
+"""The command that says what cleaning found, and which goals and alerts a report would refuse: `retention-kit check`;
+with `--rows` in which rows.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _LONGEST = 60  # characters of a cell
 
 def add(commands: Commands) -> None:
     """Add the command to the parser's."""
-    check = commands.add_parser("check", help="read the data and say what cleaning found")
+    check = commands.add_parser("check", help="read the data, say what cleaning found, and check goals and alerts")
     add_data(check)
     check.add_argument(
         "--rows",
@@ -62,7 +64,36 @@ def _check(arguments: argparse.Namespace) -> int:
         if name not in data.segments
     ):
         show("Columns that are no segments, unless keep of [data.TABLE] names them: {columns}.", columns=excluded)
+    _check_settings(data)
     return DONE
+
+
+def _check_settings(data: Dataset) -> None:
+    """Say which goals and alerts have no data. Raises SettingsError for what a report would refuse."""
+    from retention_kit.metrics.alerts.conditions import rules
+    from retention_kit.metrics.alerts.judge import check_alerts, without_data
+    from retention_kit.metrics.catalogue import METRICS
+    from retention_kit.metrics.queries.summaries import missing_reason
+    from retention_kit.metrics.scorecard import check_rules
+    from retention_kit.wording import Words
+
+    for language in data.settings.report.languages:
+        Words(language)
+    check_rules(data)
+    check_alerts(data)
+    unused = [
+        Phrase("goals.{name}: {reason}", name=name, reason=reason)
+        for name, goal in data.settings.goals.items()
+        if not goal.kind and (reason := missing_reason(data, METRICS[goal.metric or name].summary))
+    ]
+    unused += [
+        Phrase("alerts.{name}: {reason}", name=rule.alert.name, reason=reason)
+        for rule in rules(data.settings)
+        for metric in rule.metrics
+        if (reason := without_data(data, metric))
+    ]
+    for warning in unused:
+        show("Warning: {warning}", warning=warning)
 
 
 def _named(data: Dataset, check: str) -> str:

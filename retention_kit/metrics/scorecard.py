@@ -132,12 +132,19 @@ def segment_values(data: Dataset, column: str, every: str = "") -> list[str]:
     return sorted({value for frame in summaries for value in frame["segment_value"] if value})
 
 
-def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
+def check_rules(data: Dataset) -> None:
+    """Raise SettingsError for a goal or an alert that no figure can be held against: a name that is not known, an
+    impossible value, a condition that cannot be read.
+    """
     check_goals(data.settings.goals, data.settings.definitions)
     if data.engine:  # else they were checked before
         rules(data.settings)
     for name, goal in data.settings.goals.items() if data.engine else ():
         _check_goal_segment(data, name, goal.segment, goal.every)
+
+
+def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
+    check_rules(data)
     if names is None:
         return [metric for metric in METRICS.values() if not missing_reason(data, metric.summary)]
     for name in (names := [names] if isinstance(names, str) else [*dict.fromkeys(names)]):

@@ -18,7 +18,7 @@ from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason, periods_of, table_of
 from retention_kit.metrics.scorecard import scorecard, split_segment
 from retention_kit.periods import Period
-from retention_kit.wording import sentence
+from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
@@ -45,6 +45,21 @@ def alert_states(
         histories = reader.histories(rule, periods)
         newest += [states[-1] for states in histories if states and states[-1].period == str(periods[-1])]
     return newest
+
+
+def check_alerts(data: Dataset) -> None:
+    """Raise SettingsError, as `alert_states` does, for an invalid condition or segment; without any figure."""
+    reader = Reader(data)
+    for rule in rules(data.settings):
+        if reader.periods(rule):
+            reader.check_part(rule)
+
+
+def without_data(data: Dataset, name: str) -> Sentence | None:
+    """Why the data have no figure that a rule needs; None if they have."""
+    if reason := missing_reason(data, METRICS[name].summary):
+        return sentence("alerts.reasons.missing", label=METRICS[name].label, reason=reason.lowered())
+    return None
 
 
 def alert_history(data: Dataset, alert: Alert, today: date | None = None) -> list[AlertState]:
@@ -141,9 +156,8 @@ class Reader:
 
     def _points_of(self, rule: Rule, name: str, part: str) -> dict[str, dict[int, Point]]:
         data, periods, summary = self._data, self.periods(rule), METRICS[name].summary
-        self._check_part(rule)
-        if reason := missing_reason(data, summary):
-            note = sentence("alerts.reasons.missing", label=METRICS[name].label, reason=reason.lowered())
+        self.check_part(rule)
+        if note := without_data(data, name):
             missing = {period.index: Point(None, note=note) for period in periods}
             return {} if rule.alert.each else {_segment_value(rule): missing}
         first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)
@@ -155,7 +169,7 @@ class Reader:
                 points[row["segment_value"]][Period.parse(row["period"], rule.every).index] = _point(row)
         return points
 
-    def _check_part(self, rule: Rule) -> None:
+    def check_part(self, rule: Rule) -> None:
         """Raise SettingsError if the data have no such segment column or value."""
         alert = rule.alert
         try:
