@@ -113,7 +113,7 @@ def test_help_is_in_the_language_with_the_same_options(capsys, arguments):
         ("report --format docx", "لا توجد صيغة تقرير «docx»"),
         ("metrics --metric retention_rate", "لا يوجد مؤشر «retention_rate»: هل تقصد"),
         ("check --data absent.toml", "لا يوجد ملف أو مجلد «absent.toml»."),
-        ("report --jobs 0", "قيمة --jobs هي 0"),
+        ("report --jobs 0", "قيمة --jobs «0» ليست عددًا صحيحًا بين 1 و1,000."),
     ],
 )
 def test_a_mistake_is_one_line(capsys, arguments, part):
