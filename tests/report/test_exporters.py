@@ -13,6 +13,7 @@ import nbformat.v4 as nbf
 import pandas as pd
 import pikepdf
 import pypdf
+import pypdfium2
 import pytest
 from bs4 import BeautifulSoup
 from nbformat import ValidationError
@@ -324,6 +325,15 @@ def test_the_pdf_is_tagged_titled_and_outlined(every_kind):
         with document.open_outline() as outline:
             assert [item.title for item in outline.root[0].children] == ["Words", "Notes", "Notes"]
     assert "Page 1 of" in pdf_text(every_kind)
+
+
+def test_the_header_stays_on_one_line_where_smaller_type_does_it():
+    names = {"company": "Sample Company", "subtitle": "Customer retention report · synthetic data"}
+    times = {"period_label": "Week 52 (22–28 Dec 2025)", "as_of_label": "Data to 31 Dec 2025 · Europe/London"}
+    page = pypdfium2.PdfDocument(pdf(notebook(**names, **times)))[0].get_textpage()
+    header = [rect for rect in map(page.get_rect, range(page.count_rects())) if rect[1] > 842 - 68]
+    assert "synthetic data" in page.get_text_bounded(bottom=842 - 68)
+    assert max(rect[3] for rect in header) - min(rect[1] for rect in header) < 12
 
 
 def test_long_tables_repeat_their_header():

@@ -197,6 +197,17 @@ def test_an_ordinary_month_has_a_headline_and_a_lead():
     ]
 
 
+def test_what_is_said_of_the_headline_stands_next_to_it():
+    """All 40 stay, and in March they buy twice: the rise is of repeat purchases, not of those who stayed."""
+    days = {1: (10,), 2: (10,), 3: (10, 20)}
+    rows = [(f"c{one}", f"2024-{month:02d}-{day}", 10.0) for month in days for day in days[month] for one in range(40)]
+    headline = page("2024-03", pd.DataFrame(rows, columns=ORDERS.columns), as_of="2024-04-01").headline().data
+    assert headline["text"] == "Repeat purchase rate rose by 100.0 points to 100.0%"
+    first, second, *_ = headline["lead"]
+    assert first.startswith("The rise is larger than chance explains (95% interval of the change: ")
+    assert second == "40 of the 40 customers of February 2024 bought again in March 2024."
+
+
 def test_the_first_month_has_no_retention_and_says_why():
     first = page("2024-01")
     assert first.headline().data["text"] == "Revenue was £35.00 in January 2024"

@@ -60,19 +60,22 @@ class Overview(GoalBlocks):
         return Block("cards", cards=cards) if cards else None
 
     def _lead(self) -> list[str]:
-        words, texts = self.words, []
+        """Next to the headline what is said of it: how certain it is, and why; then how many stayed, and others."""
+        words, kept, texts = self.words, [], []
         retention, leading = self.row("customer_retention_rate"), self.leading()
         if retention is not None and narrative.is_known(retention.value):
             counts = {
                 name: words.value(getattr(retention, part), "count")
                 for name, part in (("retained", "numerator"), ("start", "denominator"))
             }
-            texts.append(words.text(f"story.kept_{self.base}", **counts, **self.named_periods()))
+            kept = [words.text(f"story.kept_{self.base}", **counts, **self.named_periods())]
         if leading is not None:
             verdict = self.verdict(leading)
             texts.append(narrative.certainty(leading, words, verdict))
             texts.append(narrative.season(leading, words) if verdict in ("", "real") else "")
             texts.append(self.driver(leading))
+        is_of_retention = leading is not None and leading.metric == "customer_retention_rate"
+        texts = [*kept, *texts] if is_of_retention else [*texts, *kept]
         others = [self.row(name) for name in ("average_revenue_per_customer", "mrr", "net_promoter_score")]
         for row in [row for row in others if row is not None and narrative.is_known(row.value)][:2]:
             if leading is None or row.metric != leading.metric:
