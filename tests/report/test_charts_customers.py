@@ -235,14 +235,14 @@ def page(frame: pd.DataFrame, period: str = "2024-04", as_of: str = "2024-05-01"
 def test_the_newest_cohort_is_compared_with_earlier_ones_at_the_same_age(returning, verdict):
     title = page(orders(returning)).cohorts().data["title"]
     assert title == (
-        f"{returning}.0% of March 2024's new customers were active in month 1, {verdict} the 50.0% of earlier cohorts"
+        f"{returning}.0% of the new customers of March 2024 were active in month 1, {verdict} the 50.0% of earlier cohorts"
     )
 
 
 def test_a_cohort_that_may_hold_earlier_customers_is_shown_but_compared_with_nothing():
     """Only February's customers have a month 1 that is comparable: January's may be older, March's is still to come."""
     block = page(orders(0), "2024-03", as_of="2024-04-01").cohorts().data
-    assert block["title"] == "50.0% of February 2024's new customers were active in month 1"
+    assert block["title"] == "50.0% of the new customers of February 2024 were active in month 1"
     assert "Customers of before the data may be in the months up to January 2024" in block["caption"]
     assert "Jan 2024" in {row["cohort"] for row in block["spec"]["data"]["values"]}
     only = page(orders(0), "2024-02", as_of="2024-03-01").cohorts().data
