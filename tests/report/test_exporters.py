@@ -372,6 +372,17 @@ def test_a_name_that_the_font_lacks_costs_the_certificate_but_not_the_report():
     assert "the letters of '顧客 \N{REPLACEMENT CHARACTER}': boxes stand for them" in fonts.note(resources["boxes"])
 
 
+def test_a_mark_that_stands_in_a_picture_alone_costs_the_certificate_but_not_the_report():
+    """Fathatan in the name of an axis, and in no text: Typst knows no letter for it there, and PDF/UA asks for one."""
+    axis = {"field": "a", "type": "quantitative", "title": "بدءًا"}
+    chart = Block("chart", alt="Words", spec=SPEC | {"encoding": {"x": axis}})
+    content, resources = RetentionPDFExporter().from_notebook_node(notebook(code_cell(chart)))
+    with pikepdf.open(io.BytesIO(content)) as document:
+        assert document.Root.MarkInfo.Marked
+    assert resources["failures"] == []
+    assert "boxes" not in resources
+
+
 def test_a_company_that_the_font_lacks_is_told_beside_the_report(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
     orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-05", "2024-02-05"], "amount": 5})

@@ -192,11 +192,12 @@ class RetentionPDFExporter(_BlockExporter):
             try:
                 pdf, warnings = compile_pdf(pdf_standards=["ua-1"])
             except typst.TypstError as error:
-                if "could not be displayed" not in error.message:
+                if "PDF/UA-1 error" not in error.message:
                     raise
-                # Characters missing from all fonts are shown as boxes; better than no report, but not PDF/UA.
-                resources["boxes"] = fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message)
-                self.log.warning("%s", fonts.note(resources["boxes"]))
+                # Better than no report: what no font has are boxes, and marks of pictures alone have no text.
+                if boxes := fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message):
+                    resources["boxes"] = boxes
+                    self.log.warning("%s", fonts.note(boxes))
                 pdf, warnings = compile_pdf()
         except typst.TypstError as error:
             raise ReportError("The PDF could not be made: {reason}.", reason=error.message) from error
