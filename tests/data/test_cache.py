@@ -33,6 +33,8 @@ from retention_kit.metrics.comments.summary import survey_comments
 from retention_kit.metrics.follow_ups import due_lists
 from retention_kit.metrics.queries.customer_lists import customer_lists
 
+pytestmark = pytest.mark.long
+
 ORDERS = """customer_id,ordered_at,amount,country,email
 a,2024-01-05,10.00,France,a@example.com
 b,2024-01-06,20.00,Spain,b@example.com

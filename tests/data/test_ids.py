@@ -125,6 +125,7 @@ def test_no_unseen_sign_makes_another_customer():
 
 
 @pytest.mark.parametrize("around", ["{}", " {}", "{} "])
+@pytest.mark.long
 def test_no_unseen_sign_is_part_of_a_name_a_time_or_an_amount(around):
     """What is written right to left has such signs, as `refund_of` of an order that was paid back in full."""
     signs = [chr(sign) for sign in UNSEEN if chr(sign) != "\u00ad"]  # a soft hyphen may stand for a minus

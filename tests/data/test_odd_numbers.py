@@ -131,6 +131,7 @@ def loaded(folder, container: str, name: str):
 
 @pytest.mark.parametrize("name", PROBLEMS)
 @pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.long
 def test_a_value_is_a_number_or_its_row_is_set_aside(tmp_path, container, name):
     data, meanings = loaded(tmp_path, container, name)
     kind, column, _ = rows(name)
@@ -231,6 +232,7 @@ def number_types() -> list[str]:
 
 
 @pytest.mark.parametrize("kind", number_types())
+@pytest.mark.long
 def test_every_type_of_numbers_is_read_in_every_column(tmp_path, kind):
     """24 and 10 USD are 3 € each: 72 + 30; NPS of 9 twice and 3 once by weight: (2 - 1) / 3."""
     kind = {"DECIMAL": "DECIMAL(18, 0)"}.get(kind, kind)

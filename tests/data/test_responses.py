@@ -184,6 +184,7 @@ NAMES = {survey: metric for metric, survey in SURVEYS.items()}
 
 @pytest.mark.parametrize("name", RECOGNISED)
 @pytest.mark.parametrize("kind", [str, float])
+@pytest.mark.long
 def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
     survey, scores, share, scale = RECOGNISED[name]
     scores = [kind(score) if isinstance(score, int) else score for score in scores]

@@ -306,6 +306,7 @@ FAULTS = {
     [(key, text) for key in ("amount", "where") for text in FAULTS]
     + [(key, text) for key in ("customer_id", "leave_out") for text in ("count(*)", "rond(total)", "total *")],
 )
+@pytest.mark.long
 def test_an_expression_of_more_than_its_row_is_a_sentence(tmp_path, key, text):
     (tmp_path / "o.csv").write_text(
         "customer_id,day,qty,price,total,unit price\nA,2024-01-05,1,2.5,2.5,1\nB,2024-01-06,2,3,6,1\n"
@@ -867,6 +868,7 @@ def test_names_that_a_frame_has_twice_are_told(kind):
 
 @pytest.mark.parametrize("names", [("amount", "Amount"), ("Amount", "amount"), ("AMOUNT", "Amount"), ("amount",) * 2])
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet", "arrow", "pandas"])
+@pytest.mark.long
 def test_of_names_that_stand_twice_in_any_case_the_first_is_used_and_told_in_every_container(tmp_path, kind, names):
     """Inside of a list or a struct a name stands for itself."""
     arrow = pytest.importorskip("pyarrow")

@@ -292,6 +292,7 @@ def copies(secret):
 @pytest.mark.parametrize("expression", BEYOND)
 @pytest.mark.parametrize("key", ["column", "where"])
 @pytest.mark.parametrize("name", ["orders.csv", "orders.parquet"])
+@pytest.mark.long
 def test_an_expression_reads_nothing_but_its_own_source(tmp_path, copies, expression, key, name):
     getattr(ORDER, "to_csv" if name.endswith("csv") else "to_parquet")(tmp_path / name, index=False)
     text = expression.replace("{}", str(copies)).replace('"', '\\"')

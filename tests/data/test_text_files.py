@@ -283,6 +283,7 @@ strays = st.sampled_from([b"\xff", b"\x80", b"\xe9", b"\xc3"])
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names, strays, st.integers(0, 8))
+@pytest.mark.long
 def test_a_stray_byte_leaves_all_other_names_as_they_are(tmp_path, others, stray, position):
     lines = [f"{name},2024-01-05,1".encode() for name in others]
     position = min(position, len(lines))

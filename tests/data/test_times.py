@@ -413,6 +413,7 @@ def loaded(folder) -> list[str]:
 
 @pytest.mark.parametrize("column", ["ordered_at", "Order date"])
 @pytest.mark.parametrize("number", OFFERED)
+@pytest.mark.long
 def test_numbers_that_count_time_are_refused_with_what_reads_them(tmp_path, number, column):
     project(tmp_path, [number] * 3, "" if column == "ordered_at" else f'ordered_at = "{column}"', column)
     with pytest.raises(DataError, match="which look like ") as error:
@@ -462,6 +463,7 @@ LAST = "2024-01-31 23:59:59.999999999"
 @pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("way", ["pandas", "arrow", "parquet"])
+@pytest.mark.long
 def test_every_type_of_time_is_read(tmp_path, way, unit, zone):
     """The last instant of a month that the type can tell, and no later one."""
     digits = {"s": 0, "ms": 3, "us": 6, "ns": 9}[unit]

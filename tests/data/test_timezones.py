@@ -52,6 +52,7 @@ def test_a_zone_without_shifts_has_none():
 
 @pytest.mark.parametrize("report", ["own", "Asia/Kolkata", "Europe/Paris"])
 @pytest.mark.parametrize(("zone", "start", "end", "is_gap"), SHIFTS)
+@pytest.mark.long
 def test_times_beside_and_within_a_shift_are_read_as_python_reads_them(tmp_path, zone, start, end, is_gap, report):
     """Python's clock with fold 0: the first of two, and forward by the length of the gap."""
     report = zone if report == "own" else report

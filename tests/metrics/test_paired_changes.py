@@ -25,6 +25,8 @@ from retention_kit.metrics.summary_rows import Mrr
 from retention_kit.periods import Period
 from retention_kit.settings import Definitions
 
+pytestmark = pytest.mark.long
+
 Parts = dict[str, tuple[float, float]]  # by customer, what they add to numerator and denominator
 RATES = ("customer_retention_rate", "customer_churn_rate")
 MONEY = (

@@ -205,6 +205,7 @@ def test_data_older_than_expected_degrade(retail_pack):
     assert gate.late_notice(SOUND, Words("en")) == ""
 
 
+@pytest.mark.long
 def test_the_sample_company_is_never_late(sample_pack):
     assert gate.judge(sample_pack, date(2030, 1, 1)) == SOUND
 

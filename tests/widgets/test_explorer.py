@@ -229,6 +229,7 @@ def test_it_begins_with_the_last_complete_period_and_the_leading_metric(fresh, s
 
 
 @pytest.mark.parametrize("segment", ["", "channel", "channel=app"])
+@pytest.mark.long
 def test_its_parameters_are_those_of_the_templates(segment, data):
     explorer = rk.explore(data, period="2025-11", segment=segment).wait()
     plan = make_plan(data, "2025-11", None, segment, None, None, (), None, False)
@@ -259,6 +260,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("changes", "error", "sentence"), WRONG, ids=lambda value: str(value)[:30])
+@pytest.mark.long
 def test_a_wrong_value_is_a_sentence(changes, error, sentence, fresh, data):
     (name, value), *_ = changes.items()
     before = fresh.parameters
@@ -269,6 +271,7 @@ def test_a_wrong_value_is_a_sentence(changes, error, sentence, fresh, data):
         rk.explore(data, **({"every": "month"} | changes))
 
 
+@pytest.mark.long
 def test_values_must_be_of_the_column(fresh):
     with pytest.raises(UnknownNameError, match="name one in `segment`"):
         fresh.values = ("app",)
@@ -300,6 +303,7 @@ def test_what_is_chosen_can_be_observed(fresh):
     assert (changes, fresh.metric) == ([], "revenue")
 
 
+@pytest.mark.long
 def test_two_explorers_can_be_linked(fresh, data):
     other = rk.explore(data).wait()
     linked = traitlets.link((fresh, "period"), (other, "period"))
@@ -466,6 +470,7 @@ def test_the_cell_can_be_chosen_by_keyboard_too(fresh):
 
 @pytest.mark.parametrize("segment", ["", "channel", "channel=web"])
 @pytest.mark.parametrize("kind", ["active", "lost_customers", "new_customers", "reactivated_customers"])
+@pytest.mark.long
 def test_a_list_is_as_long_as_its_figure(kind, segment, fresh, data):
     metric = "active_customers" if kind == "active" else kind
     fresh.segment = segment
@@ -496,6 +501,7 @@ WRONG_LISTS = [
 
 
 @pytest.mark.parametrize(("options", "error", "sentence"), WRONG_LISTS, ids=lambda value: str(value)[:30])
+@pytest.mark.long
 def test_a_wrong_list_is_a_sentence_and_changes_nothing(options, error, sentence, fresh):
     fresh.show_customers("new_customers")
     before = fresh.customers
@@ -720,6 +726,7 @@ def test_what_is_cached_is_shown_while_something_slow_runs(slow):
     assert (explorer.segment, set(explorer.scorecard["segment"])) == ("", {""})  # the older one is not heard of
 
 
+@pytest.mark.long
 def test_a_failing_engine_is_a_sentence(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
@@ -947,6 +954,7 @@ def test_build_report_makes_the_pack_of_the_selection(tmp_path, monkeypatch):
     assert not explorer._reporting.button.disabled
 
 
+@pytest.mark.long
 def test_a_build_can_be_cancelled(tmp_path, monkeypatch):
     from retention_kit.report.build import builder as packs
 
