@@ -105,8 +105,6 @@ def unprintable_in_pictures(svgs: Iterable[str], files: Sequence[str] = ()) -> d
 
 def named(message: str) -> dict[str, str]:
     """The same from an error of Typst, for a character that cannot be printed in its context only."""
-    if "could not be displayed" not in message:
-        return {}
     match = re.search(r'the text `"(.+?)"`', message)
     character = match[1] if match else "\N{REPLACEMENT CHARACTER}"
     return {character: character}
