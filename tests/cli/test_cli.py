@@ -318,6 +318,7 @@ def test_the_schedule_of_init_runs(tmp_path, capsys):
     assert "customers by" in (folder / "report.log").read_text("utf-8")
 
 
+@pytest.mark.long
 def test_init_begins_a_project_that_works_as_it_stands(tmp_path, monkeypatch, capsys):
     assert main(["init", str(tmp_path / "ours")]) == 0
     monkeypatch.chdir(tmp_path / "ours")

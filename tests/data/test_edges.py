@@ -242,6 +242,7 @@ def counting(method: Callable, calls: list[str]) -> Callable:
     return counted
 
 
+@pytest.mark.long
 def test_as_many_queries_for_ten_thousand_values_as_for_sixty(many_towns, monkeypatch):
     def queries(frame: pd.DataFrame) -> list[str]:
         data, calls = rk.load(orders=frame, segments=["town"], **OPTIONS), []

@@ -231,6 +231,7 @@ def test_run_waits_until_the_last_day_of_a_period_is_over(project, monkeypatch, 
     assert "No period is over yet: 2024-03 ends before 2024-04-01, and the data on 2024-03-31." in output(capsys)[1]
 
 
+@pytest.mark.long
 def test_run_makes_what_each_recipient_is_to_get(project, mail_server, monkeypatch, capsys):
     monkeypatch.setattr(packs, "build_report", with_message(packs.build_report))
     ORDERS.assign(country=["France", "Spain"] * 3).to_csv(project / "orders.csv", index=False)

@@ -178,7 +178,9 @@ SEGMENTED = [
 ]
 
 
-@pytest.mark.parametrize("every", cases.EVERY)
+@pytest.mark.parametrize(
+    "every", [pytest.param(every, marks=pytest.mark.long) if every == "week" else every for every in cases.EVERY]
+)
 @pytest.mark.parametrize("basis", cases.BASES)
 def test_the_scorecard_has_the_figures_of_the_oracle(basis, every):
     data, books = cases.company(basis)

@@ -47,6 +47,7 @@ def test_both_at_once_are_the_same_as_each_alone(data, tmp_path):
     assert {name.rpartition(".")[2] for name in manifest["sections"]} == {*LANGUAGES}
 
 
+@pytest.mark.long
 def test_an_analysts_template_finds_nothing_of_its_run_in_another_language(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
@@ -81,6 +82,7 @@ def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tm
     assert len({*kernels.pids}) == len(kernels.pids) == 2
 
 
+@pytest.mark.long
 def test_our_own_sections_share_a_kernel_and_find_it_as_new(data, tmp_path, kernels):
     """In a kernel of its own, each gives the same notebook to the byte."""
     options = {"formats": "html", "segment": "country", "only": "overview,retention,cohorts", "jobs": 1}

@@ -192,15 +192,12 @@ class RetentionPDFExporter(_BlockExporter):
             try:
                 pdf, warnings = compile_pdf(pdf_standards=["ua-1"])
             except typst.TypstError as error:
-                # Better than no report: what no font has are boxes, and marks of pictures alone have no text.
-                if "could not be displayed" in error.message:
-                    boxes = fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message)
-                    resources["boxes"] = boxes
-                    self.log.warning("%s", fonts.note(boxes))
-                elif "missing codepoints" in error.message:
-                    self.log.warning("%s", error.message)
-                else:
+                if not any(words in error.message for words in ("could not be displayed", "missing codepoints")):
                     raise
+                # Better than no report: what no font has are boxes, and marks of pictures alone have no text.
+                if boxes := fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message):
+                    resources["boxes"] = boxes
+                self.log.warning("%s", fonts.note(boxes) if boxes else error.message)
                 pdf, warnings = compile_pdf()
         except typst.TypstError as error:
             raise ReportError("The PDF could not be made: {reason}.", reason=error.message) from error

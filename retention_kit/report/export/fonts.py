@@ -104,7 +104,9 @@ def unprintable_in_pictures(svgs: Iterable[str], files: Sequence[str] = ()) -> d
 
 
 def named(message: str) -> dict[str, str]:
-    """The same from an error of Typst, for a character that cannot be printed in its context only."""
+    """The same from an error of Typst, for a character that cannot be printed in its context only; else empty."""
+    if "could not be displayed" not in message:
+        return {}
     match = re.search(r'the text `"(.+?)"`', message)
     character = match[1] if match else "\N{REPLACEMENT CHARACTER}"
     return {character: character}
