@@ -87,10 +87,10 @@ class Entry:
         entry = cache_folder.open_entry(self._path, lambda description: description[1] <= tomorrow <= description[2])
         if entry is None:
             return None
-        tables, (views, cleaned, _, fields) = entry
+        tables, _, (views, cleaned, _, fields, texts) = entry
         try:
-            engine.open_tables(tables, views)
-        except duckdb.Error:
+            engine.open_tables(tables, views, {name: self._open_text(*text) for name, text in texts.items()})
+        except (duckdb.Error, FileNotFoundError):
             return None
         fields["known"]["tomorrow"] = f"TIMESTAMP '{tomorrow}'"
         self._cleaned = cleaned
@@ -102,16 +102,28 @@ class Entry:
             cache_folder.remove_left(self._path.parent)
         engine.text_folders = self._texts()
 
-    def _texts(self) -> dict[Path, tuple[str, Path, Path]]:
-        """By text file of several, its digest, where its rows are kept, and where they are written meanwhile."""
-        digests = {}
-        for parts in self._found.values():
-            for path in (path for _, several in parts if len(several) > 1 for path in several):
-                if path.suffix.lower() in TEXTS:
-                    name = sha256(f"{path.name}\0{self._by_file[path]}".encode()).hexdigest()
-                    folder = self._path.with_name(f"{self._code[:16]}-{name[:40]}")
-                    digests[path] = self._by_file[path], folder, folder.with_name(f"{self._building.name}-{name[:8]}")
-        return digests
+    def _texts(self) -> dict[str, tuple[str, Path, Path]]:
+        """By table of a text file of several, its digest, where its rows are kept, and where they are written
+        meanwhile.
+        """
+        texts = {}
+        for table, sources in self._sources.items():
+            for number, (source, (_, several)) in enumerate(zip(sources, self._found[table], strict=True)):
+                options = repr((table, number, source.encoding, source.delimiter, source.header_rows))
+                for part, path in enumerate(several if len(several) > 1 else ()):
+                    if path.suffix.lower() in TEXTS:
+                        name = sha256(f"{options}\0{path.name}\0{self._by_file[path]}".encode()).hexdigest()
+                        folder = self._path.with_name(f"{self._code[:16]}-{name[:40]}")
+                        building = folder.with_name(f"{self._building.name}-{name[:8]}")
+                        texts[f"_{table}_{number}_{part}"] = self._by_file[path], folder, building
+        return texts
+
+    def _open_text(self, folder: str, checksums: list[int]) -> Path:
+        """The file of the rows of a text file; raises FileNotFoundError where it is not that which was read."""
+        entry = cache_folder.open_entry(self._path.with_name(folder), lambda _: True)
+        if entry is None or entry[1] != checksums:
+            raise FileNotFoundError
+        return entry[0]
 
     def save(self, engine: DuckDB, fields: dict[str, Any]) -> str:
         """Keep the tables of an engine and the fields of their `Dataset`, unless a file has changed since it was looked
@@ -124,13 +136,16 @@ class Entry:
         try:
             cache_folder.remove_left(self._path.parent)
             views = engine.save_tables(cache_folder.begin_entry(building))
-            cache_folder.describe_entry(building, [views, tomorrow, self._first_planned(engine, tomorrow), fields])
+            texts = {name: (file.parent.name, checksums) for name, (file, checksums) in engine.kept_texts.items()}
+            last = self._first_planned(engine, tomorrow)
+            cache_folder.describe_entry(building, [views, tomorrow, last, fields, texts])
             (building / _summaries_of(tomorrow)).mkdir(mode=0o700)
             is_as_read = (self._find_files(), self._read_digests()) == (self._found, self._by_file)
             if is_as_read and fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'":
                 cache_folder.put_in_place(building, self._path)
                 with suppress(FileNotFoundError):  # another process writes or deletes there: the next one prunes
-                    cache_folder.prune(self._path, self._code[:16])
+                    parts = [self._path.with_name(folder) for folder, _ in texts.values()]
+                    cache_folder.prune(self._path, parts, self._code[:16])
         except (duckdb.Error, OSError, NotKept, DataError) as error:
             return unusable(error)
         finally:

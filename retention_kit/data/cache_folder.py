@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
@@ -94,8 +94,10 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def prune(kept: Path, code: str) -> None:
-    """Delete entries until the rest is small enough: those of other code first, then the least recently used."""
+def prune(kept: Path, parts: Collection[Path], code: str) -> None:
+    """Delete entries, but not `kept` and its `parts`, until the rest is small enough: those of other code first, then
+    the least recently used.
+    """
     sizes = {
         entry: sum(file.lstat().st_size for file in entry.rglob("*"))
         for entry in kept.parent.iterdir()
@@ -104,7 +106,7 @@ def prune(kept: Path, code: str) -> None:
     used = sum(sizes.values())
     most = min(LARGEST, (shutil.disk_usage(kept).free + used) // 2)
     for entry in sorted(sizes, key=lambda path: (path.name.startswith(code), path.lstat().st_mtime)):
-        if used > most and entry != kept:
+        if used > most and entry != kept and entry not in parts:
             remove(entry)
             used -= sizes[entry]
 
@@ -122,8 +124,10 @@ def describe_entry(building: Path, description: Any) -> None:
     write_checked(building / _DESCRIPTION, (checksums(tables), description))
 
 
-def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, Any] | None:
-    """The file of an entry's tables and what they are, used now; None where they are not wanted or not as written."""
+def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, list[int], Any] | None:
+    """The file of an entry's tables, its checksums and what the tables are; used now. None where they are not wanted
+    or not as written.
+    """
     description, tables = read_checked(entry / _DESCRIPTION), entry / _TABLES
     try:
         if (
@@ -137,7 +141,7 @@ def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, Any
         return None
     with suppress(OSError):
         os.utime(entry)
-    return tables, description[1]
+    return tables, *description
 
 
 def write_checked(path: Path, value: Any) -> None:

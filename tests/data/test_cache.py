@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from datetime import date
 from errno import ENOSPC
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pandas as pd
 import pytest
@@ -105,6 +107,11 @@ def write_tables(folder: Path, tables: dict, kind: str) -> None:
         with closing(sqlite3.connect(folder / "shop.sqlite")) as connection:
             for name, frame in tables.items():
                 frame.to_sql(name, connection, index=False)
+    elif kind == "csv of two":
+        for name, frame in tables.items():
+            half = len(frame) // 2
+            for number, rows in enumerate((frame[:half], frame[half:])):
+                rows.to_csv(folder / f"{name}-{number}.csv", index=False)
     else:
         for name, frame in tables.items():
             getattr(frame, f"to_{kind}")(folder / f"{name}.{kind}", index=False)
@@ -137,7 +144,8 @@ def values_of(data) -> dict:
 def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: list[str], **options) -> None:
     """What is kept of tables, in files of a kind, is what is read of them anew."""
     write_tables(folder, frames, kind)
-    named = "".join(f'{name} = "{name if kind == "sqlite" else f"{name}.{kind}"}"\n' for name in frames)
+    paths = {"sqlite": "{}", "csv of two": "{}-*.csv"}
+    named = "".join(f'{name} = "{paths.get(kind, f"{{}}.{kind}").format(name)}"\n' for name in frames)
     engine = 'engine = "sqlite:///shop.sqlite"\n' if kind == "sqlite" else ""
     rules = '[[follow_ups]]\nname = "Back"\nwhen = "no purchase for 20 days"\ncontact = "country"\n'
     (folder / "retention.toml").write_text(f"[data]\n{engine}{named}cache = true\n{rules}", "utf-8")
@@ -151,13 +159,13 @@ def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: l
     assert not cleaned
 
 
-KINDS = ("csv", "parquet", "sqlite")
+KINDS = ("csv", "parquet", "sqlite", "csv of two")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("seed", "name"), [(0, "orders"), (4, "subscriptions"), (8, "orders")])
+@pytest.mark.parametrize(("seed", "name"), [(0, "orders"), (4, "subscriptions"), (8, "orders"), (9, "subscriptions")])
 def test_what_is_kept_is_what_is_read_anew(tmp_path, cleaned, seed: int, name: str):
-    """Hard cases, as text, Parquet and database."""
+    """Hard cases, as text, Parquet, database and several texts."""
     frame = tricky_tables(seed)[name].assign(country="Spain")
     compare({name: frame}, KINDS[seed // 3], tmp_path, cleaned, segments=["country"])
 
@@ -168,7 +176,7 @@ def test_a_hundred_companies(tmp_path, cleaned, number: int):
     """Random companies of hard cases, twenty-five in one, each of which is a segment value."""
     frames = many_tricky_tables(range(25 * number, 25 * number + 25))
     basis = ("orders", "subscriptions")[number % 2]
-    compare(dict(frames), KINDS[number % 3], tmp_path, cleaned, basis=basis, segments=["case"])
+    compare(dict(frames), KINDS[number], tmp_path, cleaned, basis=basis, segments=["case"])
 
 
 # What makes it read anew
@@ -333,6 +341,74 @@ def test_a_new_file_of_many_is_read_alone(shop, cache_dir, monkeypatch):
     for file in cache_dir.glob("*/tables"):
         spoil(file, random.Random(1))
     assert revenue(shop) == 71.0
+
+
+@pytest.fixture
+def months(shop) -> None:
+    """The orders of the shop in three files."""
+    rows = shop.with_name("orders.csv").read_text("utf-8").splitlines(keepends=True)
+    shop.with_name("orders.csv").unlink()
+    files = [shop.with_name(f"orders-{number}.csv") for number in (1, 2, 3)]
+    for number, file in enumerate(files):
+        file.write_text("".join([rows[0], *rows[1 + 2 * number :][:2]]), "utf-8")
+    return files
+
+
+def tables_in(file: Path) -> list[str]:
+    with closing(duckdb.connect(file, read_only=True)) as connection:
+        return [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+
+
+@pytest.mark.usefixtures("months")
+def test_rows_of_several_files_are_written_once(shop, cache_dir):
+    fresh = values_of(rk.load(shop, cache=False))
+    assert values_of(rk.load(shop)) == fresh
+    by_tables = sorted(tables_in(entry / "tables") for entry in entries(cache_dir))
+    assert by_tables[:3] == [["kept"]] * 3
+    assert len(by_tables) == 4
+    assert not any(name.startswith("_orders") for name in by_tables[3])
+    assert values_of(rk.load(shop)) == fresh
+
+
+@pytest.mark.usefixtures("months")
+@pytest.mark.parametrize("fault", ["gone", "spoiled", "of another reading"])
+def test_rows_of_a_file_that_are_not_as_they_were(shop, cache_dir, cleaned, fault: str):
+    expected = values_of(rk.load(shop))
+    text = min(entries(cache_dir), key=lambda entry: len(tables_in(entry / "tables")))
+    if fault == "gone":
+        shutil.rmtree(text)
+    elif fault == "spoiled":
+        spoil(text / "tables", random.Random(3))
+    else:
+        other = max(entries(cache_dir), key=lambda entry: (tables_in(entry / "tables") == ["kept"], entry != text))
+        shutil.rmtree(text)
+        shutil.copytree(other, text)
+    cleaned.clear()
+    assert values_of(rk.load(shop)) == expected
+    assert values_of(rk.load(shop)) == expected
+    assert len(cleaned) == 1
+
+
+@pytest.mark.usefixtures("months")
+def test_of_very_many_files_the_others_are_copied(shop, cleaned, monkeypatch):
+    monkeypatch.setattr("retention_kit.data.engines.duckdb.MOST_OPEN", 1)
+    expected = values_of(rk.load(shop, cache=False))
+    cleaned.clear()
+    assert [values_of(rk.load(shop)) for _ in range(3)] == [expected] * 3
+    assert len(cleaned) == 1
+
+
+def test_two_tables_and_two_files_of_the_same_bytes(tmp_path, cleaned):
+    shop = tmp_path / "both" / "retention.toml"
+    for year in ("2023", "2024"):
+        (shop.parent / year).mkdir(parents=True)
+        (shop.parent / year / "all.csv").write_text("customer_id,ordered_at,responded_at,amount,survey,score\n"
+                                                    "a,2024-01-05,2024-01-06,10,nps,9\nb,2024-02-05,2024-02-06,20,nps,3\n")  # fmt: skip  # rows by the line
+    shop.write_text('[data]\ncache = true\norders = "*/all.csv"\nresponses = "*/all.csv"\n[report]\ncurrency = "EUR"\n'
+                    'timezone = "UTC"\nsegments = []\n')  # fmt: skip  # by the line
+    scorecards = [rk.scorecard(rk.load(shop, cache=is_cached), "2024-02").to_csv() for is_cached in (False, True, True)]
+    assert len(set(scorecards)) == 1
+    assert len(cleaned) == 2
 
 
 # Summaries

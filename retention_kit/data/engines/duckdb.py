@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
@@ -51,6 +51,7 @@ SEALED: dict[str, Any] = {
 SEAL = "SET enable_external_access = false; SET lock_configuration = true"
 
 _KEPT = "_kept"  # what a file of saved tables is called while it is open
+MOST_OPEN = 200  # files of `kept_texts`; a process may have a thousand open
 
 # One spelling for what engines do differently.
 _MACROS = """
@@ -89,7 +90,9 @@ class DuckDB:
         self._types: dict[str, dict[str, str]] = {}  # of relations, until a statement may change one
         self.lock = RLock()
         self.copy_folder = private_path()  # for copies of what is being read
-        self.text_folders: dict[Path, tuple[str, Path, Path]] = {}  # of text files whose rows are kept: see text_cache
+        # By table of a text file: where its rows are to be kept (see text_cache), and where they are read.
+        self.text_folders: dict[str, tuple[str, Path, Path]] = {}
+        self.kept_texts: dict[str, tuple[Path, list[int]]] = {}
         folder = private_path()
         config: dict[str, Any] = SEALED | {"temp_directory": str(folder / "spilled" if memory_limit else folder)}
         if memory_limit:
@@ -190,9 +193,12 @@ class DuckDB:
         self._connection.unregister(name)
 
     def save_tables(self, path: Path) -> list[str]:
-        """Copy all tables, and what is registered, into a new file; SQL of the views on them, in order."""
+        """Copy all tables but those of `kept_texts`, and what is registered, into a new file; SQL of the views on
+        them, in order.
+        """
         tables = self.rows(
-            "SELECT database_name, table_name FROM duckdb_tables() WHERE NOT internal UNION ALL "
+            "SELECT database_name, table_name FROM duckdb_tables() "
+            f"WHERE NOT internal AND NOT starts_with(database_name, '{_KEPT}') UNION ALL "
             "SELECT database_name, view_name FROM duckdb_views() WHERE NOT internal AND temporary"
         )
         with self._attached(path, "RECOVERY_MODE NO_WAL_WRITES"):
@@ -206,10 +212,24 @@ class DuckDB:
         with self._attached(path, "RECOVERY_MODE NO_WAL_WRITES"):
             self.run(f"CREATE TABLE {_KEPT}.main.kept AS FROM {self.catalog}.main.{quote(name)}")
 
-    def restore_table(self, path: Path, name: str) -> None:
-        """Copy the table that `save_table` has saved back, under a name."""
-        with self._attached(path, "READ_ONLY"):
-            self.run(f"CREATE OR REPLACE TABLE {self.catalog}.main.{quote(name)} AS FROM {_KEPT}.main.kept")
+    def read_kept(self, path: Path, checksums: list[int], name: str) -> None:
+        """Read the table that `save_table` has saved where it is, under a name; raises one of `error`.
+
+        Of very many, the others are copied: each that is read stays open.
+        """
+        if len(self.kept_texts) >= MOST_OPEN:
+            with self._attached(path, "READ_ONLY"):
+                self.run(f"CREATE OR REPLACE TABLE {name} AS FROM {_KEPT}.main.kept")
+            return
+        attached = next((other for other, (file, _) in self.kept_texts.items() if file == path), None)
+        if attached is None:
+            attached = name
+            self._attach_kept(path, name)
+            self.kept_texts[name] = path, checksums
+        self.run(f"DROP TABLE IF EXISTS {name}; CREATE VIEW {name} AS FROM {_KEPT}{attached}.main.kept")
+
+    def _attach_kept(self, path: Path, name: str = "") -> None:
+        self.run(f"ATTACH {literal(str(path))} AS {_KEPT}{name} (READ_ONLY)")
 
     @contextmanager
     def _attached(self, path: Path, option: str) -> Iterator[None]:
@@ -219,16 +239,23 @@ class DuckDB:
         finally:
             self.run(f"DETACH {_KEPT}")
 
-    def open_tables(self, path: Path, views: Iterable[str]) -> None:
-        """Read tables that `save_tables` has copied, as they stood then; raises one of `error` where they cannot be."""
-        self.run(f"ATTACH {literal(str(path))} AS {_KEPT} (READ_ONLY)")
+    def open_tables(self, path: Path, views: Iterable[str], texts: Mapping[str, Path]) -> None:
+        """Read tables that `save_tables` has copied, as they stood then, and those of `kept_texts` by name; raises one
+        of `error` where they cannot be.
+        """
+        attached: list[str] = []
         try:
+            for name, file in {"": path, **texts}.items():
+                self._attach_kept(file, name)
+                attached.append(name)
             self.run(f"SET search_path = '{self.catalog}.main,{_KEPT}.main'; BEGIN")
             for view in views:
                 self.run(view)
             self.run("COMMIT")
         except self.error:
-            self.run(f"ROLLBACK; USE {self.catalog}.main; DETACH {_KEPT}")
+            with suppress(Exception):  # nothing was begun
+                self.run("ROLLBACK")
+            self.run("; ".join([f"USE {self.catalog}.main", *(f"DETACH {_KEPT}{name}" for name in attached)]))
             raise
 
     def interrupt(self) -> None:

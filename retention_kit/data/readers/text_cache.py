@@ -23,12 +23,15 @@ def read_text_cached(
     options: TextOptions,
     wanted: Callable[[list[str]], list[str]] = list,
 ) -> tuple[list[Finding], str]:
-    """`read_text`, or its cached result for the same bytes and options; only for files in `engine.text_folders`."""
+    """`read_text`, or its cached result for the same bytes and options; only for tables in `engine.text_folders`.
+
+    What is cached is read where it is, and not copied.
+    """
     import duckdb
 
-    if path not in engine.text_folders:
+    if name not in engine.text_folders:
         return read_text(engine, path, name, names, options, wanted)
-    digest, folder, building = engine.text_folders[path]
+    digest, folder, building = engine.text_folders[name]
     known = [sorted(names.known), [[sorted(choice) for choice in choices] for choices in names.required]]
     key = [digest, path.name, known, list(options)]
     if (cached := _restore(engine, name, folder, key, wanted)) is not None:
@@ -42,7 +45,8 @@ def read_text_cached(
     findings, delimiter = read_text(engine, path, name, names, options, recorded)
     try:
         with suppress(duckdb.Error, OSError, NotKept):  # it is read again next time
-            _save(engine, name, path, folder, building, [key, choices, findings, delimiter])
+            if _save(engine, name, path, folder, building, [key, choices, findings, delimiter]):
+                _restore(engine, name, folder, key, wanted)
     finally:
         remove(building)
     return findings, delimiter
@@ -59,16 +63,19 @@ def _restore(
     )
     if entry is None:
         return None
-    tables, (_, _, findings, delimiter) = entry
+    tables, checksums, (_, _, findings, delimiter) = entry
     try:
-        engine.restore_table(tables, name)
+        engine.read_kept(tables, checksums, name)
     except duckdb.Error:
         return None
     return findings, delimiter
 
 
-def _save(engine: DuckDB, name: str, path: Path, folder: Path, building: Path, description: list[Any]) -> None:
+def _save(engine: DuckDB, name: str, path: Path, folder: Path, building: Path, description: list[Any]) -> bool:
+    """Cache the table of a file, unless that has changed while it was read; whether it did."""
     engine.save_table(begin_entry(building), name)
     describe_entry(building, description)
-    if digest_of(path) == description[0][0]:  # else it may have changed while it was read
-        put_in_place(building, folder)
+    if digest_of(path) != description[0][0]:
+        return False
+    put_in_place(building, folder)
+    return True
