@@ -702,6 +702,17 @@ def test_the_least_used_goes_first_and_other_code_before_it(shop, cache_dir, mon
     assert not oldest_first[1].exists()
 
 
+@pytest.mark.usefixtures("months")
+def test_what_the_latest_entry_reads_is_not_pruned(shop, cache_dir, cleaned, monkeypatch):
+    rk.load(shop, min_n=2)
+    monkeypatch.setattr(cache_folder, "LARGEST", 0)
+    rk.load(shop)
+    assert len(entries(cache_dir)) == 4
+    cleaned.clear()
+    rk.load(shop)
+    assert not cleaned
+
+
 KILLED = """
 import os, signal, sys, time
 import pandas, duckdb
@@ -746,6 +757,7 @@ def test_killed_while_writing(shop, cache_dir):
 
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.usefixtures("months")
 def test_killed_at_many_points(shop, cache_dir):
     kill_while_writing(shop, cache_dir, 24)
 
