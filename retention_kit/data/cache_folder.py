@@ -1,4 +1,4 @@
-"""The folder of the cache: this user's alone, each entry whole or not there, the least used deleted first."""
+"""The cache folder: private to its user, with entries that are complete or missing, the least used deleted first."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from retention_kit.data.cache_values import NotKept, from_bytes, to_bytes
 from retention_kit.data.engines.private_folders import has_ended
 from retention_kit.errors import DataError
 
-LARGEST = 10 * 2**30  # bytes of all entries; of a smaller disk, half of what is free besides them
-_PART = 2**25  # bytes that a thread looks at
+LARGEST = 10 * 2**30  # bytes of all entries; on a smaller disk, half of the space that is free without them
+_PART = 2**25  # bytes read by a thread at a time
 _DAY = 86_400
 _DIGEST = 32  # bytes
 _TABLES, _DESCRIPTION = "tables", "dataset"  # the files of an entry
@@ -28,16 +28,14 @@ T = TypeVar("T")
 
 
 def own_folder() -> Path:
-    """The folder of this user's cache, made where it is missing; raises DataError where others could look or write
-    there, and OSError.
-    """
+    """The cache folder of this user, created if it is missing; raises OSError, and DataError if others have access."""
     from platformdirs import user_cache_path
 
     folder = user_cache_path("retention-kit", appauthor=False) / "data"
     name = str(folder).encode(errors="backslashreplace").decode()
-    if "?" in name or name != str(folder):  # DuckDB finds neither
+    if "?" in name or name != str(folder):  # DuckDB can open neither
         raise DataError("the name of the folder {folder!r} has a question mark, or is not UTF-8", folder=name)
-    with suppress(FileExistsError):  # by itself: of parents that are made the mode is not heeded
+    with suppress(FileExistsError):  # apart, as `parents=True` ignores the mode for parents
         folder.parent.mkdir(mode=0o700, parents=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     for path, others in ((folder.parent, 0o022), (folder, 0o077)):
@@ -47,14 +45,14 @@ def own_folder() -> Path:
 
 
 def _is_own(folder: Path, others: int) -> bool:
-    """Whether a folder, no link to one, is this user's and others have none of these rights."""
+    """Whether a folder, not a link to one, is this user's and gives `others` none of these permissions."""
     status = folder.lstat()
     is_own = os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & others)
     return stat.S_ISDIR(status.st_mode) and is_own
 
 
 def is_file(path: Path) -> bool:
-    """Whether a path is a file itself, in a folder that is one itself: no link leads anywhere else."""
+    """Whether a path is a regular file in a real folder, neither of them a link."""
     try:
         return stat.S_ISREG(path.lstat().st_mode) and stat.S_ISDIR(path.parent.lstat().st_mode)
     except OSError:
@@ -62,7 +60,7 @@ def is_file(path: Path) -> bool:
 
 
 def remove_left(folder: Path) -> None:
-    """Delete what killed processes have left unfinished."""
+    """Delete unfinished entries of killed processes."""
     for left in folder.glob(".*-*"):
         with suppress(OSError, ValueError):
             if has_ended(int(left.name[1:].partition("-")[0])) or time() - left.lstat().st_mtime > _DAY:
@@ -70,10 +68,10 @@ def remove_left(folder: Path) -> None:
 
 
 def put_in_place(building: Path, entry: Path) -> None:
-    """Let a finished folder be the entry."""
+    """Move a finished folder into the place of an entry."""
     try:
         building.rename(entry)
-    except OSError:  # another of that name: of another day, damaged, or just made by another process
+    except OSError:  # an entry exists: of another day, damaged, or just written by another process
         old = beside(entry)
         entry.rename(old)
         building.rename(entry)
@@ -81,12 +79,12 @@ def put_in_place(building: Path, entry: Path) -> None:
 
 
 def beside(path: Path) -> Path:
-    """A path in the same folder for what is not finished, which tells whose it is."""
+    """A path in the same folder for unfinished files, with the id of this process."""
     return path.with_name(f".{os.getpid()}-{uuid4().hex}")
 
 
 def remove(path: Path) -> None:
-    """Delete a folder with what is in it, a file or a link."""
+    """Delete a folder with its content, a file or a link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -112,21 +110,22 @@ def prune(kept: Path, parts: Collection[Path], code: str) -> None:
 
 
 def begin_entry(building: Path) -> Path:
-    """Begin an entry: the path of the file for its tables. Raises OSError."""
+    """Create the folder of an entry and return the path for its file of tables; raises OSError."""
     building.mkdir(mode=0o700)
     return building / _TABLES
 
 
 def describe_entry(building: Path, description: Any) -> None:
-    """Write what the tables of an entry are, and how to see that they are whole. Raises OSError and NotKept."""
+    """Write the description of an entry, with checksums of its tables; raises OSError and NotKept."""
     tables = building / _TABLES
     tables.chmod(0o600)
     write_checked(building / _DESCRIPTION, (checksums(tables), description))
 
 
 def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, list[int], Any] | None:
-    """The file of an entry's tables, its checksums and what the tables are; used now. None where they are not wanted
-    or not as written.
+    """The path of an entry's tables, their checksums and their description, or None.
+
+    None if `is_wanted` refuses the description, or if anything is missing or damaged. The entry counts as used now.
     """
     description, tables = read_checked(entry / _DESCRIPTION), entry / _TABLES
     try:
@@ -145,10 +144,7 @@ def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, lis
 
 
 def write_checked(path: Path, value: Any) -> None:
-    """Write a value at once with its digest; whoever reads it meanwhile sees the one before, or none.
-
-    Raises OSError and NotKept.
-    """
+    """Replace a file by a value with its digest, atomically; raises OSError and NotKept."""
     new, content = beside(path), to_bytes(value)
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -159,7 +155,7 @@ def write_checked(path: Path, value: Any) -> None:
 
 
 def read_checked(path: Path) -> Any:
-    """What `write_checked` wrote; None where there is no such file, or not as it was written."""
+    """The value that `write_checked` wrote; None if the file is missing or damaged."""
     try:
         raw = path.read_bytes() if is_file(path) else b""
     except OSError:
@@ -173,7 +169,7 @@ def read_checked(path: Path) -> Any:
 
 
 def digest_of(path: Path) -> str:
-    """A digest of a file's bytes, of large files by several threads: the SHA-256 of those of its parts."""
+    """The SHA-256 of the SHA-256 digests of a file's parts, which are read by several threads."""
 
     def read_part(start: int) -> bytes:
         digest = sha256()
@@ -185,7 +181,7 @@ def digest_of(path: Path) -> str:
 
 
 def checksums(path: Path) -> list[int]:
-    """The CRC-32 of each part of a file, by which damage is seen."""
+    """The CRC-32 of each part of a file, to detect damage."""
 
     def part_checksum(start: int) -> int:
         checksum = 0

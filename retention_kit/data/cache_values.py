@@ -1,4 +1,4 @@
-"""Figures and what describes them as bytes, and back to the last digit: a format of data, which runs nothing."""
+"""Converts values of the cache to bytes and back, exactly; reading them runs no code."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ import msgspec
 from retention_kit.lazy import np, pd
 
 _PLAIN = (type(None), bool, float, str)
-_NUMBERS = "biufmM"  # kinds of numpy types that are their bytes
+_NUMBERS = "biufmM"  # kinds of numpy types that are stored as their bytes
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
 class NotKept(TypeError):
-    """A value of a kind that is not written: what it stands for is to be computed again."""
+    """A value of a type that cannot be cached; it has to be computed again."""
 
 
 def to_bytes(value: Any) -> bytes:
-    """A value with all that it holds; raises `NotKept` where a part of it would not come back the same."""
+    """A value as bytes; raises `NotKept` if a part of it could not be restored exactly."""
     return msgspec.msgpack.encode(_written(value))
 
 
 def from_bytes(content: bytes) -> Any:
-    """What `to_bytes` wrote. Raises some exception or other where it is not that."""
+    """The value that `to_bytes` converted; raises any exception if the bytes are no such value."""
     return _read(msgspec.msgpack.decode(content))
 
 
 def _written(value: Any) -> Any:
-    """Plain values as they are, all else as a list that begins with its kind."""
+    """Plain values unchanged, others as a list that begins with their kind."""
     kind = type(value)
     if kind in _PLAIN or (kind is int and -(2**63) <= value < 2**63):
         return value

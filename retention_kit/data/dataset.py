@@ -37,16 +37,16 @@ from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override
 from retention_kit.wording import money_decimals, sentence
 
 FILE_LIKENESS = 0.8  # of two names of files, most of which end alike
-NEW_AFTER = 12  # months of orders after which who is first seen is taken to be new
+NEW_AFTER = 12  # months of orders after which a customer who is seen for the first time counts as new
 
 
 @dataclass
 class Dataset:
-    """Cleaned tables on an engine, with what cleaning did.
+    """Cleaned tables on an engine, and the findings of cleaning.
 
-    `quality` has the columns table, check, rows, effect; `quarantine` gives the set-aside rows back; `warnings` are the
-    checks that 5% of the rows or more fail, a sentence each. `as_of` is the local midnight up to which data are known;
-    `starts` is the first local date in each table.
+    `quality` is a frame with the columns table, check, rows and effect; `quarantine` has the excluded rows by table.
+    `warnings` are sentences on checks that 5% of the rows or more fail. `as_of` is the local midnight at which
+    the data end, and `starts` the first local date in each table.
     """
 
     settings: Settings
@@ -57,25 +57,25 @@ class Dataset:
     quality: pd.DataFrame
     sources: list[dict[str, Any]]  # table, name, sha256
     excluded_columns: dict[str, str] = field(default_factory=dict)  # column that is no segment → why
-    warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
-    behind: tuple[str, ...] = ()  # those of them on data that end long before as_of, or before other tables
+    warnings: tuple[str, ...] = ()  # on findings so frequent that figures may be wrong, the most frequent first
+    behind: tuple[str, ...] = ()  # the warnings on data that end long before as_of, or before other tables
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
-    has_known_customers: bool = False  # whether a table says who was a customer before the data begin
-    has_tickets: bool = False  # whether a table says what customers asked
-    has_invitations: bool = False  # whether a table says who was asked to answer
+    has_known_customers: bool = False  # whether there is a table of customers from before the data begin
+    has_tickets: bool = False
+    has_invitations: bool = False  # whether there is a table of invitations to surveys
     foreign: tuple[str, ...] = ()  # currencies of paid spells besides the report's
-    origin: str = ""  # what to load again; empty for the sample company
+    origin: str = ""  # the path to load again; empty for the sample company
     is_sample: bool = False
-    given: dict[str, Any] = field(default_factory=dict)  # settings that came as keywords, beside those of a file
-    notice: str = ""  # what loading has to say beside: why nothing is kept
-    engine: Engine | None = field(default=None, repr=False)  # None: only saved summaries are at hand
+    given: dict[str, Any] = field(default_factory=dict)  # settings that were given as keywords
+    notice: str = ""  # why nothing is cached, if it was asked for
+    engine: Engine | None = field(default=None, repr=False)  # None if there are only saved summaries
     summaries: dict[SummaryKey, Any] = field(default_factory=dict, repr=False)
-    parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # what each table is stacked from
+    parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # the sources of each table
     known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL
 
     def __post_init__(self) -> None:
         if isinstance(self.summaries, Summaries):
-            self.summaries = self.summaries.under(self.settings)
+            self.summaries = self.summaries.with_settings(self.settings)
 
     @property
     def live_engine(self) -> Engine:
@@ -87,7 +87,7 @@ class Dataset:
     def cached(self, key: SummaryKey, what: str, make: Callable[[], Any]) -> Any:
         """The summary of a key, computed by `make` on first use.
 
-        Raises DataError if only saved summaries are available and it is not among them; then `what` they lack is named,
+        Raises DataError if only saved summaries are available and it is not one of them; `what` names what they lack,
         such as "no mrr".
         """
         if key not in self.summaries:
@@ -114,11 +114,11 @@ class Dataset:
         return min(self.starts.values())
 
     def known_from(self, table: str) -> date:
-        """The local date from which on everybody first seen in a table is new, not a customer of before the data.
+        """The local date from which on customers who are first seen in a table count as new.
 
-        `[data] first_known` says it; with a table of `known_customers` it is the table's start. Else spells are taken
-        to tell when a customer began, and orders to hold customers of before among the new ones of their first twelve
-        months.
+        It is `[data] first_known`, or with a table of `known_customers` the table's start. Without either it is the
+        start of subscriptions, and for orders twelve months after their start: customers who are first seen before may
+        have bought before the data begin.
         """
         start = self.starts.get(table, self.start)
         if self.has_known_customers:
@@ -128,8 +128,9 @@ class Dataset:
         return add_months(start.replace(day=1), NEW_AFTER) if table == "orders" else start
 
     def may_hold_earlier(self, table: str, begins: date) -> bool:
-        """Whether customers first seen in a period of a table, that begins then, may be customers of before the
-        data.
+        """Whether customers who are first seen in a period of a table may be customers from before the data begin.
+
+        `begins` is the first date of the period.
         """
         return max(begins, self.starts.get(table, self.start)) < self.known_from(table)
 
@@ -161,8 +162,8 @@ class Dataset:
         )
 
 
-_NOT_KEPT = ("settings", "origin", "is_sample", "given", "notice", "engine", "summaries")
-_KEPT = [field.name for field in fields(Dataset) if field.name not in _NOT_KEPT]  # what the cache holds of one
+_UNCACHED = ("settings", "origin", "is_sample", "given", "notice", "engine", "summaries")
+_CACHED = [field.name for field in fields(Dataset) if field.name not in _UNCACHED]
 
 
 def load(
@@ -177,20 +178,22 @@ def load(
     invitations: Any = None,
     **settings: Any,
 ) -> Dataset:
-    """Read, rename, check and clean the tables.
+    """Read, check and clean the tables, and return them as a `Dataset`.
 
-    `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, an export
-    that is recognised by its header, or a workbook or database that holds some. Or give the tables as DataFrames
-    (pandas, Polars) or Arrow tables; or `source` as an SQLAlchemy engine or connection, or a Spark session, and the
-    tables as names or queries there (without any: those that bear our names). Of a connection its engine is used, in a
-    session of its own, which sees neither its open transaction nor its temporary tables. Several currencies need
-    `rates`: date, currency, rate (of the report's currency per unit of it). `known_customers` (customer_id, perhaps
-    first_at) are those of before the data begin, who are never new; `tickets` (customer_id, opened_at, closed_at) are
-    what follow-ups look at; `invitations` (invited_at, survey, perhaps customer_id and responded_at) who was asked to
-    answer. Further keywords replace keys of [report] and [definitions], and of [data] `cache`, whether what was read of
-    files is kept for the next time, and `first_known`, the date from which on nobody of before is missing:
-    `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, … Raises DataError or SettingsError with one
-    sentence where that cannot be done.
+    - `source`: a `retention.toml`; a folder with one, or with tables; or a single file: a table, an export that is
+      recognised by its header, or a workbook or database with tables. Or an SQLAlchemy engine or connection, or a Spark
+      session; of a connection its engine is used, so its open transaction and temporary tables are not seen.
+    - `orders`, `subscriptions`, `responses`: pandas or Polars DataFrames or Arrow tables; with a connection or session,
+      names or queries there (by default the tables with these names).
+    - `rates`: date, currency, rate (units of the report's currency for one unit), needed for several currencies.
+    - `known_customers`: customer_id and perhaps first_at, of customers from before the data begin, who are never new.
+    - `tickets`: customer_id, opened_at, closed_at, for follow-ups.
+    - `invitations`: invited_at, survey, perhaps customer_id and responded_at, for response rates.
+    - Further keywords replace keys of [report] and [definitions], such as `timezone="Europe/London"`,
+      `currency="GBP"`, `as_of="2011-12-10"`; and of [data]: `cache`, whether cleaned tables are saved for the next
+      time, and `first_known`, the date from which on customers who are first seen are new.
+
+    Raises DataError or SettingsError, with one sentence on what is wrong.
     """
     frames = {
         "orders": orders,
@@ -230,7 +233,7 @@ def _load_files(source: Path, settings: dict[str, Any]) -> Dataset:
     if entry and (kept := entry.open(engine.embedded)):
         return Dataset(settings=chosen, engine=engine, summaries=entry.summaries, **kept)
     if entry:
-        entry.keep_texts(engine.embedded)
+        entry.cache_texts(engine.embedded)
     decimals = money_decimals(chosen.report.currency)
     requested = [*chosen.report.segments, *(name for follow_up in chosen.follow_ups for name in follow_up.columns)]
     file = None if engine.database else chosen.data.engine
@@ -245,7 +248,7 @@ def _load_files(source: Path, settings: dict[str, Any]) -> Dataset:
     data = _clean(engine, chosen, sources)
     data.notice = notice
     if entry:
-        data.notice = entry.save(engine.embedded, {name: getattr(data, name) for name in _KEPT})
+        data.notice = entry.save(engine.embedded, {name: getattr(data, name) for name in _CACHED})
         data.summaries = data.summaries if data.notice else entry.summaries
     return data
 

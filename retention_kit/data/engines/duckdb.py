@@ -1,6 +1,6 @@
 """The embedded engine: DuckDB in this process, which reads files and frames.
 
-It reads the files that it is made for and no others, whatever an expression says.
+It can read only the files that it is created for, whatever SQL a user's expression contains.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_running: weakref.WeakSet[Any] = weakref.WeakSet()  # connections that a query may be running on
+_running: weakref.WeakSet[Any] = weakref.WeakSet()  # connections with a query that may be running
 
 
 def track_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -35,11 +35,11 @@ def track_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyCo
 def interrupt_all() -> None:
     """Interrupt all running queries of this process from another thread, as Python gets no signals during a query."""
     for connection in [*_running]:
-        with suppress(Exception):  # it may just be closed
+        with suppress(Exception):  # it may have been closed
             connection.interrupt()
 
 
-# No extension, no secret of the user's, no variable of this program.
+# No extensions, no stored secrets of the user, no variables of this program.
 SEALED: dict[str, Any] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -47,19 +47,19 @@ SEALED: dict[str, Any] = {
     "allow_persistent_secrets": False,
     "python_enable_replacements": False,
 }
-# Last of all: what is not allowed by then never is. The folder for what is spilled is allowed by itself.
+# Run last: what is not allowed by then stays forbidden. The folder for spilled data is always allowed.
 SEAL = "SET enable_external_access = false; SET lock_configuration = true"
 
-_KEPT = "_kept"  # what a file of saved tables is called while it is open
-MOST_OPEN = 200  # files of `kept_texts`; a process may have a thousand open
+_KEPT = "_kept"  # the name of an attached file of saved tables
+MOST_OPEN = 200  # files of `kept_texts`; a process may often open a thousand only
 
-# One spelling for what engines do differently.
+# Functions with the same name on all engines.
 _MACROS = """
 CREATE MACRO as_number(value) AS TRY_CAST(value AS DOUBLE);
 CREATE MACRO ordered_sum(value) AS SUM(value ORDER BY value);
 CREATE MACRO local_time(instant, zone) AS timezone(zone, instant);
 CREATE MACRO instant_at(local_time, zone) AS timezone(zone, local_time);
--- Decimals of up to 18 digits, which hold amounts below a million in units of up to a millionth, cost a fifth of
+-- Decimals of up to 18 digits, which hold amounts below a million with six decimals, take a fifth of the time of
 -- longer ones.
 CREATE MACRO whole_units(value, units) AS coalesce(
     TRY_CAST(round(TRY_CAST(value AS DECIMAL(12, 6)) * units) AS BIGINT),
@@ -77,10 +77,10 @@ class DuckDB:
     catalog = "memory"  # which holds our tables
 
     def __init__(self, memory_limit: str | None = None, files: Iterable[Path] = (), kept: Iterable[Path] = ()):
-        """`memory_limit`, such as 6GB, is what it may hold in memory; the rest lies on disk.
+        """`memory_limit`, such as 6GB, limits the memory for tables; the rest is stored on disk.
 
-        Without it tables are held in memory, up to most of the machine's. `files` are those that can be read, `kept`
-        the folders for `save_tables` and `open_tables`.
+        Without it tables are held in memory. `files` are those that can be read, `kept` the folders for `save_tables`
+        and `open_tables`.
         """
         import duckdb
 
@@ -89,7 +89,7 @@ class DuckDB:
         self.prepared: dict[str, object] = {}
         self._types: dict[str, dict[str, str]] = {}  # of relations, until a statement may change one
         self.lock = RLock()
-        self.copy_folder = private_path()  # for copies of what is being read
+        self.copy_folder = private_path()  # for temporary copies of files
         # By table of a text file: where its rows are to be kept (see text_cache), and where they are read.
         self.text_folders: dict[str, tuple[str, Path, Path]] = {}
         self.kept_texts: dict[str, tuple[Path, list[int]]] = {}
@@ -100,9 +100,9 @@ class DuckDB:
         self._connection = track_connection(duckdb.connect(config=config))
         if memory_limit:
             self._attach_file(folder)
-        # In DuckDB 2.0.0 it narrows sums beside a join with an empty table by the wrong bounds: 349 comes out as 93.
-        # A column of Python objects has the type of all of its values, not that of a sample: 7.5 among whole numbers
-        # would be 7.
+        # compressed_materialization: in DuckDB 2.0.0 a sum beside a join with an empty table overflows (93 for 349).
+        # pandas_analyze_sample: the type of a column of Python objects is that of all values; from a sample, a 7.5
+        # among whole numbers could be read as 7.
         self.run(
             "SET disabled_optimizers = 'compressed_materialization'; SET TimeZone = 'UTC'; "
             "SET pandas_analyze_sample = 9_000_000_000_000_000_000"
@@ -113,14 +113,12 @@ class DuckDB:
         self.run(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{folders}]; {SEAL}")
 
     def _attach_file(self, folder: Path) -> None:
-        """Store tables in a file, from which memory is filled and freed without writing: spilled, they would be written
-        anew.
-        """
+        """Store tables in a file: pages that leave memory need not be written again, as spilled ones are."""
         import duckdb
 
         weakref.finalize(self, _close, self._connection, folder, os.getpid())
-        self.catalog = "_ours"  # no schema or table of a user is called so
-        # As they are, since packing them takes longer than reading what is to be packed.
+        self.catalog = "_ours"  # not the name of a user's schema or table
+        # Compressing takes longer than reading the source.
         self.run("SET force_compression = 'uncompressed'")
         try:
             folder.mkdir(mode=0o700)
@@ -143,9 +141,9 @@ class DuckDB:
             result = self._connection.execute(fill_placeholders(sql, parts))
             if all(str(kind) != "TIMESTAMP WITH TIME ZONE" for _, kind, *_ in result.description):
                 return result.df()
-            # Filters are of the whole process: one taken back beside a thread that imports takes back that one's, too.
+            # Only here, since restoring the filters of the process could undo those set by another thread's import.
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # DuckDB's, of how it makes times with a zone
+                warnings.simplefilter("ignore", DeprecationWarning)  # raised by DuckDB for times with a zone
                 return result.df()
 
     def arrow(self, sql: str) -> object:
@@ -159,7 +157,7 @@ class DuckDB:
             return self._connection.execute(fill_placeholders(sql, parts)).fetchall()
 
     def keeps_order(self, sql: str, **parts: str) -> bool:
-        """Whether no step of a statement's plan, such as the join that a long list of words becomes, mixes rows."""
+        """Whether no step of a statement's plan changes the order of rows, as the join for a long IN list would."""
         plan = str(self.rows(f"EXPLAIN {sql}", **parts)).lower()
         return not any(step in plan for step in ("join", "product", "group", "aggregate", "window", "distinct"))
 
@@ -175,7 +173,7 @@ class DuckDB:
         self.run(f"CREATE VIEW {name} AS {query}")
 
     def upload(self, name: str, relation: str) -> str:  # noqa: ARG002, the name is for engines that copy
-        """The relation itself, as files and frames are read here."""
+        """The relation itself, since this engine reads files and frames in place."""
         return relation
 
     def quote(self, name: str) -> str:
@@ -193,8 +191,9 @@ class DuckDB:
         self._connection.unregister(name)
 
     def save_tables(self, path: Path) -> list[str]:
-        """Copy all tables but those of `kept_texts`, and what is registered, into a new file; SQL of the views on
-        them, in order.
+        """Copy all tables except those of `kept_texts`, and registered frames, into a new file.
+
+        Returns the SQL of the views on them, in order.
         """
         tables = self.rows(
             "SELECT database_name, table_name FROM duckdb_tables() "
@@ -213,9 +212,9 @@ class DuckDB:
             self.run(f"CREATE TABLE {_KEPT}.main.kept AS FROM {self.catalog}.main.{quote(name)}")
 
     def read_kept(self, path: Path, checksums: list[int], name: str) -> None:
-        """Read the table that `save_table` has saved where it is, under a name; raises one of `error`.
+        """Read a table of `save_table` in place, under a name; raises one of `error`.
 
-        Of very many, the others are copied: each that is read stays open.
+        From MOST_OPEN on tables are copied, since each that is read in place keeps a file open.
         """
         if len(self.kept_texts) >= MOST_OPEN:
             with self._attached(path, "READ_ONLY"):
@@ -240,9 +239,7 @@ class DuckDB:
             self.run(f"DETACH {_KEPT}")
 
     def open_tables(self, path: Path, views: Iterable[str], texts: Mapping[str, Path]) -> None:
-        """Read tables that `save_tables` has copied, as they stood then, and those of `kept_texts` by name; raises one
-        of `error` where they cannot be.
-        """
+        """Read the tables of `save_tables` and the files of `texts`, by name, in place; raises one of `error`."""
         attached: list[str] = []
         try:
             for name, file in {"": path, **texts}.items():
@@ -275,7 +272,7 @@ def _raise_interrupts() -> Iterator[None]:
 
 
 def _close(connection: duckdb.DuckDBPyConnection, folder: Path, process: int) -> None:
-    """Close an engine whose tables are in a folder; not in a fork."""
+    """Close an engine and delete the folder of its tables; not in a fork."""
     if os.getpid() == process:
         try:
             connection.close()

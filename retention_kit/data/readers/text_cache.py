@@ -25,7 +25,7 @@ def read_text_cached(
 ) -> tuple[list[Finding], str]:
     """`read_text`, or its cached result for the same bytes and options; only for tables in `engine.text_folders`.
 
-    What is cached is read where it is, and not copied.
+    Cached rows are read in place, without a copy.
     """
     import duckdb
 
@@ -72,7 +72,7 @@ def _restore(
 
 
 def _save(engine: DuckDB, name: str, path: Path, folder: Path, building: Path, description: list[Any]) -> bool:
-    """Cache the table of a file, unless that has changed while it was read; whether it did."""
+    """Cache the table of a file and return True; False if the file changed while it was read."""
     engine.save_table(begin_entry(building), name)
     describe_entry(building, description)
     if digest_of(path) != description[0][0]:
