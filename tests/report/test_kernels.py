@@ -283,7 +283,7 @@ def test_one_server_serves_a_process_and_ends_with_it(is_killed):
     """Whether the process ends by itself, even before the server is ready, or by a signal that it cannot see."""
     program = "import os, signal\nfrom retention_kit.report.execution import kernels\nserver = kernels.prepare()\n" \
               "assert kernels.prepare() is server\nprint(server._process.pid, flush=True)\n"  # fmt: skip  # the table as on paper
-    killed = "print(server.place, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    killed = "print(server.sockets, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     command = [sys.executable, "-c", program + killed * is_killed]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     pid, *paths = result.stdout.split()

@@ -186,4 +186,4 @@ def test_a_notebook_is_written_as_nbformat_writes_it(bundle):
     cell = nbf.new_code_cell("a\nb", metadata={"trusted": True}, outputs=[nbf.new_output("display_data", bundle)])
     notebook = nbf.new_notebook(cells=[cell, nbf.new_markdown_cell("x\ny\n")], metadata={"signature": "none"})
     expected = nbformat.writes(notebook) + "\n"
-    assert library.written(notebook) == expected
+    assert library.serialized(notebook) == expected

@@ -325,7 +325,7 @@ def write_files(
         path.write_bytes(file.body) if file.body else path.unlink(missing_ok=True)
     for stem, notebook in executed.notebooks.items():
         path = building / "notebooks" / f"{stem}.ipynb"
-        path.write_text(library.written(_without_times(notebook)), "utf-8", newline="")
+        path.write_text(library.serialized(_without_times(notebook)), "utf-8", newline="")
     (building / f"scorecard{suffix}.csv").write_text(scorecard, "utf-8", newline="")
 
 

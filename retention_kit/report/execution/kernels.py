@@ -1,9 +1,9 @@
-"""The kernels of the batch: this very Python, whatever kernels the machine has registered.
+"""Kernels for notebooks, which run this Python, whatever kernels are registered on the machine.
 
-Where the system can fork, kernels are forked from one process that has imported what notebooks need (`forkserver`). It
-is started once, serves all packs that this process builds, and ends with it. A command that has done nothing yet forks
-that process from itself. Elsewhere, and where it cannot be started or a kernel of it does not come up, kernels are
-started as ever.
+Where the system can fork, kernels are forked from one process that has imported the packages of notebooks (see
+`forkserver`). It is started once, serves all packs that this process builds, and ends with it. A command that has not
+used any threads forks that process from itself. On other systems, and where the fork server or one of its kernels does
+not start, kernels are started as separate processes.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from retention_kit.report.execution import forkserver
 
 NAME = "retention-kit"
 _MODULE = "retention_kit.report.execution.forkserver"
-# -P: a file in the working directory, where the data may lie, is no module of Python's.
+# -P: files in the working directory, which may hold the data, must not shadow modules.
 _PYTHON = [sys.executable, "-P", "-m"]
 _LAUNCH = [*_PYTHON, "ipykernel_launcher"]
-STARTING, ENDING = 60, 1  # seconds that a kernel or the server may take to start, and to end when asked to
+STARTING, ENDING = 60, 1  # seconds that a kernel or the server may take to start, and to end on request
 
 
 class _Forked:
-    """A forked kernel, as the fork server reports it: what a provisioner asks of a process."""
+    """A forked kernel with the methods of `subprocess.Popen` that a provisioner calls."""
 
     stdin = stdout = stderr = None
 
     def __init__(self, channel: socket.socket):
-        """Waits until the kernel can be talked to, so that a client's first call is answered."""
+        """Wait until the kernel is ready, so that a client's first request is answered."""
         self._channel = channel
         self.returncode: int | None = None
         channel.settimeout(STARTING)
@@ -76,7 +76,7 @@ class _Forked:
         return self.returncode
 
     def _end(self, line: bytes) -> None:
-        """Closed without a word, the socket says that the server is gone, and nobody else would end the kernel."""
+        """Set the exit code; if the socket was closed without one, the server has died, and the kernel is killed."""
         if not line.strip():
             self.kill()
         self.returncode = int(line.strip() or -signal.SIGKILL)
@@ -86,7 +86,7 @@ class _Forked:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """To the kernel and what it started; nothing where it has ended."""
+        """Send a signal to the kernel and its child processes, unless it has ended."""
         if self.returncode is None:
             with suppress(OSError):
                 os.killpg(self.pid, number)
@@ -99,7 +99,7 @@ class _Forked:
 
 
 class _ForkedServer:
-    """The process of a fork server that was forked from this one: what is asked of a Popen."""
+    """A fork server that was forked from this process, with the methods of `subprocess.Popen` that are called."""
 
     def __init__(self, pid: int):
         self.pid = pid
@@ -113,7 +113,7 @@ class _ForkedServer:
         return self.returncode
 
     def wait(self, timeout: float = STARTING) -> int:
-        """The exit code, once it has ended; raises TimeoutExpired."""
+        """Wait for the exit code; raises TimeoutExpired."""
         until = time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > until:
@@ -134,14 +134,14 @@ def _execute(control: socket.socket) -> subprocess.Popen:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the run alone, which then ends its kernels
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends its kernels
     )
 
 
 class ForkServer:
-    """The fork server as a client: asked for kernels by any thread, ended by `close` or when this process ends.
+    """A client of the fork server: thread-safe; the server ends with `close` or with this process.
 
-    `fork`: it is forked from this process, and so texts have other hashes in every run, as they have here.
+    `fork`: whether it is forked from this process; then hashes of texts differ between runs, as in this process.
     """
 
     def __init__(self, fork: bool = False) -> None:
@@ -150,16 +150,16 @@ class ForkServer:
             self._process = _ForkedServer(forkserver.fork(other)) if fork else _execute(other)
         self.has_own_hashes = not fork
         self._control, self._asking, self._numbers = own, threading.Lock(), count()
-        self._place: str | None = None
+        self._sockets: str | None = None
 
     @property
-    def place(self) -> str:
-        """Where the kernels' sockets lie, once all is imported; empty where no path is short enough.
+    def sockets(self) -> str:
+        """The folder of the kernels' sockets, empty if no path is short enough; waits until the server is ready.
 
-        Raises OSError, at once when asked again, where the server does not start.
+        Raises OSError if the server does not start; then later calls raise it at once.
         """
         with self._asking:
-            if self._place is None:
+            if self._sockets is None:
                 self._control.settimeout(STARTING)
                 line = b""
                 with suppress(TimeoutError), self._control.makefile("rb", buffering=0) as lines:
@@ -168,19 +168,19 @@ class ForkServer:
                 if not line:
                     self._process.kill()
                     raise BrokenPipeError("The fork server could not be started.")
-                self._place = line.decode().strip()
-        return self._place
+                self._sockets = line.decode().strip()
+        return self._sockets
 
     @property
     def was_ready(self) -> bool:
-        return self._place is not None
+        return self._sockets is not None
 
     def next_name(self) -> str:
-        """A name in `place` that no kernel has had."""
-        return str(Path(self.place) / f"kernel-{next(self._numbers)}")
+        """A path in `sockets` that no kernel has used."""
+        return str(Path(self.sockets) / f"kernel-{next(self._numbers)}")
 
     def fork(self, arguments: list[str], env: dict[str, str], cwd: str) -> _Forked:
-        """Ask for a kernel; raises OSError where the server is gone."""
+        """Request a kernel; raises OSError if the server has ended."""
         own, other = socket.socketpair()
         text = json.dumps({"arguments": arguments, "env": env, "cwd": cwd}).encode()
         with other, self._asking:
@@ -192,7 +192,7 @@ class ForkServer:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End the kernels, then the server; one that is not ready yet has none."""
+        """End the kernels, then the server; a server that is not ready is killed."""
         if not self.was_ready and not select.select([self._control], [], [], 0)[0]:
             self._process.kill()
         self._control.close()
@@ -201,11 +201,11 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._place:
-            shutil.rmtree(self._place, ignore_errors=True)  # the server's own care, unless it was killed
+        if self._sockets:
+            shutil.rmtree(self._sockets, ignore_errors=True)  # the server deletes it, unless it was killed
 
     def forget(self) -> None:
-        """In a fork of this process: the server is the other one's."""
+        """Release the server in a fork of this process, to whose parent it belongs."""
         self._control.close()
 
 
@@ -214,15 +214,15 @@ _starting = threading.Lock()
 
 
 def can_fork() -> bool:
-    """Whether kernels are forked here. On macOS its own libraries do not bear a fork once they are in use."""
+    """Whether kernels are forked on this system; libraries of macOS may crash in a fork after they were used."""
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
 def prepare(for_others: bool = False) -> ForkServer | None:
-    """The fork server of this process, started where there is none, without waiting until it is ready.
+    """The fork server of this process, which is started if there is none, without waiting until it is ready.
 
-    `for_others`: for code that is not ours, whose sets have the same order in every run. One that never came up is not
-    tried again. None where kernels are not forked or no further process is started.
+    `for_others`: for code of users, which gets the same hashes, and so the same order of sets, in every run. A server
+    that failed to start is not tried again. None if kernels are not forked, or no process can be started.
     """
     if not can_fork():
         return None
@@ -241,13 +241,13 @@ def prepare(for_others: bool = False) -> ForkServer | None:
 
 
 def _is_unused() -> bool:
-    """Whether this process has no threads, and used nothing yet that starts some: a fork would lack them."""
+    """Whether this process has no threads and has imported no package that starts some, which a fork would lack."""
     return threading.active_count() == 1 and sys.modules.keys().isdisjoint(forkserver.THREADED)
 
 
 @atexit.register
 def close() -> None:
-    """End the fork servers of this process, if it has any; the next kernel starts another."""
+    """End the fork servers of this process; the next kernel starts another."""
     with _starting:
         servers, _servers[:] = _servers[:], []
     for server in servers:
@@ -266,31 +266,31 @@ if hasattr(os, "register_at_fork"):
 
 
 def _server_of(manager: object) -> ForkServer:
-    """The fork server that a kernel's manager uses; raises OSError where it has none."""
+    """The fork server of a kernel manager; raises OSError if it has none."""
     if isinstance(manager, KernelManager) and manager.server:
         return manager.server
     raise BrokenPipeError("There is no fork server.")
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """A process for each kernel, as ever, but forked: see `forkserver`."""
+    """Starts kernels by forking them: see `forkserver`."""
 
     async def launch_kernel(self, cmd: list[str], **how: Any) -> KernelConnectionInfo:
-        """Fork a kernel; where none comes up, an ordinary one is started in its stead."""
+        """Fork a kernel; if that fails, start a separate process."""
         where, process = str(how.get("cwd") or Path.cwd()), None
-        with suppress(OSError):  # the server is gone
+        with suppress(OSError):  # the server has ended
             process = _server_of(self.parent).fork(cmd[len(_LAUNCH) :], how["env"], where)
         if process is None or process.returncode is not None:
             return await super().launch_kernel(cmd, **how)
-        self.process = process  # type: ignore[assignment]  # it has what a provisioner asks of a Popen
+        self.process = process  # type: ignore[assignment]  # it has the methods of Popen that are called
         self.pid = self.pgid = process.pid
         self.cwd = where
         return self.connection_info
 
     async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: ARG002  as overridden
-        """Wait closely for what takes a moment; the manager would look ten times a second only.
+        """Wait with a short interval, since a kernel ends at once and the manager would poll every 0.1 s.
 
-        A fork that hangs at its end is then killed: its notebook is complete, and what it left open was written first.
+        A fork that hangs at its end is then killed: its notebook is complete, and its open files were flushed.
         """
         if not await self._has_ended() and isinstance(self.process, _Forked):
             self.process.kill()
@@ -301,7 +301,7 @@ class ForkedProvisioner(LocalProvisioner):
         return await super().wait()
 
     async def _has_ended(self) -> bool:
-        """Whether the kernel ends in the time it has."""
+        """Whether the kernel ends within ENDING seconds."""
         until = time.monotonic() + ENDING
         while await self.poll() is None and time.monotonic() < until:
             await asyncio.sleep(0.002)
@@ -317,8 +317,7 @@ class _OwnSpec(KernelSpecManager):
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         if kernel_name != NAME:
             return super().get_kernel_spec(kernel_name)
-        # What a kernel says to its terminal is not the user's concern; what fails comes back in the notebook.
-        # Nor does what it runs belong in the user's history, a file that kernels would wait for each other to write.
+        # No log on the terminal, as errors are in the notebook; no history, as kernels would wait for its lock.
         command = [*_LAUNCH, "-f", "{connection_file}", "--log-level=CRITICAL", "--HistoryManager.enabled=False"]
         forked = (
             {"kernel_provisioner": {"provisioner_name": NAME}}
@@ -329,7 +328,7 @@ class _OwnSpec(KernelSpecManager):
 
 
 class KernelClient(AsyncKernelClient):
-    """Asks a kernel whether it is ready, and does not wait for what else it might say."""
+    """A client that does not wait for further messages of a kernel that has answered."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         seconds = STARTING if timeout is None else timeout
@@ -338,7 +337,7 @@ class KernelClient(AsyncKernelClient):
             self.kernel_info()
             try:
                 await self.get_shell_msg(timeout=1)
-                await self.get_iopub_msg(timeout=0.2)  # where none comes, the channel is not connected yet
+                await self.get_iopub_msg(timeout=0.2)  # without one, the channel is not connected yet
             except Empty:
                 if not (isinstance(self.parent, KernelManager) and await self.parent.is_alive()):
                     raise RuntimeError("The kernel died before it was ready.") from None
@@ -348,19 +347,19 @@ class KernelClient(AsyncKernelClient):
 
 
 class KernelManager(AsyncKernelManager):
-    """Starts a kernel, forked where that is possible, without a kernelspec on the user's machine."""
+    """Starts a kernel, forked if possible, without a kernelspec on the user's machine."""
 
-    for_others = True  # whether it may run code that is not ours
+    for_others = True  # whether it may run users' code
 
     def __init__(self, **options: Any):
         super().__init__(**options)
         self.server: ForkServer | None = None
         try:
-            if (server := prepare(self.for_others)) and server.place:
-                # A socket's path is relative to the working directory, unless it is told otherwise.
+            if (server := prepare(self.for_others)) and server.sockets:
+                # By default the path of a socket would be relative to the working directory.
                 self.transport, self.connection_file = "ipc", f"{server.next_name()}.json"
             self.server = server
-        except OSError:  # it cannot be started here
+        except OSError:  # it cannot be started
             pass
 
     @default("kernel_spec_manager")
@@ -373,6 +372,6 @@ class KernelManager(AsyncKernelManager):
 
 
 class OwnKernelManager(KernelManager):
-    """The same for notebooks of this package alone."""
+    """A kernel manager for notebooks of this package only."""
 
     for_others = False

@@ -1,4 +1,4 @@
-"""Running notebooks, several at once and of several packs, and drawing their charts as each is done."""
+"""Runs the notebooks of packs in parallel, and draws the charts of each finished notebook."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from retention_kit.report.execution.plan import Plan
 
 Task = tuple[library.Section, list[str]]  # a section and its languages
-Result = list[tuple["NotebookNode", str]]  # for each language the executed notebook, and what went wrong
-Progress = Callable[[str, int, int], None]  # the section that is done, how many are, and how many there are
+Result = list[tuple["NotebookNode", str]]  # the executed notebook and its error or "", for each language
+Progress = Callable[[str, int, int], None]  # called with a finished section, how many are finished, and the total
 
 
 class Workers:
-    """The thread pools of a run: `jobs` notebooks at once, in the order of their packs, and charts beside them."""
+    """The thread pools of a run: for `jobs` notebooks, in the order of their packs, and for drawing charts."""
 
     def __init__(self, jobs: int = 2):
         self.jobs = max(1, jobs)
@@ -40,12 +40,12 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for what runs; what has not begun by now never does."""
+        """Wait for running tasks, and cancel those that have not started."""
         self.notebooks.shutdown(cancel_futures=True)
         self.charts.shutdown(cancel_futures=True)
 
 
-# A long frame is cut by the page, which has the rest in a file, and not already by pandas.
+# The report shortens long frames and writes all rows to a file, so pandas must not shorten them before.
 FRAMES = "import pandas\npandas.set_option('display.max_rows', 20_000)\n"
 
 
@@ -57,7 +57,7 @@ class Execution(NamedTuple):
 
 
 class NotebookRun:
-    """The notebooks of one plan while they run: `result` waits for them, `cancel` ends them."""
+    """The running notebooks of one plan: `result` waits for them, `cancel` ends them."""
 
     def __init__(self, plan: Plan, environment: dict[str, str], workers: Workers, progress: Progress):
         self._plan, self._environment, self._workers, self._progress = plan, environment, workers, progress
@@ -70,13 +70,13 @@ class NotebookRun:
         shared, alone = _tasks(plan)
         progress("", 0, self._total)
         try:
-            for task in reversed(alone):  # what is read last is run first: its charts take longest
+            for task in reversed(alone):  # the last sections have the charts that take longest
                 self._futures[workers.notebooks.submit(self._run, *task)] = task
             queue = deque[Future[Result]]()
             for task in reversed(shared):
                 queue.append(Future())
                 self._futures[queue[-1]] = task
-            # An interrupt in `as_completed` or `wait` may leave the locks of futures held, and then they never end.
+            # Not `as_completed` or `wait`: an interrupt in them may leave locks of futures held forever.
             self._ended: SimpleQueue[Future[Result]] = SimpleQueue()
             for future in self._futures:
                 future.add_done_callback(self._ended.put)
@@ -87,8 +87,8 @@ class NotebookRun:
             raise
 
     def _run_shared(self, queue: deque[Future[Result]]) -> None:
-        """Sections from a queue until it is empty, in one kernel for as long as all goes well in it."""
-        with library.Kernel() as kernel, suppress(IndexError):  # none is left
+        """Run sections from a queue until it is empty, in one kernel, which is replaced after an error."""
+        with library.Kernel() as kernel, suppress(IndexError):  # the queue is empty
             while True:
                 future = queue.popleft()
                 if future.set_running_or_notify_cancel():
@@ -98,7 +98,7 @@ class NotebookRun:
                         future.set_exception(error)
 
     def _run(self, section: library.Section, languages: list[str], kernel: library.Kernel | None = None) -> Result:
-        """A section in these languages: each in a kernel of its own, unless one is given."""
+        """Run a section in these languages, in `kernel`, or each in a new one."""
         try:
             return [self._run_in(language, section, kernel) for language in languages]
         except BaseException:
@@ -122,13 +122,13 @@ class NotebookRun:
         return executed
 
     def result(self) -> Execution:
-        """Wait for all notebooks and their charts; raises what ended the run, such as an interrupt."""
+        """Wait for all notebooks and their charts; raises the exception that ended the run, such as an interrupt."""
         try:
             for _ in self._futures:
                 future = self._ended.get()
                 if not future.cancelled():
-                    future.result()  # raises what has cancelled the others
-        except BaseException:  # the run is over: the next pack's notebooks are not to begin instead
+                    future.result()  # raises the exception that cancelled the others
+        except BaseException:  # the notebooks of the next pack must not start
             self._workers.notebooks.shutdown(wait=False, cancel_futures=True)
             raise
         notebooks, failures = {}, []
@@ -142,12 +142,12 @@ class NotebookRun:
         return Execution(notebooks, failures)
 
     def cancel(self) -> None:
-        """End what runs and drop what waits; nothing where all is done."""
+        """End running notebooks and drop waiting ones."""
         self._cancel_waiting()
         for loop in self._loops:
             loop.cancel()
         futures: list[Future[Any]] = [*self._futures, *self._loops]
-        while any(future.running() for future in futures):  # one may be about to start its kernel
+        while any(future.running() for future in futures):  # repeated, as a kernel may just be starting
             library.stop(self._clients)
             sleep(0.1)
 
@@ -158,7 +158,7 @@ class NotebookRun:
 
 
 def _tasks(plan: Plan) -> tuple[list[Task], list[Task]]:
-    """Sections with their languages: those that may share a kernel, and what runs code of others, each alone."""
+    """Sections with their languages: those that share kernels, and those with users' code, which run alone."""
     has_plugins = bool(plan.page.data.settings.report.plugins)
     shared = [section for section in plan.chosen if section.is_ours and not has_plugins]
     others = [section for section in plan.chosen if section not in shared]
@@ -169,17 +169,17 @@ def _tasks(plan: Plan) -> tuple[list[Task], list[Task]]:
 
 
 def runs_others(plan: Plan) -> bool:
-    """Whether a plan runs code that is not of this package."""
+    """Whether a plan runs code of users: templates or plug-ins."""
     return bool(_tasks(plan)[1])
 
 
 @contextmanager
 def run_notebooks(plan: Plan, workers: Workers, progress: Progress) -> Iterator[NotebookRun]:
-    """Run every chosen section in every language; what still runs at the end of the context is ended.
+    """Start every chosen section in every language; notebooks that still run at the end of the context are ended.
 
-    The summaries are computed once and handed to the kernels in a file. It lies in a folder of this user's alone, as it
-    is a pickle: who could write it could run code here. What a killed run has left of it, the next one removes.
-    Kernels have their own settings of IPython there: the user's may run code, or be another user's.
+    Kernels read the computed summaries from a snapshot, in a private folder, as it is a pickle, which can run code. The
+    next run deletes the folder of a killed one. The folder also has the kernels' IPython settings, since a user's own
+    may run code.
     """
     private = private_path()
     snapshot = private / "summaries"

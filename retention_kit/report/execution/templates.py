@@ -1,4 +1,4 @@
-"""The notebooks that make the sections: which there are, what they take, and how one is run."""
+"""Notebook templates: the sections of a report, the checks of templates, and their execution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "d
 
 @dataclass(frozen=True)
 class Section:
-    """One run of one template; `metric` is set for the template that serves any metric."""
+    """A template to be run; `metric` is set for `kpi`, the template for any metric."""
 
     path: Path
     metric: str = ""
@@ -55,12 +55,11 @@ class Section:
 def sections(
     data: Dataset, folder: Path | None = None, is_whole: bool = True, has_goals: bool = False
 ) -> list[Section]:
-    """The sections that the data allow, in reading order; templates in `folder` come first, the same name overrides.
+    """The sections for which there are data, in reading order; templates in `folder` replace ours of the same name.
 
-    A template stands for the metrics that name it, `cohorts` for the table of that name, which is of all customers only
-    (`is_whole`), `goals` for those of the settings; it is left out where there are none of them. Metrics that name no
-    template are served by `kpi`.
-    Templates that no metric names follow at the end.
+    A template is included if a metric that names it can be computed; `cohorts` if the data have cohorts and the report
+    is on all customers (`is_whole`); `goals` if the settings have goals (`has_goals`). Metrics without a template get a
+    section by `kpi`. Templates of `folder` that no metric names come last. Raises TemplateError.
     """
     paths = {
         path.stem: path
@@ -93,7 +92,7 @@ def sections(
 
 
 def _check_names(paths: dict[str, Path]) -> None:
-    """Raise TemplateError for names that are no file's on Windows, or one file's where capitals make no difference."""
+    """Raise TemplateError for file names that are invalid on Windows, or equal on case-insensitive file systems."""
     for name, path in paths.items():
         if others := [other for other in paths if other != name and other.lower() == name.lower()]:
             template = "{file} and {other}.ipynb differ in capitals alone: rename one."
@@ -103,7 +102,7 @@ def _check_names(paths: dict[str, Path]) -> None:
 
 
 def pick(plan: list[Section], names: list[str]) -> list[Section]:
-    """The sections of these templates or metrics; raises UnknownNameError for a name that is neither."""
+    """The sections with the given names of templates or metrics; raises UnknownNameError and DataError."""
     known = {name: section for section in plan for name in (section.name, section.path.stem, section.metric) if name}
     for name in names:
         if name not in known:
@@ -113,8 +112,8 @@ def pick(plan: list[Section], names: list[str]) -> list[Section]:
     return [section for section in plan if {section.name, section.path.stem, section.metric} & {*names}]
 
 
-def _fault(source: str, name: str) -> SyntaxError | None:
-    """What is wrong with a cell's code, as a notebook runs it: with `await`, magics and shell commands."""
+def _syntax_error(source: str, name: str) -> SyntaxError | None:
+    """The syntax error in a cell's code, which may have `await`, magics and shell commands."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     if "\0" in source:
         return SyntaxError("a null byte in the code", (name, source.partition("\0")[0].count("\n") + 1, 0, ""))
@@ -131,7 +130,7 @@ def _fault(source: str, name: str) -> SyntaxError | None:
 
 
 def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
-    """The template, once it is sure to take these parameters; raises TemplateError before any kernel starts."""
+    """Read a template and check its code and that it takes these parameters; raises TemplateError."""
     import nbformat
     from papermill.translators import PythonTranslator
 
@@ -141,7 +140,7 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         kinds = [
             (cell.cell_type, str.strip(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells
         ]
-    except Exception as error:  # the library says in many ways that a file is none
+    except Exception as error:  # nbformat raises many types
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise TemplateError("{name} is not a notebook: {reason}.", name=name, reason=lines[0]) from None
     tagged = [cell for cell, (*_, tags) in zip(notebook.cells, kinds, strict=True) if "parameters" in tags]
@@ -149,9 +148,9 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         template = "{name} needs one cell tagged 'parameters'; it has {number}."
         raise TemplateError(template, name=name, number=len(tagged))
     for number, cell in enumerate(notebook.cells, 1):
-        if cell.cell_type == "code" and (fault := _fault(cell.source, name)):
+        if cell.cell_type == "code" and (found := _syntax_error(cell.source, name)):
             template = "{name}, cell {number}, line {line}: {problem}."
-            raise TemplateError(template, name=name, number=number, line=fault.lineno, problem=fault.msg)
+            raise TemplateError(template, name=name, number=number, line=found.lineno, problem=found.msg)
     known = {parameter.name: parameter.inferred_type_name for parameter in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         template = "{name} has no parameter {parameter!r}: {hint}"
@@ -165,9 +164,9 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
 
 
 class Kernel:
-    """One kernel for several runs of templates, one after the other; its end is that of the context.
+    """A kernel for several runs of templates, one after the other; it ends with the context.
 
-    Each run finds it as new, but for what modules keep: it is for templates that run no code but ours.
+    Its namespace is cleared before each run. State in modules stays, so it is only for templates of this package.
     """
 
     def __init__(self) -> None:
@@ -180,13 +179,13 @@ class Kernel:
         self.end()
 
     def end(self) -> None:
-        """End the kernel, if there is one; the next run has a new one."""
+        """End the kernel, if there is one; the next run starts a new one."""
         client, self._client = self._client, None
         if client is not None and client.kc is not None:
             client._cleanup_kernel()
 
     def execute(self, client: PapermillNotebookClient, environment: dict[str, str]) -> None:
-        """Run the notebook of a client, in the same thread as those before."""
+        """Run the notebook of a client; always call it in the same thread."""
         if self._client is not None:
             client.km, client.kc = self._client.km, self._client.kc
             client.wait_for_reply(client.kc.execute(_RESET, silent=True, store_history=False))
@@ -201,9 +200,9 @@ def run(
     clients: list[PapermillNotebookClient],
     kernel: Kernel | None = None,
 ) -> tuple[NotebookNode, str]:
-    """Execute a checked template: the executed notebook, and what a failed cell raised.
+    """Execute a checked template; returns the executed notebook and the error of a failed cell, or an empty text.
 
-    Without `kernel` in one of its own. The client is added to `clients`, so that another thread can `stop` it.
+    Without `kernel` a new one is started. The client is added to `clients`, so that another thread can `stop` it.
     """
     from papermill import PapermillExecutionError, execute_notebook
     from papermill.clientwrap import PapermillNotebookClient
@@ -212,7 +211,7 @@ def run(
 
     from retention_kit.report.execution import kernels
 
-    # Only prepared by this call, which would write the executed notebook, with all its charts, to nowhere.
+    # Only prepared by papermill, which would serialise the executed notebook with its charts, although it has no path.
     prepared = execute_notebook(
         notebook, None, parameters, kernel_name=kernels.NAME, language="python", prepare_only=True
     )
@@ -229,19 +228,19 @@ def run(
                 client.execute(env=environment)
             else:
                 kernel.execute(client, environment)
-            _keep_planned_errors(prepared)
+            _print_expected_errors(prepared)
         finally:
             manager.notebook_complete()
         raise_for_execution_errors(prepared, None)
     except PapermillExecutionError as error:
         return prepared, f"{error.ename}: {error.evalue}".splitlines()[0]
     except Exception as error:  # a kernel that died or a cell that hung ends its own section only
-        return prepared, _cut_short(prepared, error)
-    return prepared, _left(prepared)
+        return prepared, _record_error(prepared, error)
+    return prepared, _exit_message(prepared)
 
 
-def _left(notebook: NotebookNode) -> str:
-    """A sentence on a cell that ended its notebook by `sys.exit`, with whatever code; empty where none did."""
+def _exit_message(notebook: NotebookNode) -> str:
+    """A sentence on a cell that ended its notebook with `sys.exit`; empty if none did."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "error" and output.ename == "SystemExit":
@@ -252,8 +251,8 @@ def _left(notebook: NotebookNode) -> str:
     return ""
 
 
-def _keep_planned_errors(notebook: NotebookNode) -> None:
-    """An error that a cell is tagged for is something it says: papermill would end the run with it."""
+def _print_expected_errors(notebook: NotebookNode) -> None:
+    """Convert errors in cells with the tag raises-exception to printed text, as papermill would end the run."""
     from nbformat.v4 import new_output
 
     for cell in notebook.cells:
@@ -267,8 +266,8 @@ def _keep_planned_errors(notebook: NotebookNode) -> None:
             cell.metadata.get("papermill", {}).pop("exception", None)
 
 
-def _cut_short(notebook: NotebookNode, error: Exception) -> str:
-    """Record what ended a run, as the error of the cell that was running; returns it in a line."""
+def _record_error(notebook: NotebookNode, error: Exception) -> str:
+    """Add an error that ended the run to the cell that was running; returns it as one line."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from nbformat.v4 import new_output
 
@@ -285,10 +284,10 @@ def _cut_short(notebook: NotebookNode, error: Exception) -> str:
     return f"{name}: {sentence}"
 
 
-def written(notebook: NotebookNode) -> str:
-    """The text of a notebook's file, byte for byte as nbformat writes it, in a fifth of the time.
+def serialized(notebook: NotebookNode) -> str:
+    """The text of a notebook's file: the same bytes as by nbformat, in a fifth of the time.
 
-    What is no valid notebook, or has what JSON has no word for, is left to nbformat, which logs it.
+    An invalid notebook, or one with NaN, is left to nbformat, which logs it.
     """
     import msgspec
     import nbformat
@@ -304,7 +303,7 @@ def written(notebook: NotebookNode) -> str:
 
 
 def stop(clients: list[PapermillNotebookClient]) -> None:
-    """End the kernels of these clients at once; may be called from any thread, and again."""
+    """Kill the kernels of these clients; may be called from any thread, and repeatedly."""
     for client in clients:
         if (process := getattr(getattr(client.km, "provisioner", None), "process", None)) is not None:
             process.kill()
