@@ -1,6 +1,6 @@
 """The command line: one module for each group of commands.
 
-Exit codes: 0 done; 1 a part failed, the rest was made and is marked; 2 wrong usage, settings or data; 3 an alert with
+Exit codes: 0 done; 1 a part failed, and the rest was made; 2 wrong usage, settings or data; 3 an alert with
 `exit` fires.
 """
 

@@ -1,6 +1,4 @@
-"""The command that says what cleaning found, and which goals and alerts a report would refuse: `retention-kit check`;
-with `--rows` in which rows.
-"""
+"""`retention-kit check`: the findings of cleaning, with `--rows` the rows; and the goals and alerts without data."""
 
 from __future__ import annotations
 
@@ -69,7 +67,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _check_settings(data: Dataset) -> None:
-    """Say which goals and alerts have no data. Raises SettingsError for what a report would refuse."""
+    """Print which goals and alerts have no data; raises SettingsError if a report would refuse the settings."""
     from retention_kit.metrics.alerts.conditions import rules
     from retention_kit.metrics.alerts.judge import check_alerts, without_data
     from retention_kit.metrics.catalogue import METRICS
@@ -97,13 +95,13 @@ def _check_settings(data: Dataset) -> None:
 
 
 def _named(data: Dataset, check: str) -> str:
-    """The English name of a check, which is given so or as the table of checks has it."""
+    """The English name of a check, which may be given in the language of the commands."""
     texts = words()
     return {plain(texts.say(check_name)): str(check_name) for check_name in data.quality["check"]}.get(check, check)
 
 
 def _print_rows(data: Dataset, check: str) -> None:
-    """The first rows of each table, as they came, with their number in the table; those outside it with their line."""
+    """Print the first rows of each table as in the source, by number; rows that could not be read, by line."""
     from retention_kit.data.check_rows import rows_of
     from retention_kit.display import printable
 
@@ -131,7 +129,7 @@ def _print_rows(data: Dataset, check: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """A sentence of cleaning in the language of the commands."""
+    """A sentence on cleaning, in the language of the commands."""
     from retention_kit.display import printable
 
     texts = words()

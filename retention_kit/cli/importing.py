@@ -1,4 +1,4 @@
-"""The command that imports exports: `retention-kit import FILE…`."""
+"""`retention-kit import FILE…`: writes the settings for exports of other products."""
 
 from __future__ import annotations
 
@@ -98,6 +98,6 @@ def _print_source(source: CountedSource) -> None:
 
 
 def _question(score: str) -> str:
-    """The column of a score, also where words of it are read as numbers."""
+    """The column with a score, also if its words are converted to numbers."""
     match = re.match(r'CASE lower\(trim\("(.+?)"\)\)\n', score)
     return match[1] if match else score

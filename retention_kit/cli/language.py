@@ -1,7 +1,7 @@
 """The language of the commands: that of `--language` before a command, else that of the environment.
 
-For commands that make a report or a form, `--language` after the command is the language of that. English texts stand
-in the code; their translations in `locale/phrases/<language>.toml`. JSON and CSV are always English.
+`--language` after a command that makes a report or a form is the language of its result. English texts are in the code,
+their translations in `locale/phrases/<language>.toml`. JSON and CSV are always English.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`retention-kit metrics`: the scorecard, or which metrics there are."""
+"""`retention-kit metrics`: the scorecard, or the list of metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    """Print the metrics of the package and of the plug-ins that the settings name; no data are read."""
+    """Print the metrics of the package and of the plug-ins in the settings; no data are read."""
     from retention_kit.metrics.catalogue import METRICS
     from retention_kit.plugins import run_plugins
     from retention_kit.settings import read_settings
@@ -118,7 +118,7 @@ def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> No
 
 
 def _tell_incomplete(data: Dataset, rows: Scorecard) -> None:
-    """Say of each period that is not over how far its figures reach."""
+    """Print the last day of the data for each period that is not over."""
     texts = words(data.settings.report)
     last = texts.date(data.as_of - timedelta(days=1))
     for period in rows.loc[~rows["complete"].astype(bool), "period"].unique():

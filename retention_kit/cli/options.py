@@ -1,4 +1,4 @@
-"""The options that commands share, and what they stand for: data, periods, a pack, an output folder."""
+"""Options that several commands have, and what they select: data, periods, a pack, an output folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_period(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """The options that choose data, periods and a segment; with `several` segments, a list of them."""
+    """Add the options that select data, periods and a segment, or a list of segments (`several`)."""
     add_data(parser)
     add_period(parser)
     parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
@@ -81,7 +81,7 @@ def _date(option: str, text: str) -> str:
 
 
 def selected_periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
-    """The periods asked for, each inside the data."""
+    """The selected periods, each with data."""
     from retention_kit.metrics.queries.summaries import periods_of, pick_period
     from retention_kit.periods import Period
 
@@ -120,7 +120,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 
 
 class _Number(argparse.Action):
-    """A whole number from `least` to `most`; what else is given is refused in a sentence."""
+    """A whole number from `least` to `most`; other input is an error that quotes it."""
 
     def __init__(self, *names: Any, least: int, most: int, **more: Any):
         super().__init__(*names, **more)

@@ -24,13 +24,13 @@ def show(message: object, /, **values: Any) -> None:
 
 
 def end(code: int, message: object, /, **values: Any) -> int:
-    """Print a message and return the exit code that goes with it."""
+    """Print a message and return the exit code."""
     say(message, **values)
     return code
 
 
 def nothing_changed() -> int:
-    """What an interrupted command says that changes one thing at most, at its end."""
+    """Print that nothing was changed, and return the exit code: for interrupted commands that write at their end."""
     return end(INTERRUPTED, "Interrupted: nothing was changed.")
 
 

@@ -1,4 +1,4 @@
-"""A project: begun with settings, example tables to replace, notebooks and a schedule; opened in JupyterLab."""
+"""Projects: `retention-kit init` creates a folder with settings, examples and notebooks; `lab` opens it."""
 
 from __future__ import annotations
 
@@ -106,9 +106,7 @@ def _lab(arguments: argparse.Namespace) -> int:
 
 
 def begin(folder: Path) -> None:
-    """Write a project that works as it stands into a new or empty folder; raises SettingsError where it holds
-    anything.
-    """
+    """Write a working project into a new or empty folder; raises SettingsError if the folder is not empty."""
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise SettingsError("{folder!r} is there already and not empty: name a new folder.", folder=str(folder))
@@ -146,9 +144,9 @@ def _write_project(folder: Path) -> None:
 
 
 def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
-    """Serve a project in JupyterLab, its first notebook open, until it is ended; `options` are JupyterLab's own.
+    """Serve a project in JupyterLab, with its first notebook open, until it ends; `options` are JupyterLab's own.
 
-    Its kernels are this very Python. Raises SettingsError where there is no project or no JupyterLab.
+    Its kernels run this Python. Raises SettingsError if there is no project, or JupyterLab is not installed.
     """
     if not folder.is_dir():
         template = "There is no folder {folder!r}: retention-kit init DIR makes a project."

@@ -69,7 +69,7 @@ def add(commands: Commands) -> None:
 
 
 def _formats(names: str) -> str:
-    """Formats of a report, with commas between; refused with the nearest there is."""
+    """Formats of a report, separated by commas; an unknown one is an error that names the nearest."""
     from retention_kit.errors import did_you_mean
     from retention_kit.settings import FORMATS
 
@@ -82,7 +82,7 @@ def _formats(names: str) -> str:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    """Fork what notebooks run in, as a process that has threads would not be forked."""
+    """Fork the process for notebooks now, since a process with threads cannot be forked safely."""
     from retention_kit.report.execution import kernels
 
     kernels.prepare(for_others=bool(arguments.templates))  # it imports while the data are read
@@ -152,7 +152,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What differs once another pack stands in a folder."""
+    """A value that changes when another pack is put into a folder."""
     from retention_kit.report.archive.manifest import NAME
 
     try:
@@ -163,7 +163,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _end_interrupted(names: list[str], done: int) -> int:
-    """Say which of several packs were built before the interrupt, and which one was not."""
+    """Print which of several packs were built before the interrupt, and which one was not."""
     if not done:
         return nothing_changed()
     if done == len(names):
@@ -173,7 +173,7 @@ def _end_interrupted(names: list[str], done: int) -> int:
 
 
 def _check_segments(data: Dataset, period: Period, segments: list[str]) -> None:
-    """Before the first is built: raises where one of several segments is wrong, or two would write the same files."""
+    """Raise SettingsError, before any build, if one of several segments is wrong, or two would write the same files."""
     from retention_kit.metrics.queries.summaries import check_segment
     from retention_kit.report.pages.context import Context
 
@@ -191,7 +191,7 @@ def _check_segments(data: Dataset, period: Period, segments: list[str]) -> None:
 
 
 def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:
-    """The folder of a pack, and what there is to say of it under its name: the period, and of several the segment."""
+    """Print the folder of a pack and its notes, under its period and, if there are several, its segment."""
     print(pack.path)
     if pack.note:
         print(translated("{period}: {note}", period=name, note=pack.note), file=sys.stderr)
@@ -204,7 +204,7 @@ def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:
 
 
 def _print_next_steps(pack: Pack, report: Path, suffixes: list[str], *, is_opened: bool) -> None:
-    """The lists of the reports just built and, on the last line, a command that opens one; perhaps open it, too."""
+    """Print the lists of the new reports and, on the last line, a command that opens one; open it with `--open`."""
     from retention_kit.report.archive.pack import lists_of
 
     for sentence in lists_of(pack, language(), suffixes):
@@ -226,7 +226,7 @@ _CAUSES = {
 
 
 def _rerun(arguments: argparse.Namespace) -> int:
-    """Exit code 0 where nothing differs, 1 where something does."""
+    """Build a pack again and compare; returns exit code 0 if nothing differs, else 1."""
     from retention_kit.report.build.rerun import rerun
 
     pack = arguments.pack
