@@ -12,12 +12,16 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from packs import built_once
 
 # The same cases on every run and machine; a slow machine is no fault.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+# Nor does a case hang on which modules other tests have imported, whose constants Hypothesis would try, too.
+assert callable(providers._get_local_constants)
+providers._get_local_constants = lambda: providers._local_constants
 
 # A shell lets what it begins in the background ignore Ctrl-C, and whatever that begins in turn: tests interrupt some
 # of it.

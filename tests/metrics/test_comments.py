@@ -174,6 +174,7 @@ USUAL = frozenset(
         ("اسمي محمد العتيبي والخدمة سيئة", "اسمي […] والخدمة سيئة"),
         ("تكلمت مع السيد خالد القحطاني ١٢٣٤٥٦", "تكلمت مع السيد […]"),
         ("😡 line\nbreak\x07 \u202eturned", "line break turned"),
+        ("(Zephyrine) never called. (Thanks for all)", "([…]) never called. (Thanks for all)"),
         ("fuck this shit", "fuck this shit"),
     ],
 )
@@ -191,7 +192,13 @@ PERSONAL = st.one_of(
 )
 
 
-@given(PERSONAL, st.sampled_from(["I spoke to {} about it", "it was {}, really", "({}) was late", "ask for {}"]))
+SENTENCES = (
+    "I spoke to {} about it", "it was {}, really", "({}) was late", "[{}] was late", '"{}" was late', "“{}” was late",
+    "ask for {}",
+)  # fmt: skip  # sentences by the line
+
+
+@given(PERSONAL, st.sampled_from(SENTENCES))
 def test_personal_parts_are_masked_in_any_sentence(personal, sentence):
     masked = mask(sentence.format(personal), USUAL)
     assert MASK in masked

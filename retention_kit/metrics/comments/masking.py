@@ -43,13 +43,15 @@ _NUMBERED = re.compile(
 _SHORT = 4  # letters of an abbreviation
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _STARTS = re.compile(r"(?:^|[.!?…؟:;\n\"“”(\[–—•/*]|\s-)\s*$")
+_BRACKETED = re.compile(r"[(\[\"“”«].*[)\]\"“”»]", re.DOTALL)
 # Words before a name.
 _TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "madam", "السيد", "السيده", "الاستاذ",
                      "الاستاذه", "الدكتور", "الدكتوره", "المهندس", "المهندسه", "الشيخ", "الاخ", "الاخت", "استاذ",
                      "استاذه", "دكتور", "دكتوره", "مهندس", "ابو", "ام", "اسمي", "اسمها", "اسمه", "الموظف", "الموظفه",
                      "موظف", "موظفه", "تحيات", "تحياتي", "اخوكم", "اختكم"])  # fmt: skip  # words by the line
 _PHRASES = re.compile(
-    r"(?i)(?:\b(?:my|his|her|their|whose|the)?\s*name(?:['’]s|\s+is|\s+was|:)|\b(?:called|named|signed|signed by)\b"
+    r"(?i)(?:\b(?:my|his|her|their|whose|the)?\s*name(?:['’]s|\s+is|\s+was|:)"
+    r"|\b(?:called|named|signed|signed by)\b(?!\s*[.!?…؟])"
     r"|(?:best|kind|warm)?\s*\bregards\b|\bsincerely\b|\bfaithfully\b|\b(?:best|many|good)\s+wishes\b|\bcheers\b,)\W*(?=\w)"
 )
 _DATES = frozenset(["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february",
@@ -121,9 +123,14 @@ def _is_small(number: str) -> bool:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
-    """The words of a text with their positions, and whether they begin a sentence."""
+    """The words of a text with their positions, and whether they begin a sentence.
+
+    A word alone in brackets or quotation marks begins none.
+    """
     for match in _TOKEN.finditer(text):
-        yield match[0], match.start(), bool(_STARTS.search(text[max(0, match.start() - 4) : match.start()]))
+        is_after_start = bool(_STARTS.search(text[max(0, match.start() - 4) : match.start()]))
+        is_alone = bool(_BRACKETED.fullmatch(text[max(0, match.start() - 1) : match.end() + 1]))
+        yield match[0], match.start(), is_after_start and not is_alone
 
 
 def _names(text: str, usual: Collection[str]) -> list[tuple[int, int]]:
