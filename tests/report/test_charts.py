@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 import vl_convert
 
+from retention_kit.metrics.catalogue import COLUMNS
+from retention_kit.metrics.queries.segment_values import NONE
 from retention_kit.report.charts import series
 from retention_kit.report.charts.base import short_names
+from retention_kit.report.pages.metric import by_size
 from retention_kit.wording import Words
 
 WORDS = Words("en", "GBP")
@@ -316,6 +319,28 @@ def test_segments_stand_in_the_order_given():
         "France 50.0% · n 1,364, Peru – · n 1,364, Chile 61.0% · n 1,364. All together: 55.0%."
     )
     assert {"all 55.0%", "61.0% · n 1,364", "– · n 1,364"} <= set(svg_texts(drawing))
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "rows", "whole", "pooled"),
+    [  # value, numerator, denominator and n of two large values, two small ones and the rows without a value
+        ("revenue", "money", [(100, 50), (80, 40), (7.5, 5), (2.5, 3), (1, 2)], 191, 10),
+        ("revenue", "money", [(100, 50), (80, 40), (7.5, 5), (2.5, 3), (1, 2)], 50, None),  # no sum: such as a median
+        ("net_promoter_score", "points", [(50, 50), (40, 40), (20, 5), (-40, 10), (0, 2)], 40, -20),  # (1 - 4) of 15
+        ("revenue", "money", [(100, 50), (80, 40), (None, 5), (None, 3), (1, 2)], 181, None),
+    ],
+)
+def test_small_segment_values_are_pooled(metric, unit, rows, whole, pooled):
+    frame = segment_rows({name: value for name, (value, _) in zip(["A", "B", "c", "d", NONE], rows, strict=True)})
+    counts = [n for _, n in rows]
+    if unit == "points":
+        frame = frame.assign(numerator=[value * n / 100 for value, n in rows], denominator=counts)
+    frame = frame.assign(metric=metric, unit=unit, n=counts, note="", low=None, high=None)
+    sized = by_size(frame.reindex(columns=COLUMNS), WORDS, whole)
+    assert list(sized["segment_value"]) == ["A", "B", "2 small ones together", NONE]
+    (value,) = sized["value"].astype(float).iloc[[2]]
+    assert value == pooled or (pooled is None and value != value)
+    assert sized["n"].iloc[2] == counts[2] + counts[3]
 
 
 def test_segments_say_how_many_the_words_leave_out():

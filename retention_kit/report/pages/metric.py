@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isclose
+
 import pandas as pd
 
 from retention_kit.metrics.catalogue import METRICS, ranked
@@ -89,7 +91,7 @@ class MetricBlocks(Context):
             few = self.words.text("chart.segments_few", count=len(rows), least=SMALL, **title)
             return Block("text", text=few) if len(rows) else None
         total = whole.value if narrative.is_known(whole.value) else None
-        if (chart := series.segments(by_size(rows, self.words), self.words, total=total)) is None:
+        if (chart := series.segments(by_size(rows, self.words, total), self.words, total=total)) is None:
             return None
         caption = [self.words.text("chart.segments_caption", **title)]
         if rows["low"].notna().any():
@@ -103,14 +105,19 @@ class MetricBlocks(Context):
         return self.chart(chart, self.words.text(f"chart.segments_{kind}", **title), caption)
 
 
-def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
-    """Segment values in the order of a page: the largest first, those of fewer than 30 pooled, unnamed ones last."""
+def by_size(rows: pd.DataFrame, words: Words, whole: float | None) -> pd.DataFrame:
+    """Segment values in the order of a page: the largest first, those of fewer than 30 pooled, unnamed ones last.
+
+    Pooled values are added up if all values add up to that of the `whole`.
+    """
     rows = rows.sort_values("n", ascending=False, kind="stable")
     unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
     few = rows[small & ~unnamed]
     if len(few) > 1:
         total = pooled(few)
         figures = {name: getattr(total, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
+        if total.value is None and whole is not None and isclose(rows["value"].sum(), whole, rel_tol=1e-9):
+            figures["value"] = few["value"].sum(min_count=1)
         name = words.text("chart.small", count=words.value(len(few), "count"))
         few = few.head(1).assign(segment_value=name, note="", **figures)
     return pd.concat([rows[~small & ~unnamed], few, rows[unnamed]], ignore_index=True)
