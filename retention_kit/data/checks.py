@@ -1,5 +1,5 @@
-"""Every check of the quality frame, declared once: what it means for the figures, whether it sets rows aside, and from
-which share of a table's rows it is no dirt but a table mapped or written wrongly.
+"""The checks of the quality frame: their effect on figures, whether they exclude rows, and the share of a table's rows
+from which on the table must have been mapped or written wrongly.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ CHECKS = {
 
 
 def get_check(name: str) -> Check:
-    """The check of a row of the quality frame, in which the reasons of `leave_out` bear names of the user's."""
+    """The check of a row of the quality frame; the reasons of `leave_out` have names of the user."""
     return CHECKS["left out" if name.startswith("left out: ") else name]
 
 

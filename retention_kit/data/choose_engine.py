@@ -21,7 +21,7 @@ from retention_kit.settings.addresses import check_engine
 
 
 def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
-    """The files of a source that the engine reads; none of a database, which `url` names or which is a file itself."""
+    """The files of a source that the engine reads; empty for tables of a database, named by `url` or a file itself."""
     suffix = Path(source.path).suffix.lower()
     if is_query(source.path) or suffix in DATABASES or (url and suffix not in FORMATS):
         return []
@@ -29,7 +29,7 @@ def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
 
 
 def content_of(source: Table, url: str | None, folder: Path) -> list[Path]:
-    """The files that a source is in, a database with its log; raises DataError where one is missing."""
+    """The files of a source, those of a database with its log; raises DataError if one is missing."""
     if url and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
         return content_files(database_file(url, folder))
     files = resolve_files(source.path, folder)
@@ -37,7 +37,7 @@ def content_of(source: Table, url: str | None, folder: Path) -> list[Path]:
 
 
 def named_engine(data: Data, folder: Path, kept: Iterable[Path] = ()) -> Engine:
-    """The engine that [data] names, `${VAR}` taken from the environment; without one, and for files, the embedded one.
+    """The engine of [data], with `${VAR}` from the environment; by default, and for files, the embedded one.
 
     The files of its sources, relative to `folder`, are the only ones that can be read; the folders `kept` are for
     tables of ours.
@@ -60,9 +60,7 @@ def named_engine(data: Data, folder: Path, kept: Iterable[Path] = ()) -> Engine:
 
 
 def given_engine(source: Any) -> Engine | None:
-    """The engine behind an SQLAlchemy engine or connection, a Spark session or a DataFrame of it; None behind anything
-    else.
-    """
+    """The engine of an SQLAlchemy engine or connection, a Spark session or its DataFrame; None for other objects."""
     package = type(source).__module__.partition(".")[0]
     if package == "sqlalchemy":
         from retention_kit.data.engines.postgres import Postgres
@@ -76,9 +74,9 @@ def given_engine(source: Any) -> Engine | None:
 
 
 def fill_variables(url: str) -> str:
-    """A URL with its `${VAR}` taken from the environment; raises SettingsError where that lacks one.
+    """A URL with its `${VAR}` from the environment; raises SettingsError if one is missing.
 
-    Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise.
+    Variables before the last @ or after a ? are names or passwords, which are percent-encoded.
     """
     user, mark, rest = url.rpartition("@")
 

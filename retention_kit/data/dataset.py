@@ -329,7 +329,7 @@ def _settings_for(path: Path) -> tuple[Settings, Path]:
 
 
 def _with_own_files(settings: Settings, folder: Path) -> Settings:
-    """The settings with their plug-ins run and fonts looked at, named so that a kernel in another folder finds them."""
+    """Run the plug-ins and check the fonts of settings; returns the settings with absolute paths to them."""
     plugins, fonts = (
         [str((folder / name).resolve()) for name in names] for names in (settings.report.plugins, settings.report.fonts)
     )
@@ -384,7 +384,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
 
 
 def _segments(requested: list[str], extras: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    """Segment column → its tables; raises SettingsError if a wanted one is in no table."""
+    """Segment column → its tables; raises SettingsError if a requested one is in no table."""
     segments: dict[str, tuple[str, ...]] = {}
     for table, names in extras.items():
         for name in names:

@@ -1,4 +1,4 @@
-"""How a dataset shows itself: what it holds, up to when, who is a customer, and what cleaning found."""
+"""The display of a dataset: its tables, as-of date, definition of customers, and findings of cleaning."""
 
 from __future__ import annotations
 

@@ -93,9 +93,9 @@ def sample_tables(seed: int = 7) -> dict[str, pd.DataFrame]:
 
 
 def truth() -> pd.DataFrame:
-    """What the tables were drawn from, as quantities that one can estimate from them.
+    """The true parameters of the sample company, as quantities that can be estimated from its tables.
 
-    Columns: name, group, value, what. What 2025 changes, leaving and mood, is as it was before.
+    Columns: name, group, value, what. Leaving and mood, which change in 2025, have their values before.
     """
     months = pd.date_range("2023-01-01", periods=12, freq="MS").month_name()
     joined = np.diff(JOINED_BY_YEAR_END, prepend=0)
@@ -144,7 +144,7 @@ def truth() -> pd.DataFrame:
 
 
 def _hazard(shape: tuple[float, float], renewal: int) -> float:
-    """The chance to leave at the n-th renewal of those who reach it: a shifted beta-geometric for each channel."""
+    """The probability to leave at the n-th renewal, once it is reached: a shifted beta-geometric for each channel."""
     a, b = shape
     even = (np.arange(100_000) + 0.5) / 100_000
     chance = even ** (1 / a)  # a Beta(a, b) chance has the weight (1 - chance) ** (b - 1) on this grid

@@ -1,4 +1,4 @@
-"""Our tables: the columns that each needs, those that it may have, and the one that tells its rows apart."""
+"""Our tables: required and optional columns, and the column that identifies a row."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
 
 
 def table_name(table: str) -> Sentence:
-    """What a table is called: in English as in the settings."""
+    """The name of a table for readers; in English as in the settings."""
     return Sentence.declared(f"tables.{table}", table)

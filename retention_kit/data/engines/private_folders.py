@@ -49,7 +49,7 @@ def private_path() -> Path:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file for this user's eyes, on the disk when it returns; what lies there gives way. Raises OSError."""
+    """Write a file that only this user can read, synced to the disk; replaces an existing one. Raises OSError."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
@@ -58,7 +58,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Write a private file, whole or not at all, whoever else writes it at the same time. Raises OSError."""
+    """Write a private file atomically, also with concurrent writers. Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write_private(part, content)

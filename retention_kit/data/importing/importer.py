@@ -102,7 +102,7 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
 
 
 def _path_in_settings(path: Path, folder: Path) -> str:
-    """A path relative to the folder of the settings if it lies there, else absolute."""
+    """A path relative to the folder of the settings if it is inside, else absolute."""
     path, folder = path.resolve(), folder.resolve()
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 

@@ -76,7 +76,7 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
 
 
 def find_repeated_names(engine: DuckDB, relation: str, columns: Sequence[str]) -> tuple[Finding, ...]:
-    """A finding on columns of a frame or file whose names stand twice: the engine has given others to these."""
+    """A finding on repeated column names of a frame or file, which the engine has renamed."""
     if not columns or not (detail := names_again(columns, [*engine.types(relation)][-len(columns) :])):
         return ()
     ((rows,),) = engine.rows(f"SELECT count(*) FROM {relation}")
@@ -104,7 +104,7 @@ def _with_named_index(table: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _copy(engine: DuckDB, name: str) -> None:
-    """Make what is registered a table of the same name."""
+    """Copy a registered frame into a table of the same name."""
     engine.run(f"CREATE TABLE {name}_copied AS SELECT * FROM {name}")
     engine.unregister(name)
     engine.run(f"ALTER TABLE {name}_copied RENAME TO {name}")

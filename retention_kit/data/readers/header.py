@@ -106,7 +106,7 @@ class Header(NamedTuple):
 
 
 def names_again(headers: Sequence[str], names: Sequence[str]) -> str:
-    """A sentence on the first names of a header that stand twice, in any case, and were given others; else empty."""
+    """A sentence on the first repeated names of a header, regardless of case, which were renamed; else empty."""
     again = [
         sentence("quality.details.name_again", name=quoted(name), column=number, other=quoted(other))
         for number, (name, other) in enumerate(zip(headers, names, strict=True), start=1)

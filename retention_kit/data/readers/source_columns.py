@@ -25,7 +25,7 @@ _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space lef
 
 
 def _other_delimiter(names: Iterable[str], required: Iterable[str]) -> str:
-    """The sign between the names of our columns, where all of them stand in one; empty where none can be."""
+    """The delimiter between our column names if all of them are in one name; else empty."""
     name, *others = names
     ends = [match.end() for word in required if (match := re.search(re.escape(word), name, re.IGNORECASE))]
     if others or len(ends) < 2:

@@ -314,7 +314,7 @@ def _missing_columns(
 
 
 def _find_copies(engine: Engine, files: list[Path], readers: list[str]) -> Iterator[Finding]:
-    """Findings on files that hold the bytes of another: rows that no id tells apart count twice."""
+    """Findings on files with the same bytes as another: their rows without ids count twice."""
     sizes = [path.stat().st_size for path in files]
     firsts: dict[str, Path] = {}
     for path, size, reader in zip(files, sizes, readers, strict=True):
