@@ -27,6 +27,7 @@ from retention_kit.metrics.queries.summaries import (
     table_of,
 )
 from retention_kit.metrics.queries.trailing_year import trailing_year
+from retention_kit.metrics.summary_rows import columns
 from retention_kit.periods import Period
 from retention_kit.wording import Sentence, sentence
 
@@ -173,6 +174,21 @@ def _chosen_periods(
     if isinstance(periods, str) and periods == "all":
         return periods_of(data, every or data.settings.report.every)
     return [pick_period(data, period, every) for period in periods]
+
+
+def first_periods(data: Dataset, metric: str, every: str, column: str | None = None) -> dict[str, Period]:
+    """The first period of each segment value in which the summary of a metric is not all zeros; of all customers under
+    an empty value that in which its table begins.
+    """
+    name = METRICS[metric].summary
+    first = {"": Period.of(data.starts.get(table_of(data, name), data.start), every)}
+    if column is None:
+        return first
+    name = "movements" if name in OVERLAPPING else name
+    frame = summary(data, name, Granularity(every), column)
+    known = frame[(frame[[*columns(name)]] != 0).any(axis=1)]
+    starts = known.groupby("segment_value")["period"].min()
+    return first | {value: Period(every, int(index)) for value, index in starts.items()}
 
 
 class _Measures:

@@ -17,6 +17,7 @@ from retention_kit.metrics.alerts.judge import Reader, alert_history, alert_stat
 from retention_kit.metrics.alerts.states import states
 from retention_kit.metrics.formulas import share
 from retention_kit.metrics.insights import usual_value
+from retention_kit.metrics.scorecard import first_periods
 from retention_kit.periods import Period
 from retention_kit.settings import Settings
 from retention_kit.settings.alerts import Alert
@@ -135,6 +136,26 @@ def test_functions_say_what_the_scorecard_says(sample):
         assert values[name].value == row[name]
     assert (values["change"].low, values["change"].high) == pytest.approx((row["change_low"], row["change_high"]))
     assert values["usual"].value == usual_value(rows, "repeat_purchase_rate", period)
+
+
+def test_zeros_of_before_a_segment_value_begins_are_no_figures():
+    """`app` begins in May: of January to April it has no figures, so what is usual for it is known from August on."""
+    orders = pd.DataFrame(
+        [
+            (f"{channel}{month}", f"2025-{month:02}-10", amount, channel)
+            for month in range(1, 10)
+            for channel, amount in (("web", 100), ("app", 30 if month < 9 else 90))
+            if channel == "web" or month >= 5
+        ],
+        columns=["customer_id", "ordered_at", "amount", "channel"],
+    )
+    data = rk.load(orders=orders, timezone="UTC", currency="EUR", segments=["channel"], as_of="2025-10-01")
+    when = "revenue > 2 * usual(revenue)"
+    for alert in (Alert("A", when, each="channel"), Alert("A", when, segment="channel=app")):
+        by_period = {s.period[-2:]: s.state for s in alert_history(data, alert) if s.segment_value == "app"}
+        assert [by_period.get(f"{month:02}", "no data") for month in range(1, 10)] == ["no data"] * 7 + ["ok", "firing"]
+    starts = {value: str(period) for value, period in first_periods(data, "revenue", "month", "channel").items()}
+    assert starts == {"": "2025-01", "web": "2025-01", "app": "2025-05"}
 
 
 def test_each_value_has_a_state_and_is_judged_more_strictly(sample):

@@ -15,8 +15,8 @@ from retention_kit.metrics.alerts.evaluate import Figures, Outcome, Point, evalu
 from retention_kit.metrics.alerts.states import AlertState, states
 from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.formulas import Z95
-from retention_kit.metrics.queries.summaries import check_segment, missing_reason, periods_of, table_of
-from retention_kit.metrics.scorecard import scorecard, split_segment
+from retention_kit.metrics.queries.summaries import check_segment, missing_reason, periods_of
+from retention_kit.metrics.scorecard import first_periods, scorecard, split_segment
 from retention_kit.periods import Period
 from retention_kit.wording import Sentence, sentence
 
@@ -155,18 +155,20 @@ class Reader:
         return self._points[key]
 
     def _points_of(self, rule: Rule, name: str, part: str) -> dict[str, dict[int, Point]]:
-        data, periods, summary = self._data, self.periods(rule), METRICS[name].summary
+        data, periods = self._data, self.periods(rule)
         self.check_part(rule)
         if note := without_data(data, name):
             missing = {period.index: Point(None, note=note) for period in periods}
             return {} if rule.alert.each else {_segment_value(rule): missing}
-        first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)
-        with_data = [period for period in periods if period >= first]
+        column, _ = split_segment(data, part or None, rule.every)
+        firsts = first_periods(data, name, rule.every, column)  # zeros of before are no figures
+        with_data = [period for period in periods if period >= firsts[""]]
         rows = scorecard(data, periods=with_data, segment=part or None, metrics=[name])
         points: dict[str, dict[int, Point]] = defaultdict(dict)
         for row in rows.to_dict("records"):
-            if bool(row["segment_value"]) is bool(part):
-                points[row["segment_value"]][Period.parse(row["period"], rule.every).index] = _point(row)
+            period, value = Period.parse(row["period"], rule.every), row["segment_value"]
+            if bool(value) is bool(part) and value in firsts and period >= firsts[value]:
+                points[value][period.index] = _point(row)
         return points
 
     def check_part(self, rule: Rule) -> None:

@@ -9,7 +9,7 @@ from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.goals.states import OFF_TRACK
 from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import ListTotal, list_totals, money_column
-from retention_kit.periods import Period
+from retention_kit.metrics.scorecard import first_periods
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts.base import join_items
 from retention_kit.report.pages import narrative, tables
@@ -87,7 +87,8 @@ class Attention(Overview):
         words, text = self.words, self.words.text
         key = "event" if self.data.settings.definitions.churn_mode == "event" else self.base
         sentence = text(f"attention.lost_{key}", lost=words.value(row.value, "count"), **self.named_periods())
-        first = Period.of(self.data.starts.get(self.data.basis, self.data.start), self.every)
+        column, value = self.alone or (None, "")
+        first = first_periods(self.data, "lost_customers", self.every, column).get(value)
         if (usual := usual_value(self.rows, "lost_customers", self.period, first)) is not None:
             number, every = words.value(int(usual + 0.5), "count"), text(f"every.{self.every}")
             sentence = text("attention.usual", said=sentence, usual=number, every=every)
