@@ -24,12 +24,15 @@ BLOCK_MIME = "application/vnd.retention-kit+json"
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab draws; our charts are the same in it
 VEGALITE_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
-# What is one thing to a reader though a line may end in it: a sign and the currency after it, a date, a range, an id.
+# What is one thing to a reader though a line may end in it: a sign and the currency after it, a date with its time, a
+# range, an id, a number and what it counts.
 _UNBROKEN = re.compile(
     "[+−±][$\u00a2-\u00a5\u20a0-\u20cf][\\d.,]*\\d\\w*"
-    r"|(?:\d{1,2}\.? )?\b[^\W\d_]{3,14}\.? \d{4}(?![\w–-])"
+    r"|(?:\d{1,2}\.? )?\b[^\W\d_]{3,14}\.? \d{4}(?![\w–-])(?: هـ)?"
     r"|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?"
     r"|(?=[\w.@/–-]*\d)(?![\w.@/–-]{33})(?<![\w.@/–-])\w[\w.@]*(?:[/–-][\w.@]*\w)+"
+    "|(?:\u2066|(?<![\\w.,:/–-]))[+−±]?[$\u00a2-\u00a5\u20a0-\u20cf]?\\d(?:[\\d.,٬٫]*\\d)?\u2069? "
+    "[^\\W\\d_](?:[^\\W\\d_]|[\u064b-\u0652]){2,13}(?![\\w-])"
 )
 
 # Fields of every kind with their defaults; `...` must be given.
@@ -170,7 +173,9 @@ def _environment() -> jinja2.Environment:
 
 
 def unbroken(text: str) -> Markup:
-    """A text as HTML in which no line ends between a sign and the currency after it, in a date, a range or an id."""
+    """A text as HTML in which no line ends between a sign and the currency after it, in a date, a range or an id,
+    or between a number and the word after it.
+    """
     return Markup(_UNBROKEN.sub(r'<span class="short">\g<0></span>', str(escape(text))))
 
 

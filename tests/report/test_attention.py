@@ -12,7 +12,7 @@ import retention_kit as rk
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.forecasts.lists import STAKES, risk_lists, risk_totals
 from retention_kit.metrics.insights import usual_value
-from retention_kit.metrics.queries.customer_lists import LISTS, customer_lists, list_totals
+from retention_kit.metrics.queries.customer_lists import LISTS, ListTotal, customer_lists, list_totals
 from retention_kit.periods import Period
 from retention_kit.report.export.csv_files import write_lists
 from retention_kit.report.page import Page
@@ -118,6 +118,23 @@ def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
             assert getattr(total, "in_all", total.customers) == sample.row(counted).value
     lost = next(item for item in sample.attention().data["items"] if "lists/lost_customers" in item)
     assert listed[sample.list_file("lost_customers")][2] in lost
+
+
+def test_a_kind_of_money_that_no_list_has_is_no_column(monkeypatch):
+    columns = ("customer_id", "mrr")
+    none, lost, risk = ListTotal(0, 0, 0.0, columns), ListTotal(2, 2, 30.0, columns), ListTotal(1, 1, 9.0, columns)
+    for totals, risks, heads in (
+        ({"lost_customers": lost}, {"at_risk": none}, ["Paid a month"]),
+        ({"lost_customers": none}, {"at_risk": risk}, ["At stake"]),
+        ({"lost_customers": lost}, {"at_risk": risk}, ["Paid a month", "At stake"]),
+    ):
+        sample = page({"2023-05": 1, "2023-06": 3})
+        monkeypatch.setattr(sample, "list_totals", lambda totals=totals: totals)
+        monkeypatch.setattr(sample, "risk_totals", lambda risks=risks: risks)
+        data = sample.lists().data
+        assert [column["label"] for column in data["columns"]] == ["File", "Customers", *heads, "Columns"]
+        assert {len(row) for row in data["rows"]} == {3 + len(heads)}
+        assert not all("–" in row for row in data["rows"]) or len(heads) == 2
 
 
 def test_where_no_customers_are_at_hand_no_list_is_named():

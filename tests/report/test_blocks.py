@@ -152,7 +152,7 @@ def test_skins_and_fonts_are_there():
 )
 def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
     soup = BeautifulSoup(Block(kind, **fields).html(), "html.parser")
-    assert [span.text for span in soup.select("span.short")] == ["−£88.33", "+€1.2M"]
+    assert [span.text for span in soup.select("span.short")] == ["−£88.33", "+€1.2M", "−12 CHF"]
     assert "<b> fell by −£88.33, in all (+€1.2M), not −12 CHF or 7 − £3" in soup.text
     assert re.search(r"^\.short \{[^}]*nowrap", (templates_dir() / "html" / "report.css").read_text("utf-8"), re.M)
 
@@ -165,10 +165,13 @@ def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
         ("such as '2023-06-02 18:13:38', 2024-01", ["2023-06-02 18:13:38", "2024-01"]),
         ("promoters (9–10) of 2025", ["9–10"]),
         ("customer-00012@shop, follow_ups/2025-12-31 & Kaplan-Meier", ["customer-00012@shop", "follow_ups/2025-12-31"]),
+        ("holds in 36 periods, and 12 of 1,155 rows or £698 given", ["36 periods", "1,155 rows", "£698 given"]),
+        ("في \u20661,155\u2069 عميلًا و\u206636\u2069 فترة", ["\u20661,155\u2069 عميلًا", "\u206636\u2069 فترة"]),
+        ("منذ 7 رجب 1447 هـ الآن", ["7 رجب 1447 هـ"]),
         (f"<{'a-' * 20}1> and lists/new_customers.csv", []),  # longer than a line of a phone; a name
     ],
 )
-def test_no_line_ends_in_a_date_a_range_or_an_id(text, whole):
+def test_no_line_ends_in_a_date_a_range_or_an_id_or_after_a_number_of_things(text, whole):
     cells = {"columns": [{"label": "a"}, {"label": "b"}], "rows": [[text, text]]}
     for block in (Block("table", **cells), Block("terms", items=[{"term": "a", "text": text, "details": [text]}])):
         soup = BeautifulSoup(block.html(), "html.parser")

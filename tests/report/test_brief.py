@@ -22,6 +22,7 @@ from retention_kit.report.checks import gate
 from retention_kit.report.checks.figures import flat, text_of_html, text_of_pdf
 from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import make_plan
+from retention_kit.report.export import exporters
 from retention_kit.report.export.exporters import exporter_of, page_count
 from retention_kit.report.page import Page
 from test_pdf import tagged
@@ -100,6 +101,23 @@ def test_readers_of_either_language_see_the_trend(tmp_path, goals):
         assert page_count(pdf) == 1
         with pikepdf.open(io.BytesIO(pdf)) as document:
             assert len(tagged(document, "/Figure")) == 1, language
+
+
+@pytest.mark.parametrize("crowded", [(), ("ar",), ("en", "ar")])
+def test_readers_of_all_languages_see_the_trend_or_none_does(tmp_path, monkeypatch, crowded):
+    def figures(pdf: bytes) -> tuple[str, int]:
+        with pikepdf.open(io.BytesIO(pdf)) as document:
+            return str(document.Root.Lang), len(tagged(document, "/Figure"))
+
+    def count(pdf: bytes) -> int:
+        language, drawn = figures(pdf)
+        return 2 if drawn and language in crowded else page_count(pdf)
+
+    monkeypatch.setattr(exporters, "page_count", count)
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
+    pack = rk.build_report(rk.load(project(tmp_path)), languages=["en", "ar"], formats=["brief"], output=tmp_path)
+    drawn = dict(figures((pack.path / f"brief.{language}.pdf").read_bytes()) for language in ("en", "ar"))
+    assert drawn == dict.fromkeys(("en", "ar"), 0 if crowded else 1)
 
 
 def test_what_finds_no_room_is_counted(tmp_path):

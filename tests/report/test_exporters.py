@@ -380,7 +380,20 @@ def test_a_mark_that_stands_in_a_picture_alone_costs_the_certificate_but_not_the
     with pikepdf.open(io.BytesIO(content)) as document:
         assert document.Root.MarkInfo.Marked
     assert resources["failures"] == []
-    assert "boxes" not in resources
+    assert resources["boxes"] == {}
+    assert resources["notes"] == [fonts.UNCERTIFIED]
+
+
+def test_what_costs_the_certificate_is_told_beside_the_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
+    monkeypatch.setattr(fonts, "unprintable", lambda *_: {})  # as where a mark stands in a picture alone
+    monkeypatch.setattr(fonts, "named", lambda *_: {})
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-05", "2024-02-05"], "amount": 5})
+    data = rk.load(orders=orders, timezone="UTC", currency="JPY", company="顧客", as_of="2024-03-01")
+    pack = rk.build_report(data, output=tmp_path, formats=["html", "pdf"])
+    assert pack.failures == ()
+    assert pack.note == f"report.en.pdf: {fonts.UNCERTIFIED}"
+    assert manifest.read(pack.path)["notes"] == [pack.note]
 
 
 def test_a_company_that_the_font_lacks_is_told_beside_the_report(tmp_path, monkeypatch):

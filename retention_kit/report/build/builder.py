@@ -5,16 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from retention_kit.errors import Listed, Phrase, ReportError
-from retention_kit.metrics.identities import Identity
+from retention_kit.errors import Listed, Phrase
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.folder import output_lock, staging_dir, swap, wrap_os_errors
@@ -22,10 +20,9 @@ from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.archive.index import write_index
 from retention_kit.report.archive.pack import Pack
 from retention_kit.report.build import provenance
-from retention_kit.report.build.assemble import assemble, brief
 from retention_kit.report.build.figures import Figures, compute_figures
+from retention_kit.report.build.rendering import RenderedFile, render
 from retention_kit.report.build.restatements import digest_of_sent, restatements
-from retention_kit.report.changes import Restatements
 from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks, runs_others
@@ -205,7 +202,7 @@ class PendingPack:
             rendered = render(plan, self.reused | executed.notebooks, figures.checks, compared)
             failures = [*executed.failures, *(failure for file in rendered for failure in file.failures)]
             boxes = {file.name: file.boxes for file in rendered} | mail.boxes(plan.names, self.parts)
-            notes = [*self.notes, *boxes_notes(boxes)]
+            notes = [*self.notes, *boxes_notes(boxes), *(note for file in rendered for note in file.notes)]
             with wrap_os_errors(self.folder):
                 write_files(building, rendered, executed, figures.scorecard, plan.suffix)
                 manifest = provenance.build_manifest(plan, building, failures, figures.checks, compared)
@@ -274,43 +271,6 @@ def remove_stale(plan: Plan, building: Path, scorecard: str) -> None:
         stale += [building / file for kind in FILES if is_restated for file in files_of(kind, name)]
         for path in stale:
             path.unlink(missing_ok=True)
-
-
-class RenderedFile(NamedTuple):
-    """A file of a report, and the complete rows of its shortened tables."""
-
-    name: str
-    body: bytes  # empty if it failed
-    failures: list[str]
-    boxes: dict[str, str]  # characters missing from all fonts → the first text with each
-    tables: dict[str, list[list[str]]]  # rows of texts, by the path of the CSV file
-
-
-def render(
-    plan: Plan, notebooks: dict[str, NotebookNode], checks: Sequence[Identity], compared: Restatements
-) -> list[RenderedFile]:
-    """Render the files of the reports in all languages; `notebooks` are the executed sections, by stem."""
-    rendered: list[RenderedFile] = []
-    for language, name in plan.names.items():
-        files = [file for kind in plan.formats for file in files_of(kind, name)]
-        briefs = {file: brief(plan.pages[language], checks) for file in files if file.startswith("brief")}
-        report = assemble(plan, language, notebooks, checks, compared.restated) if len(briefs) < len(files) else None
-        with ThreadPoolExecutor() as threads:  # Typst releases the GIL
-            static = (plan.static or file in briefs for file in files)
-            rendered += threads.map(_render, (briefs.get(file, report) for file in files), files, static)
-    return rendered
-
-
-def _render(document: NotebookNode, name: str, static: bool) -> RenderedFile:
-    from retention_kit.report.export.exporters import exporter_of
-
-    try:
-        body, resources = exporter_of(name.rpartition(".")[2], static).from_notebook_node(document)
-    except ReportError as error:
-        return RenderedFile(name, b"", [f"{name}: {error}"], {}, {})
-    failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
-    content, boxes = body if isinstance(body, bytes) else body.encode(), resources.get("boxes", {})
-    return RenderedFile(name, content, failures, boxes, resources["files"])
 
 
 def write_files(

@@ -40,6 +40,7 @@ _DEFAULTS: dict[str, Any] = {
     "layout": "",  # "brief": everything on one page
     "footer": "",
     "fonts": [],  # files from the settings, for characters missing from the bundled font
+    "charts": True,  # of a brief: whether it may have its chart
     "shorter": [],  # of a brief: alternatives for the sentences of what needs attention, if not all fit the page
 }
 LINE, WORDS = 120, 24  # characters in a line of a wide table, and those that a column of words has at least

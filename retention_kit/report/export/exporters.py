@@ -168,7 +168,14 @@ class RetentionPDFExporter(_BlockExporter):
             block["format"] = PICTURE_FORMATS.get(block["mime"], "png")
 
     def _on_one_page(self, page: dict, resources: dict) -> bytes:
-        """Typeset a brief, with fewer sentences on what needs attention until it fits one page."""
+        """Typeset a brief: without its chart, and then with fewer sentences on what needs attention, until it fits one
+        page.
+        """
+        has_chart = any(block["kind"] == "chart" for section in page["sections"] for block in section)
+        if has_chart and page["charts"] and page_count(pdf := self._typeset(page, resources)) == 1:
+            return pdf
+        resources["without_chart"] = has_chart
+        page["sections"] = [[block for block in section if block["kind"] != "chart"] for section in page["sections"]]
         notices = [block for block in page["sections"][0] if block.get("tone") == "attention"]
         attention: dict[str, Any] = notices[-1] if page["shorter"] else {}  # before it stand alerts
         for items in (attention.get("items"), *page["shorter"]):
@@ -182,6 +189,7 @@ class RetentionPDFExporter(_BlockExporter):
         import typst
 
         drawing.refuse_fork()
+        resources |= {"boxes": {}, "notes": []}
         compile_pdf = partial(
             _compiler(fonts.folder(page["fonts"])).compile_with_warnings,
             format="pdf",
@@ -195,9 +203,9 @@ class RetentionPDFExporter(_BlockExporter):
                 if not any(words in error.message for words in ("could not be displayed", "missing codepoints")):
                     raise
                 # Better than no report: what no font has are boxes, and marks of pictures alone have no text.
-                if boxes := fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message):
-                    resources["boxes"] = boxes
-                self.log.warning("%s", fonts.note(boxes) if boxes else error.message)
+                boxes = fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message)
+                resources |= {"boxes": boxes, "notes": [] if boxes else [fonts.UNCERTIFIED]}
+                self.log.warning("%s", fonts.note(boxes) if boxes else fonts.UNCERTIFIED)
                 pdf, warnings = compile_pdf()
         except typst.TypstError as error:
             raise ReportError("The PDF could not be made: {reason}.", reason=error.message) from error

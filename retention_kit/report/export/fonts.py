@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_EXAMPLE = 60  # characters of a quoted text
 MAX_NAMED = 12  # characters named in a sentence
+UNCERTIFIED = Phrase("a mark in a chart is no letter of its own, so the PDF is no PDF/UA; nothing is missing in it.")
 
 # Invisible characters: joiners, marks of direction, soft hyphens, variation selectors.
 _UNPRINTED = re.compile(

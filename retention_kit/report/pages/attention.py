@@ -63,14 +63,19 @@ class Attention(Overview):
         customers to contact), and the columns of the file. None if no file lists anybody.
         """
         words, risks = self.words, self.risk_totals()
-        rows = []
-        for name, total in (self.list_totals() | risks).items():
-            money = [words.value(total.money, "money")]
-            money = [DASH, *money] if name in risks else [*money, DASH] if risks else money
-            if total.customers:
-                count = words.value(total.customers, "count")
-                rows.append([self.list_file(name), count, *money, self._column_names(total.columns)])
-        numbers = ["customers", money_column(self.data), *(["at_stake"] if risks else [])]
+        totals = {name: total for name, total in (self.list_totals() | risks).items() if total.customers}
+        kinds = {name: "at_stake" if name in risks else money_column(self.data) for name in totals}
+        sums = sorted({*kinds.values()}, key="at_stake".__eq__)
+        rows = [
+            [
+                self.list_file(name),
+                words.value(total.customers, "count"),
+                *(words.value(total.money, "money") if kind == kinds[name] else DASH for kind in sums),
+                self._column_names(total.columns),
+            ]
+            for name, total in totals.items()
+        ]
+        numbers = ["customers", *sums]
         caption = words.text("lists.caption")
         return tables.titled(words, "lists", ["file", *numbers, "columns"], rows, numbers, caption) if rows else None
 
