@@ -12,10 +12,15 @@ RetentionKitError
 An error's text is English, and keeps what it was made of, so that `wording.Words.say` can say it in another language.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Number
+from pathlib import Path
 from typing import Any, cast
+
+FILE_LIKENESS = 0.8  # of two names of files, most of which end alike
+_MOST_FILES = 10  # of a folder that an error lists
 
 
 class Phrase(str):
@@ -95,6 +100,15 @@ def _kept(value: object) -> object:
     return value if isinstance(value, str | Number) else str(value)
 
 
+@contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Say before an error which option or variable had the wrong value: `--period: '2011-13' is not a period …`."""
+    try:
+        yield
+    except RetentionKitError as error:
+        raise type(error)("{source}: {error}", source=source, error=error) from None
+
+
 def check_choice(error: type[RetentionKitError], template: str, choices: Collection[str], /, **values: Any) -> None:
     """Raise an error, with the nearest choice as its `hint`, unless the last of its values is one of the choices."""
     *_, name = values.values()
@@ -126,6 +140,13 @@ def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:
     return Phrase("choose from {names}.", names=Listed(choices)) if choices else Phrase("there is none to choose from.")
 
 
-def which_file(name: str, names: Collection[str]) -> Phrase:
-    """The end of an error sentence on a missing file, with the names of those that lie there."""
-    return did_you_mean(name, names) if names else Phrase("name one that is there.")
+def which_file(path: Path, endings: Collection[str]) -> Phrase:
+    """The end of an error sentence on a missing file: the nearest of the files beside it with such endings, else all
+    of them if they are few.
+    """
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    names = sorted(file.name for file in beside if file.suffix.lower() in endings and file.is_file())
+    if near := nearest(path.name, names, FILE_LIKENESS):
+        return suggestion(near)
+    is_short = 0 < len(names) <= _MOST_FILES
+    return Phrase("choose from {names}.", names=Listed(names)) if is_short else Phrase("name one that is there.")

@@ -15,9 +15,8 @@ def check_fonts(files: Iterable[str | Path]) -> None:
     """Raise SettingsError, naming the file, where one is missing or is no TrueType or OpenType font."""
     for file in map(Path, files):
         if not file.is_file():
-            near = sorted(path.name for path in file.parent.glob("*") if path.suffix.lower() in SUFFIXES)
             template = "report.fonts: there is no file {file!r}: {hint}"
-            raise SettingsError(template, file=str(file), hint=which_file(file.name, near))
+            raise SettingsError(template, file=str(file), hint=which_file(file, SUFFIXES))
         if file.suffix.lower() not in SUFFIXES or not _is_font(file):
             template = "report.fonts: {file} is no font: name a file of TrueType or OpenType, .ttf or .otf."
             raise SettingsError(template, file=file.name)

@@ -27,9 +27,8 @@ def run_plugins(files: Iterable[str | Path]) -> None:
     """
     for file in map(Path, files):
         if not file.is_file():
-            near = [path.name for path in file.parent.glob("*.py")]
             template = "report.plugins: there is no file {file!r}: {hint}"
-            raise SettingsError(template, file=str(file), hint=which_file(file.name, near))
+            raise SettingsError(template, file=str(file), hint=which_file(file, (".py",)))
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
         name = f"retention_kit_plugin_{file.stem}_{digest}"
         spec = spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))

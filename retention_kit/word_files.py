@@ -30,7 +30,7 @@ def locale_of(language: str) -> str:
 
     name, _, region = language.partition("-")
     if name not in languages():
-        template = "Reports cannot be written in {language!r} yet: {hint}"
+        template = "There is no language {language!r} yet: {hint}"
         raise SettingsError(template, language=language, hint=did_you_mean(name, languages()))
     if not region:
         return word_file(name)["locale"]

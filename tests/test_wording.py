@@ -163,7 +163,7 @@ def test_values_are_never_read_as_fields():
 
 def test_unknown_words_are_refused():
     assert "en" in languages()
-    with pytest.raises(SettingsError, match=r"^Reports cannot be written in 'eng' yet: did you mean 'en'\?$"):
+    with pytest.raises(SettingsError, match=r"^There is no language 'eng' yet: did you mean 'en'\?$"):
         Words("eng")
     with pytest.raises(SettingsError, match=r"^There is no currency 'GBX': write its three-letter code"):
         money_decimals("GBX")
@@ -197,7 +197,7 @@ def test_words_are_made_from_the_settings_of_the_report():
     assert words.value(1234.5, "money", "full") == "€1,234.50"  # English has no other digits
     with pytest.raises(SettingsError, match=r"report\.digits cannot be 'arabic': .*'arab'"):
         make_settings({"report": {"digits": "arabic"}})
-    with pytest.raises(SettingsError, match="cannot be written in 'xx'"):
+    with pytest.raises(SettingsError, match="There is no language 'xx'"):
         Words.of(report, "xx")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.language import translated, translated_each, words
-from retention_kit.cli.options import SETTINGS, add_data, add_period, load_data
+from retention_kit.cli.options import SETTINGS, add_data, add_period, load_data, picked_period
 from retention_kit.cli.output import DONE, FAILED, FIRING, print_json, print_table, say, show
-from retention_kit.errors import Listed, Phrase, SettingsError
+from retention_kit.errors import Listed, Phrase, SettingsError, which_file
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -42,10 +42,9 @@ def _alerts(arguments: argparse.Namespace) -> int:
     from retention_kit.metrics.alerts.back_test import back_test
     from retention_kit.metrics.alerts.judge import alert_states
     from retention_kit.metrics.alerts.texts import facts
-    from retention_kit.metrics.queries.summaries import pick_period
 
     data = load_data(arguments)
-    period = pick_period(data, arguments.period) if arguments.period else None
+    period = picked_period(data, "--period", arguments.period) if arguments.period else None
     if not data.settings.alerts:
         say(_NO_ALERTS)
     if arguments.backtest:
@@ -160,7 +159,7 @@ def _run_tests(arguments: argparse.Namespace) -> int:
 
     path: Path = arguments.test
     if not path.is_file():
-        raise SettingsError("There is no file {path!r}.", path=str(path))
+        raise SettingsError("There is no file {path!r}: {hint}", path=str(path), hint=which_file(path, (".toml",)))
     data_path = Path(arguments.data or SETTINGS)
     data_path = data_path / SETTINGS.name if data_path.is_dir() else data_path
     settings = None

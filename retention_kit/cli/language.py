@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from retention_kit import bidi
-from retention_kit.errors import Phrase, SettingsError
+from retention_kit.errors import Phrase, SettingsError, naming
 from retention_kit.word_files import locale_of, phrases
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def requested_language(arguments: Sequence[str]) -> str:
         if argument in _OTHERS:
             break
         if name == "--language" and (requested := value if sign else following):
-            return _checked(requested)
+            with naming(name):
+                return _checked(requested)
     return environment_language()
 
 
@@ -87,10 +88,8 @@ def environment_language() -> str:
     Raises SettingsError if the former is unknown.
     """
     if requested := os.environ.get(VARIABLE):
-        try:
+        with naming(VARIABLE):
             return _checked(requested)
-        except SettingsError as error:
-            raise SettingsError("{variable}: {error}", variable=VARIABLE, error=error) from None
     locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "C")
     if _plain(locale) in ("C", "POSIX"):
         return "en"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.bidi import plain
 from retention_kit.cli.language import translated
-from retention_kit.errors import Listed, PeriodError, SettingsError
+from retention_kit.errors import Listed, PeriodError, SettingsError, naming
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
@@ -58,7 +58,8 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
     from retention_kit.settings import TABLES
 
     if every := getattr(arguments, "every", None):
-        check_every(every)  # before any data are read
+        with naming("--every"):
+            check_every(every)  # before any data are read
     chosen = {"as_of": _date("--as-of", arguments.as_of)} if arguments.as_of else {}
     if arguments.data or Path("retention.toml").is_file():
         data = load(arguments.data or "retention.toml", **chosen)
@@ -82,15 +83,15 @@ def _date(option: str, text: str) -> str:
 
 def selected_periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
     """The selected periods, each with data."""
-    from retention_kit.metrics.queries.summaries import periods_of, pick_period
+    from retention_kit.metrics.queries.summaries import periods_of
     from retention_kit.periods import Period
 
     if not (arguments.first or arguments.last):
-        return [pick_period(data, arguments.period, arguments.every)]
+        return [picked_period(data, "--period", arguments.period, arguments.every)]
     if arguments.period:
         raise PeriodError("Give either --period or --from and --to.")
-    first = pick_period(data, arguments.first, arguments.every) if arguments.first else None
-    last = pick_period(data, arguments.last, arguments.every or (first.every if first else None))
+    first = picked_period(data, "--from", arguments.first, arguments.every) if arguments.first else None
+    last = picked_period(data, "--to", arguments.last, arguments.every or (first.every if first else None))
     first = first or periods_of(data, last.every)[0]
     if first.every != last.every:
         template = "{first} is a {every} and {last} a {other}: give two of one length."
@@ -98,6 +99,14 @@ def selected_periods(data: Dataset, arguments: argparse.Namespace) -> list[Perio
     if first > last:
         raise PeriodError("--from {first} comes after --to {last}.", first=first, last=last)
     return [Period(first.every, index) for index in range(first.index, last.index + 1)]
+
+
+def picked_period(data: Dataset, option: str, text: str | None, every: str | None = None) -> Period:
+    """The period that an option names, by default the last complete one."""
+    from retention_kit.metrics.queries.summaries import pick_period
+
+    with naming(option):
+        return pick_period(data, text, every)
 
 
 def add_pack(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from retention_kit.cli.options import (
 )
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, nothing_changed, print_table, say, show
 from retention_kit.cli.terminal import progress
-from retention_kit.errors import Listed, Phrase, SettingsError
+from retention_kit.errors import Listed, Phrase, SettingsError, naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    if arguments.language:
+        _check_languages(arguments.language)
     data = load_data(arguments)
     from retention_kit.report.archive.pack import first_of
     from retention_kit.report.build.builder import build_packs
@@ -149,6 +151,15 @@ def _build(arguments: argparse.Namespace) -> int:
     if failed and len(names) > 1:
         say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
     return FAILED if failed else DONE
+
+
+def _check_languages(texts: list[str]) -> None:
+    from retention_kit.report.execution.plan import split_names
+    from retention_kit.word_files import locale_of
+
+    with naming("--language"):
+        for name in split_names(texts) or [""]:
+            locale_of(name)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.cli.options import SETTINGS, add_number
 from retention_kit.cli.output import DONE, INTERRUPTED, end, say
-from retention_kit.errors import SettingsError
+from retention_kit.errors import SettingsError, naming
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -108,9 +108,11 @@ def _invite(arguments: argparse.Namespace) -> int:
     from retention_kit.survey.words import words
 
     surveys, company = parse_surveys(arguments.survey), _company(arguments)
-    words(arguments.language)
+    with naming("--language"):
+        words(arguments.language)
     check_public_url(arguments.public_url)
-    customers, nobody = read_customers(arguments.to)
+    with naming("--to"):
+        customers, nobody = read_customers(arguments.to)
     with closing(Store(arguments.store, make=True)) as store:
         done = invite(
             store,

@@ -28,7 +28,16 @@ from retention_kit.data.readers.source_columns import error_sentence
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice, nearest, suggestion
+from retention_kit.errors import (
+    FILE_LIKENESS,
+    DataError,
+    Listed,
+    Phrase,
+    SettingsError,
+    check_choice,
+    nearest,
+    suggestion,
+)
 from retention_kit.fonts import check_fonts
 from retention_kit.lazy import pd
 from retention_kit.periods import add_months
@@ -36,7 +45,6 @@ from retention_kit.plugins import run_plugins
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals, sentence
 
-FILE_LIKENESS = 0.8  # of two names of files, most of which end alike
 NEW_AFTER = 12  # months of orders after which a customer who is seen for the first time counts as new
 
 

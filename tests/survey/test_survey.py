@@ -603,9 +603,11 @@ WRONG = {  # options: what the sentence must hold
     f"--public-url https://b.example/{'x' * 120}": "too long",
     f"--public-url {URL} --survey nsp": "There is no survey 'nsp': did you mean 'nps'?",
     f"--public-url {URL} --survey ,": "--survey names none",
-    f"--public-url {URL} --language xx": "The form does not speak 'xx' yet",
+    f"--public-url {URL} --language xx": "--language: The form does not speak 'xx' yet",
     f"--public-url {URL} --days -1": "--days '-1' is not",
-    f"--public-url {URL} --to absent.csv": "There is no file 'absent.csv'",
+    f"--public-url {URL} --to absent.csv": "--to: There is no file 'absent.csv'",
+    f"--public-url {URL} --to lists.csv": "did you mean 'list.csv'?",
+    f"--public-url {URL} --to x.csv": "choose from list.csv, other.csv.",
     f"--public-url {URL} --to other.csv": "has no column 'customer_id'",
 }
 
@@ -613,6 +615,9 @@ WRONG = {  # options: what the sentence must hold
 @pytest.mark.parametrize("options", WRONG)
 def test_mistakes_are_told_in_a_sentence_and_nothing_is_written(folder, capsys, options):
     (folder / "other.csv").write_text("name,country\nA,FR\n")
+    for name in ("x", "xs.csv", "lists"):  # folders are no choice
+        (folder / name).mkdir()
+    (folder / "x.json").touch()
     before = {path.name for path in folder.iterdir()}
     assert main(["survey", "invite", "--to", "list.csv", *options.split(" ")]) == 2
     assert WRONG[options] in capsys.readouterr().err

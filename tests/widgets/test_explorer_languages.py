@@ -82,7 +82,7 @@ def test_what_goes_on_from_it_is_of_the_language_and_data_stay_as_they_are(pair,
 
 
 def test_a_language_without_words_is_refused_in_a_sentence(data):
-    with pytest.raises(SettingsError, match=r"Reports cannot be written in 'arr' yet: did you mean 'ar'\?"):
+    with pytest.raises(SettingsError, match=r"There is no language 'arr' yet: did you mean 'ar'\?"):
         rk.explore(data, language="arr")
     with pytest.raises(SettingsError, match="language must be a text, not 7"):
         rk.explore(data, language=7)

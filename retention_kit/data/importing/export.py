@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import quote
-from retention_kit.data.readers.files import read_file, refuse_irregular
+from retention_kit.data.readers.files import FORMATS, read_file, refuse_irregular
 from retention_kit.data.readers.header import Names
 from retention_kit.data.readers.text_files import TEXTS, text_beginning
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, which_file
 from retention_kit.settings import Table
 
 SAMPLE = 5_000  # rows read
@@ -44,7 +44,7 @@ class Export(NamedTuple):
 def read_export(path: Path) -> Export:
     """The beginning of a file; raises DataError if it cannot be read or has no rows."""
     if not path.is_file():
-        raise DataError("There is no file {path!r}.", path=str(path))
+        raise DataError("There is no file {path!r}: {hint}", path=str(path), hint=which_file(path, FORMATS))
     refuse_irregular(path)
     if path.suffix.lower() in TEXTS:
         return _checked(path, *text_beginning(path, SAMPLE))

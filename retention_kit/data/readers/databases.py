@@ -20,7 +20,7 @@ from retention_kit.data.engines.duckdb import SEAL, SEALED, DuckDB, track_connec
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.data.engines.sql_text import is_query, literal, quote
 from retention_kit.data.readers.frames import Stream, register_cells
-from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean, which_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,9 +48,8 @@ def database_file(url: str, folder: Path) -> Path:
     """The file of an engine URL; `sqlite:///shop.sqlite` is relative to the folder of the retention.toml."""
     path = folder / url.partition(":///")[2]
     if not path.is_file():
-        near = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
         template = "There is no database {file!r} in {folder!r}: {hint}"
-        raise DataError(template, file=path.name, folder=str(path.parent), hint=did_you_mean(path.name, near))
+        raise DataError(template, file=path.name, folder=str(path.parent), hint=which_file(path, SUFFIXES))
     kind = url.partition(":")[0]
     if (actual := _kind(path)) != kind:
         template = "data.engine: {file} is a database of {found}, not of {kind}: write {found}:///…."

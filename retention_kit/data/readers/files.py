@@ -15,7 +15,7 @@ from retention_kit.data.readers.header import HEAD, Names, RecordSorter, find_he
 from retention_kit.data.readers.text_cache import read_text_cached
 from retention_kit.data.readers.text_files import TEXTS, TextOptions
 from retention_kit.data.readers.workbooks import check_workbook
-from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean, which_file
 from retention_kit.lazy import pd
 from retention_kit.settings import TABLES, Table
 
@@ -47,9 +47,8 @@ def resolve_files(text: str, folder: Path) -> list[Path]:
     if path.exists() or path.is_symlink():
         refuse_irregular(path)
     if not re.search(r"[*?\[]", text):
-        neighbours = [matching.name for matching in path.parent.glob("*")] if path.parent.is_dir() else []
         template = "There is no file {text!r} in {folder!r}: {hint}"
-        raise DataError(template, text=text, folder=str(folder), hint=did_you_mean(path.name, neighbours))
+        raise DataError(template, text=text, folder=str(folder), hint=which_file(path, FORMATS))
     root, pattern = (Path(path.anchor), path.relative_to(path.anchor)) if Path(text).is_absolute() else (folder, text)
     # Spreadsheet programs create `~$` files beside open ones.
     matching = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
