@@ -19,7 +19,7 @@ from numbers import Number
 from pathlib import Path
 from typing import Any, cast
 
-FILE_LIKENESS = 0.8  # of two names of files, most of which end alike
+_FILE_LIKENESS = 0.8  # of two names of files, most of which end alike
 _MOST_FILES = 10  # of a folder that an error lists
 
 
@@ -144,9 +144,18 @@ def which_file(path: Path, endings: Collection[str]) -> Phrase:
     """The end of an error sentence on a missing file: the nearest of the files beside it with such endings, else all
     of them if they are few.
     """
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()
-    names = sorted(file.name for file in beside if file.suffix.lower() in endings and file.is_file())
-    if near := nearest(path.name, names, FILE_LIKENESS):
+    names = [file.name for file in _beside(path) if file.suffix.lower() in endings and file.is_file()]
+    if near := nearest(path.name, names, _FILE_LIKENESS):
         return suggestion(near)
     is_short = 0 < len(names) <= _MOST_FILES
     return Phrase("choose from {names}.", names=Listed(names)) if is_short else Phrase("name one that is there.")
+
+
+def nearest_beside(path: Path) -> str | None:
+    """The path of the file or folder beside a missing one that is named most like it, if any is."""
+    near = nearest(path.name, [file.name for file in _beside(path)], _FILE_LIKENESS)
+    return near and str(path.parent / near)
+
+
+def _beside(path: Path) -> list[Path]:
+    return sorted(path.parent.iterdir()) if path.parent.is_dir() else []

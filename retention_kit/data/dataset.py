@@ -28,16 +28,7 @@ from retention_kit.data.readers.source_columns import error_sentence
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import (
-    FILE_LIKENESS,
-    DataError,
-    Listed,
-    Phrase,
-    SettingsError,
-    check_choice,
-    nearest,
-    suggestion,
-)
+from retention_kit.errors import DataError, Listed, Phrase, SettingsError, check_choice, nearest_beside, suggestion
 from retention_kit.fonts import check_fonts
 from retention_kit.lazy import pd
 from retention_kit.periods import add_months
@@ -322,10 +313,8 @@ def _settings_for(path: Path) -> tuple[Settings, Path]:
     if path.is_dir() and (path / "retention.toml").is_file():
         path = path / "retention.toml"
     if not path.exists():
-        there = path.parent.iterdir() if path.parent.is_dir() else ()
-        if near := nearest(path.name, sorted(one.name for one in there), FILE_LIKENESS):
-            hint = suggestion(str(path.parent / near))
-            raise DataError("There is no file or folder {path!r}: {hint}", path=str(path), hint=hint)
+        if near := nearest_beside(path):
+            raise DataError("There is no file or folder {path!r}: {hint}", path=str(path), hint=suggestion(near))
         raise DataError("There is no file or folder {path!r}.", path=str(path))
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent
