@@ -35,7 +35,7 @@ from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.compaction import compact, pack
 from retention_kit.report.export.document import read
 from retention_kit.report.export.markdown import PLUGINS
-from retention_kit.report.export.pictures import PICTURE_FORMATS, picture_bytes
+from retention_kit.report.export.pictures import PICTURE_FORMATS, minify, picture_bytes, prefix_ids
 
 if TYPE_CHECKING:
     import typst
@@ -115,7 +115,7 @@ class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
     def _prepare(self, block: dict, page: dict, prefix: str) -> None:
         """Add what the HTML template needs to a block; only values made here are Markup."""
         if block["kind"] == "chart":
-            block["picture"] = Markup(_prefix_ids(_minify(draw_svg(block["spec"], page["fonts"])), prefix))
+            block["picture"] = Markup(prefix_ids(minify(draw_svg(block["spec"], page["fonts"])), prefix))
             if self.interactive:
                 is_vega = "/vega/" in block["spec"].get("$schema", "")  # else Vega-Lite of any version
                 block["live"] = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
@@ -361,26 +361,9 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
-# In the tags of an SVG with one description: roles of parts, the page's font, and what draws nothing.
-_NEEDLESS = re.compile(
-    r' (?:aria-[\w-]+|role|class|font-family|pointer-events)="[^"]*"| opacity="1"'
-    r'|<path[^>]* d="(?:|M0,0h0v0h0Z)"[^>]*/>|(?<=\d\.\d\d)\d+'
-)
-
-
-def _minify(svg: str) -> str:
-    """An SVG without redundant attributes: half the size, the same look."""
-    return re.sub("<[^>]*>", lambda tag: _NEEDLESS.sub("", tag[0]), svg)
-
-
 def _json(value: object) -> Markup:
     """JSON for a script element."""
     return Markup(compact(value).replace("<", r"\u003c"))
-
-
-def _prefix_ids(svg: str, prefix: str) -> str:
-    """Make the ids of an SVG unique on a page, as every chart numbers its clips and gradients from one."""
-    return re.sub(r'(\bid="|url\(#|href="#)', lambda match: match[0] + prefix, svg)
 
 
 def _formula(latex: str, svg: str, height: float, below: float) -> str:
