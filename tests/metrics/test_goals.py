@@ -11,6 +11,7 @@ import pytest
 import retention_kit as rk
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.goals.pace import progress
+from retention_kit.metrics.goals.reading import goal_states
 from retention_kit.report.page import Page
 
 # Of 100 customers of January 90 buy again in February and 80 of those in March.
@@ -219,3 +220,22 @@ def test_both_forms_are_one(tmp_path):
 def test_a_goal_that_says_too_little_or_too_much_is_refused(tmp_path, goals, message):
     with pytest.raises(SettingsError, match=re.escape(message)):
         Page("2024-03", None, data=rk.load(project(tmp_path, goals))).rows  # noqa: B018
+
+
+def test_a_segment_value_that_begins_later_starts_from_its_first_figure(tmp_path):
+    """`app` begins in May with 30 a month, 90 in September: it has not come all the way from 0 in January, and what it
+    may reach by December is judged by five months, not by nine.
+    """
+    rows = [f"web{month},2025-{month:02}-10,100,web" for month in range(1, 10)]
+    rows += [f"app{month},2025-{month:02}-10,{30 if month < 9 else 90},app" for month in range(5, 10)]
+    (tmp_path / "orders.csv").write_text("\n".join(["customer_id,ordered_at,amount,channel", *rows]), "utf-8")
+    goals = [
+        f'[[goals]]\nid = "{name}"\nmetric = "revenue"\nsegment = "channel=app"\ntarget = {target}\nby = "{by}"\n{every}'
+        for name, target, by, every in (("level", 150, "2025-12", ""), ("sum", 300, "2025", 'every = "year"\n'))
+    ]
+    settings = '[data]\norders = "orders.csv"\n[report]\ntimezone = "UTC"\ncurrency = "EUR"\nas_of = 2025-10-01\n'
+    (tmp_path / "retention.toml").write_text(settings + 'segments = ["channel"]\n' + "".join(goals), "utf-8")
+    level, whole = goal_states(rk.load(tmp_path), rk.Period.parse("2025-09"))
+    assert (level.start, level.start_period, level.value) == (30, "2025-05", 90)
+    assert level.progress == 0.5  # 60 of the 120 from 30 to 150
+    assert (whole.start, whole.value, whole.known) == (0, 210, 5)

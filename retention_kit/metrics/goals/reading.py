@@ -13,7 +13,7 @@ from retention_kit.metrics.goals.outlook import WINDOW, Observation
 from retention_kit.metrics.goals.rules import as_set, check_goals, number, target_of
 from retention_kit.metrics.goals.states import GoalState, goal_state, sum_goal_state, yes_no_goal_state
 from retention_kit.metrics.queries.summaries import missing_reason, periods_of, table_of
-from retention_kit.metrics.scorecard import scorecard
+from retention_kit.metrics.scorecard import first_periods, scorecard, split_segment
 from retention_kit.metrics.trend import TREND
 from retention_kit.periods import EVERY, Period
 
@@ -103,7 +103,8 @@ class _Reading:
         if at is None:
             return replace(blank, reason="before_data" if complete else "incomplete", due=str(until or ""))
         window = [period for period in complete if period <= at][-WINDOW:]
-        figures = self._figures(blank, every, window)
+        begins = self._begins(blank, every).index
+        figures = {index: figure for index, figure in self._figures(blank, every, window).items() if index >= begins}
         reason = self._notes.get((blank.metric, str(at), blank.goal.segment or ""), "")
         blank = replace(blank, history=_history(at, window, figures), reason=reason)
         blank, start_period = self._with_start(blank, every, complete, at)
@@ -129,7 +130,8 @@ class _Reading:
         elif metric.overlaps:
             return replace(blank, why_no_start="ask"), None
         else:
-            candidates = [period for period in complete if period <= at]  # the way begins before the goal is due
+            begins = self._begins(blank, every)
+            candidates = [period for period in complete if begins <= period <= at]  # the start is before the due date
         first = self._first_figure(blank, every, candidates)
         if first is None:
             return replace(blank, why_no_start="undefined"), None
@@ -160,10 +162,17 @@ class _Reading:
         window = [period for period in complete if period <= at][-WINDOW:]
         figures = self._figures(blank, every, window)
         blank = replace(blank, history=_history(at, window, figures))
-        return sum_goal_state(blank, list(figures.values()), Period.of(whole.start, every).index, at, whole)
+        begins = self._begins(blank, every).index
+        return sum_goal_state(blank, list(figures.values()), Period.of(whole.start, every).index, at, whole, begins)
 
     def _complete(self, every: str) -> list[Period]:
         return [period for period in periods_of(self._data, every) if period.is_complete(self._until)]
+
+    def _begins(self, blank: GoalState, every: str) -> Period:
+        """The first period in which the table or segment value of a goal has a figure that is not 0."""
+        column, value = split_segment(self._data, blank.goal.segment, every)
+        starts = first_periods(self._data, blank.metric, every, column)
+        return starts.get(value or "", starts[""])
 
     def _figures(self, blank: GoalState, every: str, periods: Iterable[Period]) -> dict[int, Observation]:
         """The defined figures of some periods, by index."""

@@ -175,10 +175,13 @@ def _between(state: GoalState) -> str:
     return AT_RISK if state.progress >= FAR_BEHIND * state.expected else OFF_TRACK
 
 
-def sum_goal_state(blank: GoalState, observations: list[Observation], first: int, at: Period, due: Period) -> GoalState:
+def sum_goal_state(
+    blank: GoalState, observations: list[Observation], first: int, at: Period, due: Period, begins: int
+) -> GoalState:
     """The state of a goal whose figure is a sum over its due period, counted up to a complete part of it, `at`.
 
-    `observations` are of all complete parts up to `at`, oldest first; `first` is the index of the first part.
+    `observations` are of all complete parts up to `at`, oldest first; `first` is the index of the first part. The
+    outlook is by those from the index `begins` on.
     """
     last = Period.of(due.end - timedelta(days=1), at.every).index
     periods_left, share = last - at.index, (at.index - first + 1) / (last - first + 1)
@@ -198,8 +201,9 @@ def sum_goal_state(blank: GoalState, observations: list[Observation], first: int
     is_met_now, only_grows = is_met(sum(parts), blank.target, blank.better), blank.better == "lower"
     if periods_left <= 0 or is_met_now != only_grows:  # an upper limit is missed once it is exceeded
         return replace(state, state=REACHED if is_met_now else MISSED)
-    if (fitted := outlooks.fit(observations, state.unit, is_part=False)) is None:
-        state = replace(state, why_no_outlook="few", known=len(observations))
+    known = [observation for observation in observations if observation.index >= begins]
+    if (fitted := outlooks.fit(known, state.unit, is_part=False)) is None:
+        state = replace(state, why_no_outlook="few", known=len(known))
     else:
         chance = fitted.probability_of_sum(blank.target - sum(parts), blank.better, periods_left)
         state = replace(state, probability=chance, known=fitted.periods)
