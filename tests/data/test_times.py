@@ -5,7 +5,9 @@
 import datetime as dt
 import re
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import cycle
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -212,8 +214,10 @@ JUNK = (
     "2024-01-05 10:00+15:00",
     "2024-01-05 10:00+02:60",
     "2024-01-05 10:00+",
-    "2024-01-05 13:05 PM",
-    "2024-01-05 0:05 AM",
+    "2024-01-05 13:05 AM",
+    "2024-01-05 0:05 PM",
+    "2024-01-05 13:05 ص",
+    "2024-01-05 3:00 ليلا",
     "2024-01-05foo",
     "2024-01-05 10",
     "2024-01-05T",
@@ -235,7 +239,9 @@ JUNK = (
     "2024-01",
     "10:00",
     "2024/01-05",
-    "2024-01-05 10:00 GMT+3 (Moscow)",
+    "2024-01-05 10:00 GMT+3 (Mars)",
+    "2024-01-05 10:00 GMT+5 (Moscow)",
+    "2024-01-05 10:00+00 BC",
     "2024-01-05 10:00 UTC+14:60",
     "2024-01-05 10:00:00.",
     "2024-01-05 10:00 Etc/GMT+15",
@@ -245,7 +251,15 @@ JUNK = (
 @pytest.mark.parametrize("good", ["2024-01-05 10:00Z", "2024-01-05"])
 def test_what_is_not_understood_to_its_end_is_set_aside_and_counted(good):
     texts = [text for text in JUNK if "Z" in good or not re.search(r"00( ?[+]| .*/GMT| GMT| UTC)", text)]
-    naive = ("2024-01-05 25:00", "2024-01-05 24:01", "2024-01-05 10:60", "2024-01-05 10:00:60", "2023-02-29 10:00")
+    naive = (
+        "2024-01-05 25:00",
+        "2024-01-05 24:01",
+        "2024-01-05 10:60",
+        "2024-01-05 10:00:60",
+        "2023-02-29 10:00",
+        "2024-01-05 13:05 ص",
+        "2024-01-05 3:00 ليلا",
+    )
     texts = [text for text in texts if "Z" not in good or (text not in naive and "M" not in text[-2:])]
     data = rk.load(orders=orders([good] * len(texts) + texts), timezone="UTC")
     assert checks(data) == {UNREAD: len(texts)}
@@ -338,6 +352,84 @@ def test_dates_as_programs_in_arabic_write_them():
     assert read_times(orders([text for text, _ in theirs])) == [moment for _, moment in theirs]
     with pytest.raises(DataError, match=r"comes first, such as '05/01/2024 10:00 ص': write dates like 2011-11-30"):
         read_times(orders(["05/01/2024 10:00 ص"]))
+
+
+HALVES = {  # what is said of an hour of 24, which of them it is said of
+    "ص": range(12),
+    "صباحًا": range(12),
+    "صباحا": range(12),
+    "فجرًا": range(2, 7),
+    "ظهرًا": range(12, 16),
+    "م": range(12, 24),
+    "مساءً": range(12, 24),
+    "مســاء": range(12, 24),
+    "بعد الظهر": range(12, 24),
+    "ليلاً": range(20, 24),
+}
+ERAS = ("", "م", " م", " ميلادي", " ميلادية", " AD")
+BEHIND = {  # what tells the offset, and the hours that it is ahead
+    "+03:00": 3,
+    " UTC+03:00 Riyadh": 3,
+    " (UTC+03:00) Kuwait, Riyadh": 3,
+    " GMT+0300 (Arabian Standard Time)": 3,
+    " غرينتش+3": 3,
+    " UTC+03:00 الرياض": 3,
+    "+03:00[Asia/Riyadh]": 3,
+    " GMT+0000 (Coordinated Universal Time)": 0,
+    " GMT+0100 (British Summer Time)": 1,
+}
+
+
+def arabic_times() -> Iterator[tuple[str, datetime]]:
+    """Local times as they are written in Arabic, of every hour, word, era and month, some with a tatweel in it."""
+    eras = cycle(ERAS)
+    for place, (word, hours) in enumerate(HALVES.items()):
+        for hour in hours:
+            month = (hour + place) % 12 + 1
+            moment = datetime(2024, month, 25, hour, 7)
+            name = format_date(moment, "MMMM", ("ar_EG", "ar_SY", "ar_DZ")[hour % 3])
+            name = f"{name[:2]}ـ{name[2:]}" if hour % 2 else name
+            written = moment.strftime("%Y/%m/%d") if hour % 4 == 3 else f"25 {name} 2024"
+            clock = f"{hour if hour > 12 and place % 2 else hour % 12 or 12}:07"
+            yield f"{written}{next(eras)}{('، ', ' ', ' الساعة ', ' في ')[place % 4]}{clock} {word}", moment
+
+
+def test_half_days_eras_and_drawn_out_months_are_read():
+    texts, right = zip(*arabic_times(), strict=True)
+    assert len(texts) == sum(map(len, HALVES.values()))
+    assert read_times(orders(texts)) == list(map(str, right))
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_an_offset_may_name_its_places(behind):
+    times = [*arabic_times()]
+    ahead = timedelta(hours=BEHIND[behind])
+    assert read_times(orders([text + behind for text, _ in times]), timezone="UTC") == [
+        str(moment - ahead) for _, moment in times
+    ]
+
+
+def test_half_days_that_do_not_fit_their_hour_are_set_aside():
+    wrong = [
+        f"2024-01-25 {said}:07 {word}"
+        for word, hours in HALVES.items()
+        for said in range(24)
+        if not {said, *([said % 12, said % 12 + 12] if 1 <= said <= 12 else [])} & {*hours}
+    ]
+    assert {"2024-01-25 13:07 ص", "2024-01-25 9:07 ظهرًا", "2024-01-25 3:07 ليلاً"} <= {*wrong}
+    data = rk.load(orders=orders(["2024-01-25 10:00 ص"] * len(wrong) + wrong), timezone="UTC")
+    assert checks(data) == {UNREAD: len(wrong)}
+
+
+@pytest.mark.parametrize(
+    "day", ["{} محرم 1446 هـ", "{} ربيع الأول 1446", "1446/01/{:02} هـ", "{}/1/1446هـ", "{} ذو الحجة ١٤٤٥هـ"]
+)
+def test_years_of_the_hijra_are_named_and_never_read(day):
+    days = [day.format(number) for number in (5, 13)]
+    with pytest.raises(DataError, match="this looks like a year of the Hijri calendar"):
+        rk.load(orders=orders(days), timezone="UTC")
+    data = rk.load(orders=orders([*days, *["2024-01-25", "25 يناير 2024 م"] * 3]), timezone="UTC")
+    assert checks(data) == {OUTSIDE: 2}
 
 
 def test_months_are_read_wherever_arabic_is_written():

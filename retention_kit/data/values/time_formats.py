@@ -7,6 +7,9 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
+from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.values.zone_names import offsets_of
+
 # Forms of ISO 8601, by far the most frequent, are found by a pattern, which takes a fifth of the time of a translation:
 # a date, a time without and one with an offset. No other form has digits from 0 to 8.
 ISO = _DATE, _TIME, _INSTANT = "1", "2", "3"
@@ -33,6 +36,11 @@ _DAY_OF_WEEK = (
     r"(?:(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?"
     r"|(?:ال)?(?:[اأ]حد|[اإ]ثنين|ثلاثاء|[اأ]ربعاء|خميس|جمعة|سبت))[,،]? )?"
 )
+_HIJRI_MONTH = (  # محرم to ذو الحجة
+    "(?:ال)?محرم|صفر|ربيع (?:ال)?(?:[اأ]ول|[اآ]خر|ثاني)|جماد[ىي] ال(?:[اأ]ولى|[اآ]خرة|ثانية)"
+    "|رجب|شعبان|رمضان|شوال|ذ[ويى] ال(?:قعدة|حجة)"
+)
+_ERA = r"(?: ?(?:م|ميلادي[ةه]?|a\.?d\.?|c\.?e\.?|(?P<hijri>ه|هجري[ةه]?)))?"  # of Christ or of the Hijra
 _YEAR = r"(?P<year>9{1,6})"
 _DAY = r"(?P<day>9{1,2})(?:st|nd|rd|th)?"
 _DATE_PATTERNS = (
@@ -43,19 +51,41 @@ _DATE_PATTERNS = (
     rf"{_DAY_OF_WEEK}{_DAY}(?P<sep>[- /])(?:of )?{_MONTH}[,،]?(?P=sep){_YEAR}",
     rf"{_DAY_OF_WEEK}{_MONTH} {_DAY}[,،]? {_YEAR}",
     rf"(?P<year>9{{4}})-{_MONTH}-(?P<day>99)",
+    rf"{_DAY_OF_WEEK}{_DAY} (?P<hijri_month>{_HIJRI_MONTH})[,،]? {_YEAR}",
 )
 _BLANK = "[ \u00a0\u202f]"
-_HALF = rf"(?:{_BLANK}?(?:(?P<half>[ap])\.?m\.?|(?P<arabic>[صم])))?"  # of the day: AM or ص, PM or م
+_MORNING, _AFTER_NOON = {hour: hour % 12 for hour in range(13)}, {hour: hour % 12 + 12 for hour in range(1, 24)}
+_HALVES = {  # of the day, or a part of it: the hours that it is said of, and which of 24 they are
+    "a": _MORNING,
+    "ص": _MORNING,
+    "صباحا": _MORNING,
+    "فجرا": {hour: hour for hour in range(2, 7)},
+    "ظهرا": {hour: hour % 12 + 12 for hour in (12, 1, 2, 3, 13, 14, 15)},
+    "ليلا": {hour: hour % 12 + 12 for hour in (8, 9, 10, 11, 20, 21, 22, 23)},
+    "بعد الظهر": _AFTER_NOON,
+    "مساءا": _AFTER_NOON,
+    "مساء": _AFTER_NOON,
+    "م": _AFTER_NOON,
+    "p": _AFTER_NOON,
+}
+_ARABIC = "|".join(sorted((half for half in _HALVES if not half.isascii()), key=len, reverse=True))
+_HALF = rf"(?:{_BLANK}?(?:(?P<half>[ap])\.?m\.?|(?P<arabic>{_ARABIC})))?"
+_BEFORE = rf"(?:T|[,،]?{_BLANK}{{1,2}}|,? at |[,،]? (?:في )?الساعة |[,،]? في )"
 _TIME_PATTERNS = (
-    rf"(?:T|[,،]?{_BLANK}{{1,2}}|,? at )(?P<hour>9{{1,2}}):(?P<minute>99)(?::(?P<second>99)(?:[.,](?P<part>9+))?)?"
-    rf"{_HALF}",
+    rf"{_BEFORE}(?P<hour>9{{1,2}}):(?P<minute>99)(?::(?P<second>99)(?:[.,](?P<part>9+))?)?{_HALF}",
     r"T(?P<hour>99)(?P<minute>99)(?:(?P<second>99)(?:[.,](?P<part>9+))?)?",
 )
+_UTC = "(?:utc|gmt|[غج]رينتش)"
+_NAME = r"[^\W\d_][^\d()\[\]]*"
+_PLACE = rf"(?: ?\((?P<place>{_NAME})\)| ?\[(?P<place2>{_NAME})\]| (?P<place3>{_NAME}))?"  # whose offset it is
+# Google Forms and JavaScript: GMT+3 is three hours ahead of UTC, as an offset says.
+_AHEAD = rf"{_UTC}(?P<sign>[+-])(?:(?P<hours>9{{1,2}})(?::(?P<minutes>99))?|(?P<hours4>99)(?P<minutes4>99))"
+_PLACES = ("place", "place2", "place3")
 _ZONE_PATTERNS = (
-    r" ?(?P<utc>z)| (?:utc|gmt)",
-    r" ?(?P<sign>[+-])(?P<hours>99)(?::?(?P<minutes>99))?",
-    # Google Forms and JavaScript: GMT+3 is three hours ahead of UTC, as an offset says.
-    r" ?(?:utc|gmt)(?P<sign>[+-])(?:(?P<hours>9{1,2})(?::(?P<minutes>99))?|(?P<hours4>99)(?P<minutes4>99))",
+    rf" ?(?P<utc>z)| {_UTC}",
+    rf" ?(?P<sign>[+-])(?P<hours>99)(?::?(?P<minutes>99))?{_PLACE}",
+    rf" ?{_AHEAD}{_PLACE}",
+    rf" \({_AHEAD}\){_PLACE}",
     r" etc/gmt(?P<posix>[+-])(?P<hours>9{1,2})",  # POSIX: Etc/GMT+3 is three hours behind
     r" (?P<zone>[a-z]+(?:[_-][a-z]+)*(?:/[a-z]+(?:[_-][a-z]+)*)+)",
 )
@@ -65,7 +95,10 @@ _ZONE_PATTERNS = (
 def _forms() -> list[re.Pattern[str]]:
     """All dates with all times and zones; compiled when the first text is not ISO 8601."""
     patterns = (
-        rf"{day}(?:{time}(?:{zone})?)?" for day in _DATE_PATTERNS for time in _TIME_PATTERNS for zone in _ZONE_PATTERNS
+        rf"{day}{_ERA}(?:{time}(?:{zone})?)?"
+        for day in _DATE_PATTERNS
+        for time in _TIME_PATTERNS
+        for zone in _ZONE_PATTERNS
     )
     return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
 
@@ -128,7 +161,7 @@ class Form(NamedTuple):
         """SQL: the text in ISO 8601."""
         if self.mask in ISO:
             return text
-        if self.year_digits != 4:
+        if self.year_digits != 4 or self.has("hijri") or self.has("hijri_month"):
             return "'0000-00-00'"  # outside any span
         if self.has("one"):
             month, day = ("two", "one") if day_first else ("one", "two")
@@ -154,8 +187,7 @@ class Form(NamedTuple):
         hour = self.digits(text, "hour")
         if not (half := self._part("half") or self._part("arabic")):
             return hour
-        after = 12 * (half.lower() in ("p", "م"))
-        of_day = "".join(f" WHEN '{twelfth:02}' THEN '{twelfth % 12 + after:02}'" for twelfth in range(1, 13))
+        of_day = "".join(f" WHEN '{said:02}' THEN '{meant:02}'" for said, meant in _HALVES[half.lower()].items())
         return f"CASE {hour}{of_day} END"
 
     def _offset(self, text: str) -> str:
@@ -165,8 +197,15 @@ class Form(NamedTuple):
         hours, minutes = ("hours4", "minutes4") if self._part("hours4") else ("hours", "minutes")
         ahead = self.digits(text, hours)
         past = self.digits(text, minutes) if self._part(minutes) else "'00'"
+        offset = f"'{sign}' || {ahead} || ':' || {past}"
         fits = f"{ahead} <= '14' AND {past} <= '59'"
-        return f"CASE WHEN {fits} THEN '{sign}' || {ahead} || ':' || {past} END"
+        if place := self._place:
+            fits = f"{offset} IN ({', '.join(map(literal, sorted(offsets_of(place))))})"
+        return f"CASE WHEN {fits} THEN {offset} END"
+
+    @property
+    def _place(self) -> str:
+        return next(filter(None, map(self._part, _PLACES)), "")
 
 
 def form_of(text: str) -> str:
@@ -183,11 +222,16 @@ def form_of(text: str) -> str:
 def parse_form(mask: str) -> re.Match | None:
     """The parts of a form with their positions; None unless the whole form matches a known format."""
     for pattern in _forms():
-        if (parts := pattern.fullmatch(mask)) and (
-            not parts.groupdict().get("zone") or parts["zone"].lower() in _zones()
-        ):
+        if (parts := pattern.fullmatch(mask)) and _are_known(parts.groupdict()):
             return parts
     return None
+
+
+def _are_known(parts: dict[str, str | None]) -> bool:
+    """Whether its zone is known, and the places whose offset it has."""
+    if zone := parts.get("zone"):
+        return zone.lower() in _zones()
+    return all(offsets_of(place) for place in map(parts.get, _PLACES) if place)
 
 
 def _zones() -> dict[str, str]:

@@ -15,6 +15,7 @@ from retention_kit.data.values.amounts import DIGITS, INVISIBLE, OUR_DIGITS
 from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
 from retention_kit.data.values.timezones import in_any_transition, in_report_zone, transitions
+from retention_kit.data.values.zone_names import MARKS
 from retention_kit.errors import DataError
 
 if TYPE_CHECKING:
@@ -239,11 +240,12 @@ def _count_forms(engine: Engine, part: str, text: str) -> list[tuple]:
 
 def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> tuple[list[Form], str]:
     """The forms of a column with their counts, the most frequent first, and SQL of its text with our digits and without
-    marks of direction.
+    marks of direction and of Arabic letters.
     """
     rows = _count_forms(engine, part, text)
-    if any(sign in mask for mask, *_ in rows for sign in DIGITS + INVISIBLE):
-        text = f"trim(translate({text}, {literal(DIGITS + INVISIBLE)}, {literal(OUR_DIGITS)}))"
+    unsaid = INVISIBLE + MARKS
+    if any(sign in mask for mask, *_ in rows for sign in DIGITS + unsaid):
+        text = f"trim(translate({text}, {literal(DIGITS + unsaid)}, {literal(OUR_DIGITS)}))"
         rows = _count_forms(engine, part, text)
     if len(rows) > _MOST_FORMS:
         template = (
