@@ -28,7 +28,7 @@ VEGALITE_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 # range, an id, a number and what it counts.
 _UNBROKEN = re.compile(
     "[+−±][$\u00a2-\u00a5\u20a0-\u20cf][\\d.,]*\\d\\w*"
-    r"|(?:\d{1,2}\.? )?\b[^\W\d_]{3,14}\.? \d{4}(?![\w–-])(?: هـ)?"
+    r"|(?:\b\d{1,2}(?:–\d{1,2})?\.? )?\b[^\W\d_]{3,14}\.? \d{4}(?![\w–-])(?: هـ)?"
     r"|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?"
     r"|(?=[\w.@/–-]*\d)(?![\w.@/–-]{33})(?<![\w.@/–-])\w[\w.@]*(?:[/–-][\w.@]*\w)+"
     "|(?:\u2066|(?<![\\w.,:/–-]))[+−±]?[$\u00a2-\u00a5\u20a0-\u20cf]?\\d(?:[\\d.,٬٫]*\\d)?\u2069? "

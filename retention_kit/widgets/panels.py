@@ -10,7 +10,7 @@ import ipywidgets as W
 import jinja2
 from markupsafe import escape
 
-from retention_kit.report.blocks import Block, sparkline
+from retention_kit.report.blocks import Block, sparkline, unbroken
 from retention_kit.widgets.browser import ChartWidget
 from retention_kit.widgets.content import TitledChart
 from retention_kit.wording import Words
@@ -19,7 +19,7 @@ from retention_kit.wording import Words
 @cache
 def _cards_template() -> jinja2.Template:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
-    environment.filters["sparkline"] = sparkline
+    environment.filters |= {"sparkline": sparkline, "unbroken": unbroken}
     return environment.get_template("cards.html.j2")
 
 

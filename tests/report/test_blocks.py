@@ -167,6 +167,7 @@ def test_no_line_ends_between_a_sign_and_its_currency(kind, fields):
         ("customer-00012@shop, follow_ups/2025-12-31 & Kaplan-Meier", ["customer-00012@shop", "follow_ups/2025-12-31"]),
         ("holds in 36 periods, and 12 of 1,155 rows or £698 given", ["36 periods", "1,155 rows", "£698 given"]),
         ("في \u20661,155\u2069 عميلًا و\u206636\u2069 فترة", ["\u20661,155\u2069 عميلًا", "\u206636\u2069 فترة"]),
+        ("▲ +1.3% vs 15–21 Dec 2025", ["15–21 Dec 2025"]),
         ("منذ 7 رجب 1447 هـ الآن", ["7 رجب 1447 هـ"]),
         (f"<{'a-' * 20}1> and lists/new_customers.csv", []),  # longer than a line of a phone; a name
     ],
