@@ -310,3 +310,14 @@ def test_weights_are_asked_for_by_survey_and_source(tmp_path):
             label
         )
     assert {answer.weight for answer in books.answers} == {Fraction(2), Fraction(1, 2), Fraction(1)}
+
+
+@pytest.mark.parametrize("first", [1049, 1091, 1112, 1119])
+@pytest.mark.parametrize("mode", ["endpoint", "event"])
+def test_reasons_of_more_hard_cases_are_those_of_the_oracle(first, mode):
+    """Who pays within a day alone, and pauses a night away in which clocks change."""
+    options = {"churn_mode": mode, "mrr_mode": "event" if mode == "event" else "snapshot"}
+    data, books = cases.tricky(range(first, first + 7), "subscriptions", **options)
+    for every in ("week", "month", "quarter"):
+        assert cases.movement_differences(data, books, every) == []
+        assert cases.reason_differences(data, books, every) == []

@@ -396,3 +396,20 @@ def test_a_value_of_one_week_can_be_looked_at_alone():
         rk.scorecard(data, "2024-01", segment="town=North")
     with pytest.raises(UnknownNameError, match="There is no town '' in the data"):
         rk.scorecard(data, "2024-01", segment="town=")
+
+
+@pytest.mark.parametrize(
+    ("paused_at", "reason"),
+    [
+        ("2024-03-31 13:00:00", "(paused)"),  # clocks went forward in the night: 24 hours after noon
+        ("2024-03-31 13:00:01", "(none)"),
+        ("2024-03-31 12:30:00", "(paused)"),
+    ],
+)
+def test_a_pause_follows_within_24_hours_where_clocks_change(paused_at, reason):
+    rows = [("A", "1", "2024-02-01", "2024-03-30 12:00:00", None), ("A", "1", paused_at, None, "paused")]
+    frame = pd.DataFrame(rows, columns=["customer_id", "subscription_id", "started_at", "ended_at", "status"])
+    frame = frame.assign(amount=10, interval="month")
+    data = rk.load(subscriptions=frame, timezone="Europe/London", currency="GBP", as_of="2024-04-20")
+    reasons = rk.churn_reasons(data)
+    assert [*reasons[["period", "reason", "lost"]].itertuples(index=False, name=None)] == [("2024-03", reason, 1)]

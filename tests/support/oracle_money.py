@@ -129,13 +129,16 @@ def churn_reasons(books: Books, label: str) -> dict[str, tuple[int, Fraction]]:
 
 
 def departures(books: Books, label: str, mode: str) -> list[tuple[str, Fraction | int]]:
-    """Reason and MRR of everyone who pays at the first of two boundaries and not at the second."""
+    """Reason and MRR of everyone who pays at the first of two boundaries and not at the second; by event also, with no
+    MRR, of who pays only within a day.
+    """
     start, end = bounds(label)
     departed = []
     for customer, spells in books.spells_of.items():
         for earlier, later in steps(books, spells, start, min(end, books.as_of), mode):
             before = running(spells, books, earlier)
-            if before and not running(spells, books, later):
+            within = [spell for spell in spells if books.midnight(earlier) <= spell.at < books.midnight(later)]
+            if (before or (within and mode == "event")) and not running(spells, books, later):
                 departed.append((reason(books, customer, later), worth(before, books, earlier)))
     return departed
 

@@ -245,7 +245,7 @@ def _build_stretches(data: Dataset, granularity: Granularity) -> None:  # noqa: 
     is_single = len(intervals) == 1
     parts["kind"] = "customer_id" if is_single else "customer_id, billed"
     parts["around"] = _SINGLE_INTERVAL if is_single else _SEVERAL_INTERVALS
-    data.live_engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
+    data.live_engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", zone=data.known["zone"], **parts)
 
 
 def _by_interval(values: dict[str, str], usual: str) -> str:

@@ -268,6 +268,7 @@ def _build_departures(data: Dataset, granularity: Granularity) -> None:
             paused=literal(PAUSED),
             none=literal(NONE),
             passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
+            zone=data.known["zone"],
             **_paid_periods(spans),
         )
 

@@ -1,5 +1,5 @@
 -- Customers who no longer pay at the end of a span, with those who began within it if $passing, and the reason: that
--- of the spell that ended last, or the pause that follows.
+-- of the spell that ended last, or the pause that follows within 24 hours, also where clocks change.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH ended AS (
     SELECT customer_id, $paid_until_period AS span, paid_until, cancel_reason,
@@ -12,7 +12,8 @@ pausing AS (
     SELECT DISTINCT ended.customer_id, ended.span
     FROM ended
     JOIN subscriptions AS pauses ON pauses.customer_id = ended.customer_id AND pauses.status = 'paused'
-        AND pauses.started_at >= ended.paid_until AND pauses.started_at <= ended.paid_until + INTERVAL 24 HOUR
+        AND pauses.started_at >= ended.paid_until
+        AND instant_at(pauses.started_at, $zone) <= instant_at(ended.paid_until, $zone) + INTERVAL 24 HOUR
     WHERE ended.place = 1
 )
 SELECT levels.customer_id, levels.from_period AS span, levels.mrr_before,

@@ -10,8 +10,9 @@ WITH spells AS (
            coalesce(CAST(paid_until AS DATE), $as_of) AS until, 1 AS is_paid
     FROM subscriptions WHERE mrr > 0
     UNION ALL
-    SELECT pauses.customer_id, kinds.billed, NULL, CAST(started_at - INTERVAL 24 HOUR AS DATE),
-           least(coalesce(CAST(paid_until + INTERVAL 24 HOUR AS DATE), $as_of), $as_of), 0
+    SELECT pauses.customer_id, kinds.billed, NULL,
+           CAST(local_time(instant_at(started_at, $zone) - INTERVAL 24 HOUR, $zone) AS DATE),
+           least(coalesce(CAST(local_time(instant_at(paid_until, $zone) + INTERVAL 24 HOUR, $zone) AS DATE), $as_of), $as_of), 0
     FROM subscriptions AS pauses
     JOIN (SELECT DISTINCT customer_id, billed FROM subscriptions WHERE mrr > 0) AS kinds
         ON kinds.customer_id = pauses.customer_id
