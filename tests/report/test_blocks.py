@@ -180,6 +180,21 @@ def test_no_line_ends_in_a_date_a_range_or_an_id_or_after_a_number_of_things(tex
         assert soup.text.count(text) == 2
 
 
+def test_a_date_in_a_change_is_as_heavy_as_the_rest_of_it():
+    """What is said beside a change is lighter; the change itself is not, though a line may not end in its date."""
+    change = {"text": "+1.3% vs 15–21 Dec 2025", "direction": "up", "good": True, "detail": "within chance"}
+    page = BeautifulSoup(
+        Block("cards", cards=[{"label": "A", "value": "1", "changes": [change]}]).html(), "html.parser"
+    )
+    lighter = re.search(
+        r"^(\.change [^{]*span) \{[^}]*font-weight: 400",
+        (templates_dir() / "html" / "report.css").read_text("utf-8"),
+        re.M,
+    )
+    assert [span.text for span in page.select(lighter[1])] == ["\xa0·", "within chance"]
+    assert page.select_one(".change .short").text == "15–21 Dec 2025"
+
+
 @pytest.mark.parametrize(
     ("value", "is_wide"),
     [("\u2067\u206623,944\u2069 \u2066£\u2069\u2069", False), ("£23,944", False), ("US$1,234,567", True)],
