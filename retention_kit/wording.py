@@ -299,7 +299,7 @@ class Words:
             "fraction_digits": digits,
             "numbering_system": self.digits,
         }
-        if full or 0 < abs(value) < 100:
+        if full or abs(value) < 100:
             if is_plain or self._is_rtl:
                 decimals = 2 if is_plain else money_decimals(self.currency)
                 return self._with_symbol(self._decimal(value, f"#,##0.{'0' * decimals}".rstrip("."), sign))

@@ -119,12 +119,12 @@ SAME = """
     ("spells", "period", "as_of", "title"),
     [
         (RISING, "2024-02", "2024-03-01", "MRR rose by £33.00 to £163: £38.00 gained, £5.00 given up"),
-        (SAME, "2024-02", "2024-03-01", "MRR stayed at £50.00: £0 gained, £0 given up"),
+        (SAME, "2024-02", "2024-03-01", "MRR stayed at £50.00: £0.00 gained, £0.00 given up"),
         (
             SAME,
             "2024-01",
             "2024-02-01",
-            "MRR rose by £50.00 to £50.00: £50.00 gained, £0 given up",
+            "MRR rose by £50.00 to £50.00: £50.00 gained, £0.00 given up",
         ),  # the first ever
         (SPELLS, "2024-02", "2024-02-18", "MRR is £103 so far in February 2024: £18.00 gained, £45.00 given up"),
     ],

@@ -17,10 +17,19 @@ def table(heads: list[str], *rows: list[str], figures: list[int], title: str = "
 
 
 def pieces(content: bytes) -> list[tuple[str, float, float]]:
-    """What stands together on a line of the first page: its text, its left edge and its lower one, in points."""
+    """What stands together on a line of the first page: its text, its left edge and its lower one, in points.
+
+    A number and what it counts are a piece of their own in the file; a space apart they stand together.
+    """
     page = pypdfium2.PdfDocument(content)[0].get_textpage()
-    rects = [page.get_rect(index) for index in range(page.count_rects())]
-    return [(" ".join(page.get_text_bounded(*rect).split()), rect[0], rect[1]) for rect in rects]
+    joined: list[list] = []
+    for left, bottom, right, top in (page.get_rect(index) for index in range(page.count_rects())):
+        text = " ".join(page.get_text_bounded(left, bottom, right, top).split())
+        if joined and abs(joined[-1][2] - bottom) < 0.5 and 0 < left - joined[-1][3] < 4:
+            joined[-1] = [f"{joined[-1][0]} {text}", *joined[-1][1:3], right]
+        else:
+            joined.append([text, left, bottom, right])
+    return [(text, left, bottom) for text, left, bottom, _ in joined]
 
 
 def found(content: bytes, text: str) -> list[tuple[float, float]]:
