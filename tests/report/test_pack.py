@@ -34,7 +34,7 @@ from retention_kit.metrics.queries.customer_lists import LISTS
 from retention_kit.metrics.snapshot import SNAPSHOT
 from retention_kit.report.archive import manifest
 from retention_kit.report.blocks import templates_dir
-from retention_kit.report.build import builder as packing
+from retention_kit.report.build import rendering
 from retention_kit.report.build.rerun import rerun
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export.exporters import RetentionPDFExporter
@@ -627,7 +627,9 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
 
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError], ids=["Ctrl-C", "crash"])
-@pytest.mark.parametrize("target", [(library, "run"), (packing, "_render"), (manifest, "write")], ids=lambda at: at[1])
+@pytest.mark.parametrize(
+    "target", [(library, "run"), (rendering, "_render"), (manifest, "write")], ids=lambda at: at[1]
+)
 def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, existing_pack, target, fault):
     calls, real = [], getattr(*target)
 
@@ -647,7 +649,7 @@ def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypat
 
 @pytest.mark.usefixtures("in_process")
 def test_a_new_pack_that_crashes_leaves_nothing(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "_render", lambda *_: 1 / 0)
+    monkeypatch.setattr(rendering, "_render", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         build(data, tmp_path)
     assert list(tmp_path.iterdir()) == []
