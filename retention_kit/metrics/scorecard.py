@@ -87,8 +87,9 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _rows_of(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows as dicts; pandas' own iteration is slower than all computations on them."""
-    columns = [frame[name].tolist() for name in frame]
-    return (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
+    names = frame.columns.tolist()
+    columns = [frame[name].tolist() for name in names]
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

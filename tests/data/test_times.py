@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import retention_kit as rk
 from pencil import checks
 from retention_kit.data.cleaning import pipeline
+from retention_kit.data.values import times
 from retention_kit.data.values.times import NO_END
 from retention_kit.errors import DataError
 
@@ -296,6 +297,17 @@ def test_years_that_no_date_has_are_set_aside():
     assert checks(data) == {OUTSIDE: len(YEARS)}
     assert data.as_of == date(2024, 1, 6)
     assert data.quarantine["orders"]["ordered_at"].tolist() == [*YEARS]
+
+
+@pytest.mark.parametrize("none", ["0000-00-00 00:00:00", "00.00.0000", "1900-01-01", "9999-12-31 23:59:59"])
+def test_clocks_are_asked_for_the_years_in_use_only(none, monkeypatch):
+    """Dates that mean none would add the changes of a hundred years to what is asked of every row."""
+    asked = []
+    transitions = times.transitions
+    monkeypatch.setattr(times, "transitions", lambda *years: asked.append(years) or transitions(*years))
+    changed = ["2024-03-31 01:30:00", "2025-10-26 01:30:00"]
+    assert read_times(orders([*changed, none]), timezone="Europe/London")[:2] == ["2024-03-31 02:30:00", changed[1]]
+    assert {*asked} == {("Europe/London", 2024, 2025)}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retention_kit.metrics.forecasts.back_test import Comparison, Score, compare, rising_rule, verdict
 
@@ -71,6 +73,18 @@ def test_the_plain_rule_rises():
     """Of 10, 20, 30 days .2, .6 and .4 were gone, of as many: the last two are pooled to .5."""
     rule = rising_rule(np.array([10, 20, 30]), np.array([2, 6, 4]), np.array([10, 10, 10]))
     assert rule(np.array([0, 10, 15, 20, 30, 99])) == pytest.approx([0.2, 0.2, 0.35, 0.5, 0.5, 0.5])
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 30), st.integers(0, 30)), min_size=1, max_size=40))
+def test_the_rising_rule_is_that_of_scipy(rows):
+    from scipy.optimize import isotonic_regression
+
+    order, customers, gone = np.array(rows, float).T
+    gone = np.minimum(gone, customers)
+    ranks, index = np.unique(order, return_inverse=True)
+    n = np.bincount(index, customers)
+    expected = isotonic_regression(np.bincount(index, gone) / n, weights=n).x
+    assert rising_rule(order, gone, customers)(ranks) == pytest.approx(expected, abs=1e-12)
 
 
 def test_who_is_alike_may_stand_in_one_row_or_in_many():

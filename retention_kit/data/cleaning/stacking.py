@@ -33,7 +33,7 @@ from retention_kit.data.values.missing import (
     null_if_empty_word,
 )
 from retention_kit.data.values.suggestions import ExpressionTarget
-from retention_kit.data.values.times import ENDS, TimeColumn, read_times, span_of
+from retention_kit.data.values.times import ENDS, TimeColumn, read_times, span_of, stepwise
 from retention_kit.settings import Settings
 from retention_kit.wording import COMMA, Sentence, money_decimals, quoted, sentence
 
@@ -116,7 +116,7 @@ class Stack:
                 added["_source"] = str(number)
             selected = [stacked_column(name, part.spelling.get(name), types) for name, types in types_by_name.items()]
             selected += [f"{sql} AS {column}" for column, sql in added.items()]
-            queries.append(f"SELECT {', '.join(selected)} FROM {_stepwise(part.source.name, columns)}")
+            queries.append(f"SELECT {', '.join(selected)} FROM {stepwise(part.source.name, columns)}")
             added_by_part.append(added)
         for column in added_by_part[0]:
             values = {added[column] for added in added_by_part}
@@ -189,16 +189,3 @@ class Stack:
         column = read_times(self._engine, part.batch, source.name, name, text, kind, *zone, written)
         self.is_naive |= column.is_naive and not (source.timezone or self._zone)
         return column
-
-
-def _stepwise(part: str, columns: list[TimeColumn]) -> str:
-    """A source with the columns for its times, computed step by step."""
-    relation = part
-    for step in range(max((len(column.steps) for column in columns), default=0)):
-        every = [
-            item for column in columns for item in (column.steps[step].items() if step < len(column.steps) else ())
-        ]
-        relation = (
-            f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS source_rows"
-        )
-    return relation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
@@ -92,15 +93,9 @@ _ZONE_PATTERNS = (
 
 
 @cache
-def _forms() -> list[re.Pattern[str]]:
-    """All dates with all times and zones; compiled when the first text is not ISO 8601."""
-    patterns = (
-        rf"{day}{_ERA}(?:{time}(?:{zone})?)?"
-        for day in _DATE_PATTERNS
-        for time in _TIME_PATTERNS
-        for zone in _ZONE_PATTERNS
-    )
-    return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+def _pattern(*parts: str) -> re.Pattern[str]:
+    """The pattern of parts in a row; compiled when a text is first compared with it, as there are a hundred."""
+    return re.compile("".join(parts), re.IGNORECASE)
 
 
 class Form(NamedTuple):
@@ -221,9 +216,13 @@ def form_of(text: str) -> str:
 
 def parse_form(mask: str) -> re.Match | None:
     """The parts of a form with their positions; None unless the whole form matches a known format."""
-    for pattern in _forms():
-        if (parts := pattern.fullmatch(mask)) and _are_known(parts.groupdict()):
-            return parts
+    for day in _DATE_PATTERNS:
+        if not _pattern(day, _ERA).match(mask):
+            continue
+        for time, zone in product(_TIME_PATTERNS, _ZONE_PATTERNS):
+            parts = _pattern(day, _ERA, "(?:", time, "(?:", zone, ")?)?").fullmatch(mask)
+            if parts and _are_known(parts.groupdict()):
+                return parts
     return None
 
 

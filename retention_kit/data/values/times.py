@@ -14,7 +14,7 @@ from retention_kit.data.engines.sql_text import NUMERIC, literal, quote
 from retention_kit.data.values.amounts import DIGITS, INVISIBLE, OUR_DIGITS
 from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
-from retention_kit.data.values.timezones import in_any_transition, in_report_zone, transitions
+from retention_kit.data.values.timezones import Transition, in_any_transition, in_report_zone, transitions
 from retention_kit.data.values.zone_names import MARKS
 from retention_kit.errors import DataError
 
@@ -27,6 +27,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 2100  # other dates are errors or mean none
 ENDS = ("ended_at", "trial_ends_at", "closed_at")  # columns in which an empty value means "ongoing"
 # Dates that programs write for no end.
 NO_END = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
+_NO_END_YEAR = 2099  # the first of them that may be in use
 _MOST_FORMS = 10_000  # forms of one column
 
 
@@ -146,13 +147,22 @@ def _read_texts(
         day_first, span = _day_order(engine, part, name, text, parsed, target)
         cases = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(text_column, day_first)}" for form in parsed)
         steps = [{text_column: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{cases} END"}]
-    return _read_iso(name, iso, form_column, steps, parsed, zone, report, span)
+    return _read_iso(engine, part, name, iso, form_column, steps, parsed, zone, report, span)
 
 
 def _read_iso(
-    name: str, iso: str, form_column: str, steps: list, parsed: list[Form], zone: str | None, report: str, span: list
+    engine: Engine,
+    part: str,
+    name: str,
+    iso: str,
+    form_column: str,
+    steps: list,
+    parsed: list[Form],
+    zone: str | None,
+    report: str,
+    span: list,
 ) -> TimeColumn:
-    """A column whose texts have been converted to ISO 8601."""
+    """A column whose texts have been converted to ISO 8601; `span` is the first and last year."""
     no_end, outside = "false", "false"
     if name in ENDS:
         no_end = f"coalesce(substr({iso}, 1, 10) IN ({', '.join(map(literal, NO_END))}), false)"
@@ -174,11 +184,16 @@ def _read_iso(
         if all(form.is_timed for form in parsed):
             return clock._replace(moment=only(instant))
         return clock._replace(moment=only(f"CASE WHEN {timed} THEN {instant} ELSE {local} END"))
-    if zones:
-        return _read_named_zones(clock, iso, form_column, parsed, report, span, only)
     if not any(form.is_timed for form in parsed):
         return clock._replace(moment=only(local))
-    moment = _read_naive(clock, only(local, timed), zone, report, _clamp(span))._replace(is_naive=True)
+    if usable and None not in span and not FIRST_YEAR < span[0] <= span[1] < _NO_END_YEAR:
+        # Zones change every year: 1970 or 9999, which mean none, would add a hundred conditions for each row.
+        years = f"min(substr({iso}, 1, 4)), max(substr({iso}, 1, 4))"
+        query = f"SELECT {years} FROM {stepwise(part, [clock])} WHERE {' AND '.join(usable)}"
+        span = [year and int(year) for year in engine.rows(query)[0]]
+    if zones:
+        return _read_named_zones(clock, iso, form_column, parsed, report, span, only)
+    moment = _read_naive(clock, only(local, timed), zone, report, span)._replace(is_naive=True)
     if all(form.is_timed for form in parsed):
         return moment
     # A date without time is its midnight in any zone.
@@ -200,7 +215,7 @@ def _read_named_zones(
     flags: dict[bool, list[str]] = {True: [], False: []}
     for zone, masks in forms.items():
         is_here = f"{form_column} IN ({', '.join(masks)})"
-        moved = transitions(zone, *_clamp(span)) if zone else ()
+        moved = _transitions(zone, span) if zone else ()
         cases.append(f"WHEN {is_here} THEN {in_report_zone(column, zone or report, report, moved) if zone else column}")
         for is_gap, flagged in flags.items():
             flagged.append(f"({is_here} AND ({in_any_transition(moved, column, is_gap)}))")
@@ -215,8 +230,7 @@ def _read_named_zones(
 def _read_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> TimeColumn:
     """Naive times as local times of the report, with conditions for those that do not exist or occur twice."""
     column = quote(f"_naive_{clock.name}")
-    first, last = span
-    changes = transitions(zone or report, first, last) if first is not None else ()
+    changes = _transitions(zone or report, span)
     return clock._replace(
         moment=in_report_zone(column, zone, report, changes),
         steps=(*clock.steps, {column: time}),
@@ -225,8 +239,23 @@ def _read_naive(clock: TimeColumn, time: str, zone: str | None, report: str, spa
     )
 
 
-def _clamp(span: list[int | None]) -> list[int | None]:
-    return [year if year is None else min(max(year, FIRST_YEAR), LAST_YEAR) for year in span]
+def _transitions(zone: str, span: Iterable[int | None]) -> tuple[Transition, ...]:
+    """The transitions of a zone from the first to the last year of a span; none without any date in it."""
+    first, last = span
+    return () if first is None or last is None else transitions(zone, first, last)
+
+
+def stepwise(part: str, columns: list[TimeColumn]) -> str:
+    """SQL of a source with the columns for its times, computed step by step."""
+    relation = part
+    for step in range(max((len(column.steps) for column in columns), default=0)):
+        every = [
+            item for column in columns for item in (column.steps[step].items() if step < len(column.steps) else ())
+        ]
+        relation = (
+            f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS source_rows"
+        )
+    return relation
 
 
 def _count_forms(engine: Engine, part: str, text: str) -> list[tuple]:

@@ -119,13 +119,18 @@ def verdict(comparison: Comparison | None, months: int) -> str:
 def rising_rule(order: np.ndarray, departed: np.ndarray, customers: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """The share gone by rank, as a non-decreasing function: isotonic regression (Barlow et al. 1972).
 
-    The function interpolates between the given ranks, and is constant outside.
+    Neighbours with a falling share are pooled. The function interpolates between the given ranks, and is constant
+    outside. By hand, as importing scipy.optimize takes longer than all back tests.
     """
-    from scipy.optimize import isotonic_regression
-
     ranks, index = np.unique(order, return_inverse=True)
-    n, lost = np.bincount(index, customers), np.bincount(index, departed)
-    shares = isotonic_regression(lost / n, weights=n).x
+    pools: list[tuple[float, float, int]] = []  # customers, of whom are gone, and the number of ranks
+    for n, lost in zip(np.bincount(index, customers).tolist(), np.bincount(index, departed).tolist(), strict=True):
+        size = 1
+        while pools and pools[-1][1] * n >= lost * pools[-1][0]:
+            n_before, lost_before, size_before = pools.pop()
+            n, lost, size = n + n_before, lost + lost_before, size + size_before
+        pools.append((n, lost, size))
+    shares = np.repeat([lost / n for n, lost, _ in pools], [size for *_, size in pools])
     return lambda order: np.interp(order, ranks, shares)
 
 

@@ -46,7 +46,7 @@ PATTERNS = {
     "a Google API key": ((b"AIza",), rb"\bAIza[\w-]{35}(?![\w-])"),
     "a private key": ((b"PRIVATE KEY",), rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
     "a JSON web token": ((b"eyJ",), rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
-    "a password in an address": ((b"://",), rb"\b[a-z][a-z0-9+.-]{1,20}://[\w.%+-]{1,64}:[^\s/@:\"'<>${}]{3,128}@[\w.-]+"),
+    "a password in an address": ((b"://",), rb"://(?<=[a-z0-9+.-]{2}://)[\w.%+-]{1,64}:[^\s/@:\"'<>${}]{3,128}@[\w.-]+"),
 }  # fmt: skip  # words by the line
 
 
