@@ -92,7 +92,8 @@ def _print_source(source: CountedSource) -> None:
     for reason, count in source.left_out:
         show("    left out: {count:,} {why}", count=count, why=Phrase(reason))
     for column, comment in mapping.comments.items():
-        print(f"    {column} = {mapping.source.columns[column]}  ({translated(comment)})")
+        value = mapping.source.columns.get(column) or getattr(mapping.source, column)
+        print(f"    {column} = {value}  ({translated(comment)})")
     if mapping.doubt:
         show("    unsure: {doubt}", doubt=Phrase(mapping.doubt))
 

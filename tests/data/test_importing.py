@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+import tomllib
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -203,6 +204,88 @@ def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(project, ca
     assert "guessed" in capsys.readouterr().out
     assert (project / "retention.toml").read_text("utf-8").count("# guess") == 5
     assert value(rk.load(project), "revenue", "2024-01") == 1203.5
+
+
+def _sources(project, text: str) -> dict:
+    (project / "theirs.csv").write_text(text, "utf-8")
+    assert main(["import", "theirs.csv"]) == 0
+    return tomllib.loads((project / "retention.toml").read_text("utf-8"))["data"]
+
+
+TITLES = ("Shop export", "Shop export;;;;", ";;Shop export;;", "Shop, export;;;;", "From 1,5 to 2,5", "a;b")
+
+
+@pytest.mark.parametrize("cell", ["1234,56", "1.234,56", '"1.234,56"', "12"])
+@pytest.mark.parametrize("titles", [(), *((title,) for title in TITLES), TITLES[:3]])
+def test_a_title_above_an_unknown_header_is_none(project, titles, cell):
+    """Excel pads a title with as many delimiters as the table has; amounts may have the other sign."""
+    rows = [f"C{row};R{row};0{row}.01.2024;{cell};Oman" for row in range(1, 6)]
+    text = "\n".join([*titles, "Customer;Invoice no;Day;Sum (EUR);Land", *rows])
+    ((source),) = _sources(project, text)["orders"]
+    assert source["columns"]["customer_id"] == "Customer"
+    assert source["columns"]["amount"] == "Sum (EUR)"
+
+
+LINES = "invoice_no,client,invoice_date,stock_code,{quantity},{price}\n" + "".join(
+    f"{invoice},C{invoice},2024-01-0{invoice},{product},2,{price}\n"
+    for invoice in (1, 2, 3)
+    for product, price in (("tea", "1.50"), ("jam", "4.00"))
+)
+
+
+@pytest.mark.parametrize("quantity", ["quantity", "Qty", "units", "الكمية"])
+@pytest.mark.parametrize("price", ["unit_price", "Price", "سعر الوحدة"])
+def test_the_price_of_one_piece_is_taken_times_the_pieces(project, quantity, price):
+    """3 orders of 2 × 1.50 + 2 × 4.00."""
+    _sources(project, LINES.format(quantity=quantity, price=price))
+    data = rk.load(project)
+    assert (value(data, "revenue", "2024-01"), value(data, "average_purchase_value", "2024-01")) == (33, 11)
+
+
+@pytest.mark.parametrize(("quantity", "price"), [("quantity", "line_price"), ("quantity", "total"), ("size", "price")])
+def test_the_price_of_all_pieces_is_taken_as_it_is(project, quantity, price):
+    _sources(project, LINES.format(quantity=quantity, price=price))
+    assert value(rk.load(project), "revenue", "2024-01") == 16.5
+
+
+def test_an_order_that_is_written_again_has_no_lines(project):
+    rows = "".join(f"{order},C1,2024-01-0{order},tea,5\n" for order in (1, 1, 2, 2))
+    (source,) = _sources(project, f"order_no,client,order_date,product,total\n{rows}")["orders"]
+    assert "rows" not in source
+    assert value(rk.load(project), "revenue", "2024-01") == 10
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "client,plan,start_date,end_date,price,billing_cycle,status",
+        "account_id,plan,Started,Cancelled at,monthly fee,billing period,state",
+        "رقم العميل,plan,تاريخ البداية,تاريخ النهاية,السعر,دورة الفوترة,الحالة",
+    ],
+)
+def test_what_begins_and_ends_is_proposed_as_subscriptions(project, header):
+    """240 a year and 10 a month, of which the 240 ended; one word of status is known."""
+    rows = "A,Pro,2024-01-05,2024-03-05,240,yearly,cancelled\nB,Basic,2024-01-10,,10,monthly,active\n"
+    (source,) = _sources(project, f"{header}\n{rows}")["subscriptions"]
+    assert source["keep"] == []
+    data = rk.load(project, as_of="2024-05-01")
+    assert [value(data, "mrr", f"2024-0{month}") for month in (1, 3)] == [30, 10]
+
+
+@pytest.mark.parametrize(
+    ("header", "survey"), [("Date,Email,NPS,Comment", "nps"), ("submitted,customer,nps_score,why", "nps")]
+)
+def test_answers_are_proposed_as_responses(project, header, survey):
+    rows = "2024-01-05,a@example.com,10,good\n2024-01-06,b@example.com,0,bad\n2024-01-07,c@example.com,9,\n"
+    (source,) = _sources(project, f"{header}\n{rows}")["responses"]
+    assert source["survey"] == survey
+    assert value(rk.load(project), "net_promoter_score", "2024-01") == pytest.approx(100 / 3)
+
+
+def test_a_header_in_arabic_gets_a_proposal(project):
+    rows = "".join(f'{row},C{row},2024-01-0{row},"{row}٫50"\n' for row in (1, 2))
+    _sources(project, f"رقم الفاتورة,اسم العميل,تاريخ الفاتورة,الإجمالي\n{rows}")
+    assert value(rk.load(project), "revenue", "2024-01") == 4
 
 
 # Questions

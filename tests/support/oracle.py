@@ -248,7 +248,7 @@ def lifetime(books: Books, end: date, data_begin: str) -> tuple[Fraction | None,
         years, yearly = buying_lifespan(books, end, data_begin)
     fixed = books.rules.lifespan_years
     years = Fraction(fixed) if fixed else years
-    return years, years * yearly if years and yearly else None
+    return years, years * yearly if years and yearly is not None else None
 
 
 def buying_lifespan(books: Books, end: date, data_begin: str) -> tuple[Fraction | None, Fraction | None]:

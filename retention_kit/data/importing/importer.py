@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from retention_kit.data.choose_engine import files_named
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.importing.export import read_export
-from retention_kit.data.importing.mapping import Mapping, Recognised, map_export, our_table, propose
+from retention_kit.data.importing.mapping import Mapping, Recognised, map_export, our_table
+from retention_kit.data.importing.proposal import propose
 from retention_kit.data.importing.settings_text import add_sources, report_keys, source_block, write_safely
 from retention_kit.data.readers.files import FORMATS, resolve_files
 from retention_kit.data.readers.header import Names

@@ -1,9 +1,10 @@
-"""Maps an export to sources of `retention.toml`: by its layout, else by names and contents of its columns."""
+"""Maps an export of a known layout to sources of `retention.toml`."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from retention_kit.data.cleaning.segments import is_personal
 from retention_kit.data.importing.export import Export, iana_zone, time_sql, with_texts
 from retention_kit.data.importing.questions import Question, read_questions
-from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
+from retention_kit.data.layouts.layout import Layout, layout_of, recognise, resolve
 from retention_kit.data.values.missing import MISSING
 from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
@@ -27,18 +28,8 @@ OUR_COLUMNS = {
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
     "responses": ("responded_at", "survey", "score"),
 }
-_AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,' ]*\s?[$€£¥₹]?\)?"
+AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,٫٬' ]*\s?[$€£¥₹]?\)?"
 _FEW, _SHARE = 20, 0.005  # most values of a column that is kept, or as a share of the rows read
-_GUESSES = {  # our columns: patterns of names, the most likely first
-    "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id",
-    "member.?id",
-                    "customer|client|buyer", "e-?mail"),
-    "order_id": ("order.?(id|no|number|#)", "invoice.?(id|no|number)", "transaction.?id", "receipt",
-    "^(order|invoice)$"),
-    "ordered_at": ("(order|invoice|purchase|transaction).?date", "created", "date", "time"),
-    "amount": ("net.?total|net.?sales", "total", "amount", "revenue", "gross", "value|paid", "price"),
-    "currency": ("currency",),
-}  # fmt: skip  # words by the line
 
 
 class Mapping(NamedTuple):
@@ -127,8 +118,8 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
         leave_out={reason: _sql_line(text) for reason, text in leave_out.items() if text},
         columns=columns,
     )
-    source = msgspec.structs.replace(source, keep=_kept(export, source))
-    return Recognised(layout, _surveys(export, layout, source, comments), _currency(export, columns))
+    source = msgspec.structs.replace(source, keep=kept_columns(export, source))
+    return Recognised(layout, _surveys(export, layout, source, comments), single_currency(export, columns))
 
 
 def _sql_line(text: str) -> str:
@@ -143,7 +134,8 @@ def _zone_of(columns: dict[str, str]) -> str | None:
     return next((zone for match in matches if match and (zone := iana_zone(match[1]))), None)
 
 
-def _currency(export: Export, columns: dict[str, str]) -> str | None:
+def single_currency(export: Export, columns: dict[str, str]) -> str | None:
+    """The currency of an export if all of its amounts are in one."""
     column = columns.get("currency")
     codes = {value.upper() for value in export.values(column)} if column in export.header else set()
     return codes.pop() if len(codes) == 1 and re.fullmatch(r"[A-Z]{3}", next(iter(codes))) else None
@@ -156,26 +148,35 @@ def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, 
     mapped_columns = {
         name for names in (layout.columns | layout.segments).values() for name in _columns_of(names, export.header)
     }
-    questions_asked = [
-        (column, text, export.values(column))
-        for column, text in zip(export.header, export.texts, strict=True)
-        if column not in mapped_columns
-    ]
-    questions = read_questions(questions_asked)
-    mappings = []
-    for position, question in enumerate(questions):
-        if question.survey != "comment":
-            following = questions[position + 1 : position + 2]
-            comment = following[0].column if following and following[0].survey == "comment" else None
-            mappings.append(_survey(source, question, comment, comments))
+    mappings = question_sources(export, mapped_columns, source, comments)
     if not mappings:
         raise DataError(
             "{file} is {label}, but none of its questions is one of nps, csat or ces: name the column in a "
             "retention.toml ([data.responses.columns], score = …); it has {columns}.",
             file=export.path.name,
             label=layout.label,
-            columns=Listed((column for column, *_ in questions_asked)),
+            columns=Listed(column for column in export.header if column not in mapped_columns),
         )
+    return mappings
+
+
+def question_sources(
+    export: Export, mapped_columns: Collection[str], source: Table, comments: dict[str, str]
+) -> list[Mapping]:
+    """A source for each question among the columns that are not mapped."""
+    questions = read_questions(
+        [
+            (column, text, export.values(column))
+            for column, text in zip(export.header, export.texts, strict=True)
+            if column not in mapped_columns
+        ]
+    )
+    mappings = []
+    for position, question in enumerate(questions):
+        if question.survey != "comment":
+            following = questions[position + 1 : position + 2]
+            comment = following[0].column if following and following[0].survey == "comment" else None
+            mappings.append(_survey(source, question, comment, comments))
     return mappings
 
 
@@ -191,7 +192,7 @@ def _survey(source: Table, question: Question, comment: str | None, comments: di
     return Mapping("responses", question_source, comments, question.doubt)
 
 
-def _kept(export: Export, source: Table) -> list[str]:
+def kept_columns(export: Export, source: Table) -> list[str]:
     """Further columns that can become segments: few distinct texts, repeated, and not personal."""
     expressions = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
     kept = []
@@ -201,7 +202,7 @@ def _kept(export: Export, source: Table) -> list[str]:
         is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
         if not is_few or name.lower() in expressions or personal_reason(name) or any(map(is_personal, several)):
             continue
-        is_number = any(re.fullmatch(_AMOUNT, value) for value in several)
+        is_number = any(re.fullmatch(AMOUNT, value) for value in several)
         sample = [*several][:50]
         has_dates = any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", value) for value in sample)
         is_time = time_sql("x", sample)[0] != "x" or has_dates
@@ -213,52 +214,3 @@ def _kept(export: Export, source: Table) -> list[str]:
 def _columns_of(readings: str | list[str], header: list[str]) -> list[str]:
     names = [resolve(text, header) or "" for text in ([readings] if isinstance(readings, str) else readings)]
     return [column for text in names for column in ([text] if text in header else re.findall(r'"([^"]+)"', text))]
-
-
-def propose(export: Export, path: str) -> Recognised:
-    """A mapping of orders by names and contents, for a header without a layout; raises DataError if none fits."""
-    columns: dict[str, str] = {}
-    comments: dict[str, str] = {}
-    for column, wording in _GUESSES.items():
-        fitting = [
-            name for name in export.header if name not in columns.values() and _fits(column, export.values(name))
-        ]
-        ranked = [name for part in wording for name in fitting if re.search(part, name, re.I)]
-        if ranked or (fitting and column in ("ordered_at", "amount")):
-            columns[column] = (ranked or fitting)[0]
-            comments[column] = "guess"
-    if missing := [column for column in ("customer_id", "ordered_at", "amount") if column not in columns]:
-        raise DataError(
-            "{file} is no export that is known ({known} are: retention-kit import --list), and none of its columns "
-            "looks like {missing}: it has {header}.",
-            file=export.path.name,
-            known=len(layouts()),
-            missing=Listed(missing, " or "),
-            header=Listed(export.header),
-        )
-    currency = _currency(export, columns)
-    columns["ordered_at"], other = time_sql(columns["ordered_at"], export.values(columns["ordered_at"]))
-    comments |= (
-        {"ordered_at": Phrase("guess; day and month cannot be told apart: or {other}", other=other)} if other else {}
-    )
-    source = Table(path=path, columns=columns)
-    source = msgspec.structs.replace(source, keep=_kept(export, source))
-    return Recognised(None, [Mapping("orders", source, comments)], currency)
-
-
-def _fits(column: str, values: list[str]) -> bool:
-    """Whether the values of a column fit one of ours."""
-    if not values:
-        return False
-    sample = values[:500]
-    numbers = all(re.fullmatch(_AMOUNT, value) for value in sample)
-    times = not numbers and (
-        time_sql("x", sample)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in sample)
-    )
-    if column == "ordered_at":
-        return times
-    if column == "amount":
-        return numbers
-    if column == "currency":
-        return all(re.fullmatch(r"[A-Za-z]{3}", value) for value in sample)
-    return not times and max(map(len, sample)) <= 64

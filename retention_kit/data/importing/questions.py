@@ -8,7 +8,7 @@ from typing import NamedTuple
 from retention_kit.errors import Listed, Phrase
 
 _WORDING = {
-    "nps": r"recommend|توصي|تنصح|ترشح|التوصية|توصية",
+    "nps": r"recommend|(?<![^\W_])nps(?![^\W_])|توصي|تنصح|ترشح|التوصية|توصية",
     "csat": r"satisf|\bcsat\b|راض|رضا|الرضا",
     "ces": r"\beas(y|ier|ily|e)\b|\beffort|\bces\b|سهل|سهولة|جهد",
 }

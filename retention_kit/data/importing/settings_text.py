@@ -22,7 +22,7 @@ def source_block(mapping: Mapping, heading: list[str]) -> str:
     for name in _SCALARS:
         value = getattr(source, name)
         if value and not (name == "rows" and value == "orders"):
-            lines.append(f"{name} = {toml_text(value)}")
+            lines.append(f"{name} = {toml_text(value)}{_comment(mapping, name)}")
     if source.keep is not None:
         listed = ", ".join(map(toml_text, source.keep))
         lines.append(f"keep = [{listed}]  # further columns that split the figures: add or take away")
@@ -34,12 +34,17 @@ def source_block(mapping: Mapping, heading: list[str]) -> str:
         "split the figures"
     )
     for column, text in source.columns.items():
-        comment = mapping.comments.get(column)
-        lines.append(f"{toml_key(column)} = {toml_text(text)}" + (f"  # {_one_line(comment)}" if comment else ""))
+        lines.append(f"{toml_key(column)} = {toml_text(text)}{_comment(mapping, column)}")
     if mapping.doubt:
         heading = [*heading, f"Unsure: {mapping.doubt}. Take away the # where it is right."]
         lines = [f"# {part}" for line in lines for part in line.split("\n")]
     return "\n".join([*(f"# {_one_line(line)}" for line in heading), *lines]) + "\n"
+
+
+def _comment(mapping: Mapping, name: str) -> str:
+    """The comment behind a key or column, if it has one."""
+    comment = mapping.comments.get(name)
+    return f"  # {_one_line(comment)}" if comment else ""
 
 
 def add_sources(text: str, blocks: list[tuple[Mapping, str]], report: dict[str, str]) -> str:

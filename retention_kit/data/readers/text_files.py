@@ -45,6 +45,7 @@ from retention_kit.wording import SEMICOLON, Sentence, Verbatim, sentence
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
 _HEAD_CHARACTERS = 1 << 20
+_TABLE_SHARE = 0.9  # of the records below a header without known names that are as wide
 _MAX_HEADER_LIKE = 10_000  # rows with a column's name in one cell; with more, the file is read record by record
 
 
@@ -148,6 +149,8 @@ def _open(path: Path, names: Names, options: TextOptions, folder: Path) -> _Open
 def _try_delimiter(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
     """How well a delimiter fits, by known names, then by records as wide as the header; the delimiter, the index of the
     header, and the records.
+
+    Without a known name a table comes first: by another sign, a title above it is the header of a single column.
     """
     lines = io.StringIO(head, newline="")
     records = list(islice(first_records(lines, delimiter), HEAD))
@@ -157,11 +160,13 @@ def _try_delimiter(head: str, delimiter: str, names: Names) -> tuple[tuple, str,
     header = find_header(cells, names) or 0
     width = len(cells[header]) if cells else 0
     if not width:  # the first line is longer than `head`
-        return (False, 0, 0, 0, False), delimiter, 0, []
-    alike = sum(len(record) == width for record in cells[header:])
-    share = alike / len(cells[header:]) if width > 1 else 0
+        return (False, 0, False, 0, 0, False), delimiter, 0, []
+    alike = [len(record) == width for record in cells[header:]]
+    share = sum(alike) / len(alike) if width > 1 else 0
+    score = names.score(cells[header])
+    is_table = not score and share >= _TABLE_SHARE and all(alike[:2])
     # With two exports of different delimiters in one file, the first one's header counts.
-    fit = (names.is_header(cells[header]), names.score(cells[header]), -records[header][0], share, width > 1)
+    fit = (names.is_header(cells[header]), score, is_table, -records[header][0], share, width > 1)
     return fit, delimiter, header, records
 
 
