@@ -125,7 +125,8 @@ def churn_reasons(books: Books, label: str) -> dict[str, tuple[int, Fraction]]:
         lost[reason] += 1
     for reason, mrr in departures(books, label, books.rules.mrr_mode):
         churned[reason] += mrr
-    return {reason: (lost[reason], money(churned[reason])) for reason in lost.keys() | churned.keys()}
+    left = [reason for reason in lost.keys() | churned.keys() if lost[reason] or churned[reason]]
+    return {reason: (lost[reason], money(churned[reason])) for reason in left}
 
 
 def departures(books: Books, label: str, mode: str) -> list[tuple[str, Fraction | int]]:
