@@ -98,6 +98,12 @@ def test_a_language_says_all_with_the_same_fields(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_no_value_is_quoted_as_python_does(language):
+    """Python would write the signs around a value that keep it apart from the words as \\u2068."""
+    assert [text for text in phrases(language)["phrases"].values() if "!r" in text] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_counted_nouns_are_there(language):
     words = Words(language)
     nouns = {

@@ -282,6 +282,21 @@ def test_answers_are_proposed_as_responses(project, header, survey):
     assert value(rk.load(project), "net_promoter_score", "2024-01") == pytest.approx(100 / 3)
 
 
+@pytest.mark.parametrize(
+    "times", [("1704456000", "1704542400"), ("1704456000000", "1704542400000"), ("45296.5", "45297.5")]
+)
+def test_times_written_as_numbers_are_proposed_as_times(project, times):
+    rows = "".join(f"{row},C{row},{time},{row}\n" for row, time in enumerate(times, start=1))
+    _sources(project, f"order_id,client,created,total\n{rows}")
+    assert value(rk.load(project), "revenue", "2024-01") == 3
+
+
+def test_numbers_of_orders_are_no_times(project):
+    rows = "1704456000,C1,2024-01-05,1\n1704542400,C2,2024-01-06,2\n"
+    (source,) = _sources(project, f"Ref,client,day,total\n{rows}")["orders"]
+    assert source["columns"]["ordered_at"] == "day"
+
+
 def test_a_header_in_arabic_gets_a_proposal(project):
     rows = "".join(f'{row},C{row},2024-01-0{row},"{row}٫50"\n' for row in (1, 2))
     _sources(project, f"رقم الفاتورة,اسم العميل,تاريخ الفاتورة,الإجمالي\n{rows}")

@@ -21,14 +21,15 @@ from retention_kit.data.importing.mapping import (
     single_currency,
 )
 from retention_kit.data.layouts.layout import layouts
+from retention_kit.data.values.suggestions import numeric_time
 from retention_kit.data.values.vocabulary import parse_interval, parse_status
 from retention_kit.errors import DataError, Listed, Phrase
 from retention_kit.settings import Table
 
 _CUSTOMER = (
-    "customer.?(id|no|number|code)|(رقم|رمز|كود) ال(عميل|زبون|مشترك)",
+    "cust(omer)?.?(id|no|number|code)|(رقم|رمز|كود) ال(عميل|زبون|مشترك)",
     "client.?(id|no)", "account.?(id|no|code)", "user.?id", "member.?id",
-    "customer|client|buyer|subscriber|عميل|زبون|مشترك", "e-?mail|بريد",
+    r"customer|client|buyer|subscriber|\bcust\b|عميل|زبون|مشترك", "e-?mail|بريد",
 )  # fmt: skip  # words by the line
 _CURRENCY = ("currency|عملة",)
 # By table, our columns: patterns of names, the most likely first.
@@ -101,14 +102,20 @@ def _find(export: Export, names: dict[str, tuple[str, ...]]) -> dict[str, str]:
 def _orders(export: Export, columns: dict[str, str]) -> dict[str, str]:
     """The columns of orders, a time and an amount by their contents alone if no name tells them."""
     for column in ("ordered_at", "amount"):
-        rest = [name for name in export.header if name not in columns.values() and _fits(column, name, export)]
+        rest = [
+            name
+            for name in export.header
+            if name not in columns.values() and _fits(column, name, export) and not numeric_time(export.values(name))
+        ]
         if column not in columns and rest:
             columns[column] = rest[0]
     if missing := [column for column in ("customer_id", "ordered_at", "amount") if column not in columns]:
         raise DataError(
             "{file} is no export that is known ({known} are: retention-kit import --list), and none of its columns "
-            "looks like {missing}: it has {header}.",
+            "looks like {missing}: it has {header}. Name them in a retention.toml: [data.orders], path = {file!r}, and "
+            'below [data.orders.columns], {first} = "…".',
             file=export.path.name,
+            first=missing[0],
             known=len(layouts()),
             missing=Listed(missing, " or "),
             header=Listed(export.header),
@@ -137,6 +144,9 @@ def _source(export: Export, path: str, columns: dict[str, str]) -> tuple[Table, 
     columns, comments = dict(columns), dict.fromkeys(columns, "guess")
     for column, name in columns.items():
         if column.endswith("_at") and name in export.header:
+            if expression := numeric_time(export.values(name)):
+                columns[column] = expression.format(x=quote(name))
+                continue
             columns[column], other = time_sql(name, export.values(name))
             if other:
                 template = "guess; day and month cannot be told apart: or {other}"
@@ -176,7 +186,7 @@ def _fits(column: str, name: str, export: Export) -> bool:
         return column == "ended_at"  # all go on
     times = time_sql("x", sample)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in sample)
     if column.endswith("_at"):
-        return times
+        return times or numeric_time(sample) is not None
     if column == "amount":
         return not times and all(re.fullmatch(AMOUNT, value) for value in sample)
     if column == "currency":

@@ -10,7 +10,7 @@ from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.errors import DataError, Listed, Phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retention_kit.data.values.time_formats import Form
 
@@ -114,6 +114,14 @@ def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, i
                 what=Phrase(kind.what),
                 offer=_offer(target, name, [kind.expressions[target.dialect]]),
             )
+
+
+def numeric_time(values: Sequence[str]) -> str | None:
+    """DuckDB's SQL that reads `{x}` as a time if all of its values are times written as numbers, else None."""
+    for kind in _NUMERIC_TIMES:
+        if values and all(_matches(kind, re.sub("[0-9]", "9", value), 1, value, value) for value in values):
+            return kind.expressions["duckdb"]
+    return None
 
 
 def _matches(kind: _NumericTime, mask: str, _: int, least: str, last: str) -> bool:
