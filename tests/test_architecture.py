@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "data.summary_key": "",
     "data.choose_engine": f"{COMMON} data.engines data.readers",
     "data.cleaning": f"{COMMON} data.checks data.schema data.engines data.values data.readers",
-    "data.importing": f"{COMMON} data.checks data.choose_engine data.engines data.values data.layouts data.readers data.cleaning",
+    "data.importing": f"{COMMON} data.checks data.schema data.choose_engine data.engines data.values data.layouts data.readers data.cleaning",
     "data.sample": "",
     "data": f"{COMMON} plugins fonts data",
     "metrics.summary_rows": "settings",

@@ -291,6 +291,14 @@ def test_times_written_as_numbers_are_proposed_as_times(project, times):
     assert value(rk.load(project), "revenue", "2024-01") == 3
 
 
+@pytest.mark.parametrize("name", ["Currency", "refunded", "Order_ID"])
+def test_a_column_called_like_one_of_ours_is_not_kept_beside_it(project, name):
+    """Its name is that of our column, which `keep` cannot name."""
+    rows = "".join(f"A{row},C{row},2024-01-0{row},{row},{('', 'none')[row % 2]}\n" for row in range(1, 7))
+    (source,) = _sources(project, f"invoice_id,client,day,total,{name}\n{rows}")["orders"]
+    assert source["keep"] == []
+
+
 def test_numbers_of_orders_are_no_times(project):
     rows = "1704456000,C1,2024-01-05,1\n1704542400,C2,2024-01-06,2\n"
     (source,) = _sources(project, f"Ref,client,day,total\n{rows}")["orders"]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from retention_kit.data import schema
 from retention_kit.data.cleaning.segments import is_personal
 from retention_kit.data.importing.export import Export, iana_zone, time_sql, with_texts
 from retention_kit.data.importing.questions import Question, read_questions
@@ -118,7 +119,7 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
         leave_out={reason: _sql_line(text) for reason, text in leave_out.items() if text},
         columns=columns,
     )
-    source = msgspec.structs.replace(source, keep=kept_columns(export, source))
+    source = msgspec.structs.replace(source, keep=kept_columns(export, source, layout.table))
     return Recognised(layout, _surveys(export, layout, source, comments), single_currency(export, columns))
 
 
@@ -192,15 +193,22 @@ def _survey(source: Table, question: Question, comment: str | None, comments: di
     return Mapping("responses", question_source, comments, question.doubt)
 
 
-def kept_columns(export: Export, source: Table) -> list[str]:
-    """Further columns that can become segments: few distinct texts, repeated, and not personal."""
+def kept_columns(export: Export, source: Table, table: str) -> list[str]:
+    """Further columns that can become segments: few distinct texts, repeated, not personal, not called as ours are."""
+    ours = {*schema.REQUIRED[table], *schema.OPTIONAL[table]}
     expressions = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
     kept = []
     for name in export.header:
         values = [value for value in export.values(name) if value.upper() not in MISSING]
         several = Counter(values)
         is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
-        if not is_few or name.lower() in expressions or personal_reason(name) or any(map(is_personal, several)):
+        if (
+            not is_few
+            or name.lower() in expressions
+            or name.lower() in ours
+            or personal_reason(name)
+            or any(map(is_personal, several))
+        ):
             continue
         is_number = any(re.fullmatch(AMOUNT, value) for value in several)
         sample = [*several][:50]

@@ -135,7 +135,7 @@ def _proposed(export: Export, path: str, table: str, columns: dict[str, str]) ->
         if "order_id" in columns and _are_lines(export, columns["order_id"]):
             source = msgspec.structs.replace(source, rows="lines")
             comments["rows"] = "guess"
-    source = msgspec.structs.replace(source, keep=kept_columns(export, source))
+    source = msgspec.structs.replace(source, keep=kept_columns(export, source, table))
     return Recognised(None, [Mapping(table, source, comments)], currency)
 
 
